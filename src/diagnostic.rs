@@ -1,0 +1,234 @@
+//! What is wrong with the user's files: what, where, what next.
+//! It describes and renders; it never prints and never reads a file.
+
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+/// A file of the user's as it was read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The path as the user would write it: relative to the inventory's directory.
+    pub name: String,
+    /// The whole text.
+    pub text: String,
+}
+
+/// A place in a file: line and column count from 1, in characters.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The file.
+    pub source: Arc<Source>,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+    /// How many characters the thing is long, at least 1.
+    pub length: usize,
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.source.name, self.line, self.column)
+    }
+}
+
+/// How much a diagnostic weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing can be planned.
+    Error,
+    /// It works, but not as the user may think.
+    Warning,
+}
+
+/// One thing that is wrong with the user's files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How much it weighs.
+    pub severity: Severity,
+    /// What is wrong: a sentence fragment in lower case.
+    pub message: String,
+    /// Where.
+    pub origin: Option<Origin>,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error at a place.
+    #[must_use]
+    pub fn error(origin: &Origin, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, message: message.into(), origin: Some(origin.clone()), hint: None }
+    }
+
+    /// An error of the files as a whole.
+    #[must_use]
+    pub fn everywhere(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, message: message.into(), origin: None, hint: None }
+    }
+
+    /// A warning at a place.
+    #[must_use]
+    pub fn warning(origin: &Origin, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(origin, message) }
+    }
+
+    /// The same with what to do next.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{severity}: {}", clean(&self.message))?;
+        if let Some(origin) = &self.origin {
+            write!(f, "\n{}", frame(origin))?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "\n  hint: {}", clean(hint)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The line a place is on, with a mark under it.
+fn frame(origin: &Origin) -> String {
+    let gutter = " ".repeat(origin.line.to_string().len());
+    let mut out = format!("{gutter}--> {}", clean(&origin.to_string()));
+    if let Some(line) = origin.source.text.lines().nth(origin.line - 1) {
+        let shown = clean(&line.replace('\t', " "));
+        let left = shown.chars().count().saturating_sub(origin.column - 1).max(1);
+        let mark = "^".repeat(origin.length.clamp(1, left));
+        let indent = " ".repeat(origin.column - 1);
+        let _ = write!(out, "\n{gutter} |\n{} | {shown}\n{gutter} | {indent}{mark}", origin.line);
+    }
+    out
+}
+
+/// Text from users, hosts and models without what would move a terminal's cursor or colour it:
+/// escape sequences go, other control characters become `�`. Line breaks and tabs stay.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => skip_escape(&mut chars),
+            '\n' | '\t' => out.push(c),
+            '\r' => {}
+            c if c.is_control() => out.push('\u{fffd}'),
+            // Bidirectional overrides reorder what a reader sees.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    match chars.next() {
+        // CSI: parameters, then one final byte in @ … ~.
+        Some('[') => while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
+        // OSC and its kin: text up to BEL or ESC \.
+        Some(']' | 'P' | 'X' | '^' | '_') => {
+            while let Some(c) = chars.next() {
+                if c == '\u{7}' {
+                    break;
+                }
+                if c == '\u{1b}' {
+                    chars.next_if_eq(&'\\');
+                    break;
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// All that was found wrong, in the order it was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diagnostics(pub Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// Adds one more.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.0.push(diagnostic);
+    }
+
+    /// Keeps the good part of a result and notes the bad one.
+    pub fn take<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
+        result.map_err(|d| self.push(d)).ok()
+    }
+
+    /// Whether nothing can be planned.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(|d| d.severity == Severity::Error)
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self(vec![diagnostic])
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&all.join("\n\n"))
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// The candidate nearest to `typed`, if it is near enough to be what was meant.
+#[must_use]
+pub fn did_you_mean<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|c| (strsim::damerau_levenshtein(typed, c), c))
+        .filter(|(distance, c)| *distance <= (c.chars().count().max(typed.chars().count()) / 3).max(1))
+        .min()
+        .map(|(_, c)| c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diagnostic_shows_the_line_and_the_place() {
+        let source =
+            Arc::new(Source { name: "group_vars/all.yml".into(), text: "a: 1\nport: 99999\n".into() });
+        let origin = Origin { source, line: 2, column: 7, length: 5 };
+        let shown = Diagnostic::error(&origin, "99999 is not a port").hint("use 1 to 65535").to_string();
+        assert_eq!(
+            shown,
+            "error: 99999 is not a port\n --> group_vars/all.yml:2:7\n  |\n2 | port: 99999\n  |       ^^^^^\n  hint: use 1 to 65535"
+        );
+    }
+
+    #[test]
+    fn escape_sequences_do_not_reach_a_terminal() {
+        assert_eq!(clean("a\u{1b}[31mred\u{1b}[0m\u{1b}]0;title\u{7}b\u{8}\r\n"), "aredb\u{fffd}\n");
+    }
+
+    #[test]
+    fn a_near_miss_is_suggested_and_a_far_one_is_not() {
+        assert_eq!(did_you_mean("lama_cpp", ["vllm", "llama_cpp"]), Some("llama_cpp"));
+        assert_eq!(did_you_mean("postgres", ["vllm", "llama_cpp"]), None);
+    }
+}

@@ -1,0 +1,33 @@
+//! llama.cpp.
+
+use super::{Draft, Engine, Gpus, Opt, Phase, Serve};
+
+/// llama.cpp in Docker.
+pub(super) struct LlamaCpp;
+
+impl Engine for LlamaCpp {
+    fn name(&self) -> &'static str {
+        "llama_cpp"
+    }
+    fn image_variable(&self) -> &'static str {
+        "llama_cpp_image"
+    }
+    fn default_image(&self, _gpus: &Gpus) -> &'static str {
+        "ghcr.io/ggml-org/llama.cpp:server-b11669"
+    }
+    fn container_port(&self) -> u16 {
+        8080
+    }
+    fn options(&self) -> &'static [Opt] {
+        &[]
+    }
+    fn check(&self, _serve: &Serve<'_>) -> Result<(), (&'static str, String)> {
+        Ok(())
+    }
+    fn draft(&self, serve: &Serve<'_>) -> Draft {
+        Draft { command: super::flags(self.options(), serve.options), ..Draft::default() }
+    }
+    fn phase(&self, _line: &str) -> Option<Phase> {
+        None
+    }
+}

@@ -1,0 +1,177 @@
+//! Engines: what serves a model in a container. One file per engine, one line in [`ALL`].
+//! An engine turns typed options into a command line; it knows no host and runs nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::names::ModelName;
+
+/// The GPUs a model may use.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gpus {
+    /// It runs on the CPU.
+    None,
+    /// Every GPU of its host.
+    All,
+    /// These, by index in PCI bus order; never empty.
+    Some(BTreeSet<u32>),
+}
+
+/// What "it answers" means for a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `/v1/chat/completions` gives a token.
+    Chat,
+    /// `/v1/completions` gives a token.
+    Completion,
+    /// `/v1/embeddings` gives a vector.
+    Embedding,
+    /// `/v1/rerank` gives a score.
+    Rerank,
+}
+
+/// What values an option takes and how they stand on a command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// `true` gives `--flag`; `false` gives nothing.
+    Flag,
+    /// `true` gives `--flag`, `false` gives `--no-flag`.
+    Switch,
+    /// A whole number.
+    Int,
+    /// Any number.
+    Number,
+    /// Text; numbers and booleans are taken as they are written.
+    Text,
+    /// One or several values after one flag: `--flag a b`.
+    Many,
+    /// A map or list, encoded as JSON; text is passed as it is.
+    Json,
+}
+
+/// One option of an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opt {
+    /// Its name in the inventory: the engine's own, with `_` for `-`.
+    pub name: &'static str,
+    /// What it takes.
+    pub takes: Takes,
+}
+
+/// A model as its engine sees it: every default resolved, no place, no host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Serve<'a> {
+    /// The public name: what the server must answer to.
+    pub name: &'a ModelName,
+    /// The `model:` key: a repo id, a file in the container, as the engine calls it.
+    pub model: Option<&'a str>,
+    /// What it is for.
+    pub kind: Kind,
+    /// The engine's options that were given, by name, values as typed.
+    pub options: &'a BTreeMap<String, Value>,
+    /// Further arguments, passed through last.
+    pub args: &'a [String],
+    /// Where it runs.
+    pub gpus: &'a Gpus,
+    /// The image that will run, so that the entrypoint can fit it.
+    pub image: &'a str,
+    /// Whether clients must show a key.
+    pub api_key: bool,
+    /// The host's Hugging Face cache, an absolute path on the host or one that starts with `~/`.
+    pub hf_home: &'a str,
+}
+
+/// What an engine asks of a container. Compose keys the user typed are laid over it later.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Draft {
+    /// The whole entrypoint.
+    pub entrypoint: Vec<String>,
+    /// The arguments after it.
+    pub command: Vec<String>,
+    /// Plain environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// The environment variable that carries the API key, when [`Serve::api_key`] is set.
+    pub api_key_variable: Option<&'static str>,
+    /// `SOURCE:TARGET[:ro]`; a source may start with `~/`, the SSH user's home on the host.
+    pub volumes: Vec<String>,
+    /// Whether processes in it share memory with the host's (`ipc: host`).
+    pub ipc_host: bool,
+}
+
+/// What a starting server is doing, as its log tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// In a word or two: `loading`, `compiling`, `warming up`.
+    pub what: String,
+    /// How far, where the log says so.
+    pub percent: Option<u8>,
+}
+
+/// An engine.
+pub trait Engine: Sync {
+    /// Its name in the inventory: `engine: vllm`.
+    fn name(&self) -> &'static str;
+
+    /// The host variable that names its image for all models, as in `vllm_image`.
+    fn image_variable(&self) -> &'static str;
+
+    /// The image when nobody names one, by a version tag, never a floating one.
+    fn default_image(&self, gpus: &Gpus) -> &'static str;
+
+    /// The port it listens on inside its container.
+    fn container_port(&self) -> u16;
+
+    /// Its own options.
+    fn options(&self) -> &'static [Opt];
+
+    /// What of `serve` cannot work, said as a sentence fragment with the key it is about.
+    ///
+    /// # Errors
+    /// The key in the inventory and what is wrong with it.
+    fn check(&self, serve: &Serve<'_>) -> Result<(), (&'static str, String)>;
+
+    /// The container that serves it.
+    fn draft(&self, serve: &Serve<'_>) -> Draft;
+
+    /// What a line of its log says it is doing; none if the line says nothing of that.
+    fn phase(&self, line: &str) -> Option<Phase>;
+}
+
+mod llama_cpp;
+mod vllm;
+
+/// Every engine.
+pub const ALL: &[&dyn Engine] = &[&vllm::Vllm, &llama_cpp::LlamaCpp];
+
+/// The engine of that name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static dyn Engine> {
+    ALL.iter().copied().find(|e| e.name() == name)
+}
+
+/// An option as it stands on a command line: `max_model_len: 8192` is `--max-model-len 8192`.
+fn flag(option: &Opt, value: &Value) -> Vec<String> {
+    let flag = format!("--{}", option.name.replace('_', "-"));
+    match (option.takes, value) {
+        (_, Value::Null) | (Takes::Flag, Value::Bool(false)) => vec![],
+        (Takes::Flag | Takes::Switch, Value::Bool(true)) => vec![flag],
+        (Takes::Switch, Value::Bool(false)) => vec![format!("--no-{}", &flag[2..])],
+        (Takes::Many, Value::Array(values)) => [flag].into_iter().chain(values.iter().map(word)).collect(),
+        _ => vec![flag, word(value)],
+    }
+}
+
+/// A value as one argument: text bare, everything else as JSON.
+fn word(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// All given options as arguments, in the order of the engine's own list, so that equal
+/// options always give equal command lines.
+fn flags(options: &[Opt], given: &BTreeMap<String, Value>) -> Vec<String> {
+    options.iter().filter_map(|o| given.get(o.name).map(|v| flag(o, v))).flatten().collect()
+}

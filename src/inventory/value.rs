@@ -1,0 +1,151 @@
+//! A YAML tree in which every key and value knows its place.
+//! It holds data only; reading files and evaluating expressions happen elsewhere.
+
+use crate::diagnostic::{Diagnostic, Origin};
+
+/// A value and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Where it begins.
+    pub origin: Origin,
+    /// What it is.
+    pub value: Value,
+}
+
+/// What a YAML node is, after YAML 1.1's typing of plain scalars (as Ansible reads them).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `null`, `~` or nothing.
+    Null,
+    /// `true`, `yes`, `on` and their opposites.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction.
+    Float(f64),
+    /// Any other scalar.
+    Str(String),
+    /// A sequence.
+    Seq(Vec<Node>),
+    /// A mapping, in the order of the file.
+    Map(Map),
+}
+
+/// A mapping, in the order of the file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Map(pub Vec<Entry>);
+
+/// One key of a mapping and its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The key; keys that are not strings are written as YAML writes them.
+    pub key: String,
+    /// Where the key stands.
+    pub origin: Origin,
+    /// Its value.
+    pub node: Node,
+}
+
+impl Map {
+    /// The last entry of that key: as in Ansible, the later of two wins.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Entry> {
+        self.0.iter().rev().find(|e| e.key == key)
+    }
+}
+
+impl Node {
+    /// What kind of value this is, in a word that fits "expected X, found …".
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "true or false",
+            Value::Int(_) => "a whole number",
+            Value::Float(_) => "a number",
+            Value::Str(_) => "a string",
+            Value::Seq(_) => "a list",
+            Value::Map(_) => "a map",
+        }
+    }
+
+    /// The error that something else was expected here.
+    #[must_use]
+    pub fn expected(&self, what: &str) -> Diagnostic {
+        Diagnostic::error(&self.origin, format!("expected {what}, found {}", self.kind()))
+    }
+
+    /// This as a mapping.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn as_map(&self) -> Result<&Map, Diagnostic> {
+        match &self.value {
+            Value::Map(map) => Ok(map),
+            _ => Err(self.expected("a map")),
+        }
+    }
+
+    /// This as a list.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn as_seq(&self) -> Result<&[Node], Diagnostic> {
+        match &self.value {
+            Value::Seq(seq) => Ok(seq),
+            _ => Err(self.expected("a list")),
+        }
+    }
+
+    /// This as text; numbers and booleans are written as YAML writes them.
+    ///
+    /// # Errors
+    /// When it is a list, a map or nothing.
+    pub fn as_text(&self) -> Result<String, Diagnostic> {
+        match &self.value {
+            Value::Str(text) => Ok(text.clone()),
+            Value::Int(number) => Ok(number.to_string()),
+            Value::Float(number) => Ok(number.to_string()),
+            Value::Bool(flag) => Ok(flag.to_string()),
+            _ => Err(self.expected("a string")),
+        }
+    }
+
+    /// This as a whole number.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn as_int(&self) -> Result<i64, Diagnostic> {
+        match self.value {
+            Value::Int(number) => Ok(number),
+            _ => Err(self.expected("a whole number")),
+        }
+    }
+
+    /// This as true or false.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn as_bool(&self) -> Result<bool, Diagnostic> {
+        match self.value {
+            Value::Bool(flag) => Ok(flag),
+            _ => Err(self.expected("true or false")),
+        }
+    }
+
+    /// The same value as plain JSON, without its places.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(flag) => (*flag).into(),
+            Value::Int(number) => (*number).into(),
+            Value::Float(number) => (*number).into(),
+            Value::Str(text) => text.as_str().into(),
+            Value::Seq(seq) => seq.iter().map(Self::to_json).collect(),
+            Value::Map(map) => {
+                serde_json::Value::Object(map.0.iter().map(|e| (e.key.clone(), e.node.to_json())).collect())
+            }
+        }
+    }
+}

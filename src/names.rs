@@ -1,0 +1,311 @@
+//! Names and quantities of the domain: parsed once, valid from then on.
+//! Nothing here reads a file, a clock or the environment.
+
+use std::fmt;
+use std::num::NonZeroU16;
+use std::str::FromStr;
+
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Why a text is not the name or quantity it should be; a sentence fragment without a place.
+pub type Reason = String;
+
+macro_rules! text_name {
+    ($(#[$doc:meta])* $name:ident, $check:path) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes `text` if it is a valid name.
+            ///
+            /// # Errors
+            /// Says what a valid name looks like.
+            pub fn new(text: impl Into<String>) -> Result<Self, Reason> {
+                let text = text.into();
+                $check(&text)?;
+                Ok(Self(text))
+            }
+
+            /// The name as it was written.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Reason;
+            fn try_from(text: String) -> Result<Self, Reason> {
+                Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Reason;
+            fn from_str(text: &str) -> Result<Self, Reason> {
+                Self::new(text)
+            }
+        }
+    };
+}
+
+text_name!(
+    /// A host as the inventory calls it.
+    HostName,
+    check_host
+);
+text_name!(
+    /// A public name of a model: what clients put into `"model"`. May hold `/` and `:`.
+    ModelName,
+    check_model
+);
+text_name!(
+    /// A Compose service: lower case letters, digits, `-`, `_` and `.`.
+    ServiceName,
+    check_service
+);
+text_name!(
+    /// A Compose project: lower case letters, digits, `-` and `_`, a letter or digit first
+    /// (Compose's own rule, <https://docs.docker.com/compose/how-tos/project-name/>).
+    ProjectName,
+    check_project
+);
+
+fn check_host(text: &str) -> Result<(), Reason> {
+    let bad = |c: char| c.is_whitespace() || c.is_control() || "/\\\"'`$;&|<>(){}[]*?!#,".contains(c);
+    match text {
+        "" => Err("a host name must not be empty".into()),
+        _ if text.starts_with('-') => {
+            Err(format!("`{text}` starts with `-`, which ssh would take for an option"))
+        }
+        _ if text.contains(bad) => Err(format!("`{}` has a character no host name has", text.escape_debug())),
+        _ => Ok(()),
+    }
+}
+
+fn check_model(text: &str) -> Result<(), Reason> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "-_./:@+".contains(c);
+    let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    if first && text.chars().all(good) && text.len() <= 128 {
+        return Ok(());
+    }
+    Err(format!(
+        "`{}` is not a model name: letters, digits and `-_./:@+`, a letter or digit first, 128 characters at most",
+        text.escape_debug()
+    ))
+}
+
+fn check_service(text: &str) -> Result<(), Reason> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    if first && text.chars().all(good) {
+        return Ok(());
+    }
+    Err(format!("`{}` is not a Compose service name", text.escape_debug()))
+}
+
+fn check_project(text: &str) -> Result<(), Reason> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    let first = text.chars().next().is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if first && text.chars().all(good) {
+        return Ok(());
+    }
+    Err(format!(
+        "`{}` is not a project name: lower case letters, digits, `-` and `_`, a letter or digit first",
+        text.escape_debug()
+    ))
+}
+
+impl ServiceName {
+    /// The service that runs the model of this public name: what Compose does not allow in a
+    /// service name becomes `-`.
+    #[must_use]
+    pub fn of_model(model: &ModelName) -> Self {
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() || "-_.".contains(c) { c.to_ascii_lowercase() } else { '-' }
+        };
+        Self(model.as_str().chars().map(plain).collect())
+    }
+}
+
+/// A TCP port, never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Port(NonZeroU16);
+
+impl Port {
+    /// Takes `number` if it is a TCP port.
+    ///
+    /// # Errors
+    /// Says which numbers are ports.
+    pub fn new(number: i64) -> Result<Self, Reason> {
+        u16::try_from(number)
+            .ok()
+            .and_then(NonZeroU16::new)
+            .map(Self)
+            .ok_or_else(|| format!("{number} is not a port: 1 to 65535"))
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u16 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A number of bytes, written as Compose writes them: `512m`, `16g`, `1gb`, `1024`
+/// (<https://docs.docker.com/reference/compose-file/extension/#specifying-byte-values>; `k`, `m`
+/// and `g` are powers of 1024).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct ByteSize(pub u64);
+
+impl<'de> Deserialize<'de> for ByteSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl Visitor<'_> for Either {
+            type Value = ByteSize;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of bytes, or a size such as 512m or 16g")
+            }
+            fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<ByteSize, E> {
+                Ok(ByteSize(bytes))
+            }
+            fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<ByteSize, E> {
+                u64::try_from(bytes).map(ByteSize).map_err(E::custom)
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<ByteSize, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl FromStr for ByteSize {
+    type Err = Reason;
+    fn from_str(text: &str) -> Result<Self, Reason> {
+        let bad = || {
+            format!("`{}` is not a size: a number with b, k, m or g, as in 512m or 16g", text.escape_debug())
+        };
+        let lower = text.trim().to_ascii_lowercase();
+        let digits = lower.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(lower.len());
+        let (number, unit) = lower.split_at(digits);
+        let factor: u64 = match unit.trim() {
+            "" | "b" => 1,
+            "k" | "kb" | "kib" => 1 << 10,
+            "m" | "mb" | "mib" => 1 << 20,
+            "g" | "gb" | "gib" => 1 << 30,
+            "t" | "tb" | "tib" => 1 << 40,
+            _ => return Err(bad()),
+        };
+        if let Ok(whole) = number.parse::<u64>() {
+            return whole.checked_mul(factor).map(Self).ok_or_else(bad);
+        }
+        let (whole, fraction) = number.split_once('.').ok_or_else(bad)?;
+        let whole: u64 = whole.parse().map_err(|_| bad())?;
+        let scale = 10_u64.checked_pow(u32::try_from(fraction.len()).map_err(|_| bad())?).ok_or_else(bad)?;
+        let fraction: u64 = fraction.parse().map_err(|_| bad())?;
+        let part = u64::try_from(u128::from(fraction) * u128::from(factor) / u128::from(scale))
+            .map_err(|_| bad())?;
+        whole.checked_mul(factor).and_then(|w| w.checked_add(part)).map(Self).ok_or_else(bad)
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u64, &str); 4] =
+            [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        for (size, unit) in UNITS {
+            if self.0 >= size {
+                let tenths = u128::from(self.0) * 10 / u128::from(size);
+                return write!(f, "{}.{} {unit}", tenths / 10, tenths % 10);
+            }
+        }
+        write!(f, "{} B", self.0)
+    }
+}
+
+/// A secret value. It cannot be printed: no `Display`, and `Debug` shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value that must not show.
+    #[must_use]
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value, for the one place that hands it to a host.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_size_reads_composes_units() {
+        for (text, bytes) in
+            [("1024", 1024), ("512m", 512 << 20), ("16gb", 16 << 30), ("1.5k", 1536), ("2b", 2)]
+        {
+            assert_eq!(text.parse::<ByteSize>(), Ok(ByteSize(bytes)), "{text}");
+        }
+        for text in ["", "g", "1x", "-1m", "99999999999g", "1.", "1..2g"] {
+            assert!(text.parse::<ByteSize>().is_err(), "{text}");
+        }
+        assert_eq!(ByteSize(1 << 30).to_string(), "1.0 GiB");
+    }
+
+    #[test]
+    fn a_model_name_gives_a_service_name() {
+        let model = ModelName::new("zai-org/GLM-5.3:Q4").unwrap();
+        assert_eq!(ServiceName::of_model(&model).as_str(), "zai-org-glm-5.3-q4");
+    }
+
+    #[test]
+    fn names_that_would_mislead_a_shell_or_ssh_are_refused() {
+        for bad in ["", "-oProxyCommand=x", "a b", "a;b", "$(x)", "a\u{1b}[31m"] {
+            assert!(HostName::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(HostName::new("gpu-server.lan").is_ok());
+        assert!(ModelName::new("{{ x }}").is_err());
+        assert!(ProjectName::new("Home").is_err());
+    }
+
+    #[test]
+    fn a_secret_does_not_show() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2".into())), "Secret(…)");
+    }
+}

@@ -1,0 +1,158 @@
+//! What runs in a container: the subset of Compose's service keys that homelab uses.
+//! A [`Service`] is plain data without secrets; two equal ones never need a container replaced.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::names::ByteSize;
+
+/// Defines [`Service`] and, from the same list, the keys a model may set itself.
+macro_rules! compose_service {
+    ($( $(#[$doc:meta])* $who:ident $field:ident : $type:ty, )*) => {
+        /// A Compose service, read back strictly from the rendered file. Absent keys mean
+        /// Compose's defaults, so a field that a later release adds changes no older service.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Service {
+            $( $(#[$doc])* #[serde(skip_serializing_if = "is_default")] pub $field: $type, )*
+        }
+
+        /// Every Compose key homelab knows, and whether a model or gateway may set it in the
+        /// inventory under Compose's own name.
+        pub const KEYS: &[(&str, Who)] = &[ $( (stringify!($field), Who::$who), )* ];
+    };
+}
+
+/// Who decides a Compose key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The user may, in the inventory.
+    User,
+    /// homelab alone does, from other keys.
+    Homelab,
+}
+
+compose_service! {
+    /// The image, with tag or digest.
+    User image: String,
+    /// The container's own name; homelab keeps `PROJECT-SERVICE-1`.
+    Homelab container_name: Option<String>,
+    /// Replaces the image's entrypoint; absent keeps it.
+    User entrypoint: Option<Vec<String>>,
+    /// The arguments after the entrypoint.
+    Homelab command: Option<Vec<String>>,
+    /// Plain environment variables; secret ones are in `env_file`.
+    User environment: BTreeMap<String, String>,
+    /// Files of `KEY=value` lines beside the Compose file, mode 0600.
+    Homelab env_file: Vec<String>,
+    /// `HOST_IP:HOST_PORT:CONTAINER_PORT`.
+    Homelab ports: Vec<String>,
+    /// `SOURCE:TARGET[:ro]`; sources are absolute, or `./` beside the Compose file.
+    User volumes: Vec<String>,
+    /// `host`, `private`, `shareable`.
+    User ipc: Option<String>,
+    /// Size of `/dev/shm`.
+    User shm_size: Option<ByteSize>,
+    /// Limits by name.
+    User ulimits: BTreeMap<String, Ulimit>,
+    /// `HOST[:CONTAINER[:PERMISSIONS]]`.
+    User devices: Vec<String>,
+    /// Further groups, by name or number.
+    User group_add: Vec<String>,
+    /// Capabilities to add.
+    User cap_add: Vec<String>,
+    /// Security options.
+    User security_opt: Vec<String>,
+    /// Networks to join: `default`, and external ones that exist already.
+    User networks: Vec<String>,
+    /// Memory limit.
+    User mem_limit: Option<ByteSize>,
+    /// `no`, `always`, `unless-stopped`, `on-failure[:N]`.
+    User restart: Option<String>,
+    /// When to pull the image: `missing`, `always`, `never`.
+    User pull_policy: Option<String>,
+    /// The OCI runtime; `nvidia` gives access to GPUs.
+    Homelab runtime: Option<String>,
+    /// Labels.
+    User labels: BTreeMap<String, String>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// A limit: one number for both, or a soft and a hard one. -1 is unlimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Ulimit {
+    /// What a process starts with.
+    pub soft: i64,
+    /// How far it may raise it.
+    pub hard: i64,
+}
+
+impl<'de> Deserialize<'de> for Ulimit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Ulimit;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, or a map with `soft` and `hard`")
+            }
+            fn visit_i64<E: de::Error>(self, both: i64) -> Result<Ulimit, E> {
+                Ok(Ulimit { soft: both, hard: both })
+            }
+            fn visit_u64<E: de::Error>(self, both: u64) -> Result<Ulimit, E> {
+                i64::try_from(both).map_err(E::custom).and_then(|both| self.visit_i64(both))
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Ulimit, A::Error> {
+                let (mut soft, mut hard) = (None, None);
+                while let Some(key) = map.next_key::<String>()? {
+                    match key.as_str() {
+                        "soft" => soft = Some(map.next_value()?),
+                        "hard" => hard = Some(map.next_value()?),
+                        other => return Err(de::Error::unknown_field(other, &["soft", "hard"])),
+                    }
+                }
+                let soft = soft.ok_or_else(|| de::Error::missing_field("soft"))?;
+                let hard = hard.ok_or_else(|| de::Error::missing_field("hard"))?;
+                Ok(Ulimit { soft, hard })
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// The labels homelab puts on what it makes. The first is homelab's truth about a container;
+/// the rest repeat single facts so that `docker ps --filter` and a survey can see them.
+pub mod label {
+    /// The [`super::Service`] as JSON, exactly as it was read from the Compose file.
+    pub const SERVICE: &str = "dev.homelab.service";
+    /// `model` or `gateway`.
+    pub const ROLE: &str = "dev.homelab.role";
+    /// The engine that answers in it, by its name in the inventory.
+    pub const ENGINE: &str = "dev.homelab.engine";
+    /// The public name of the model in it.
+    pub const MODEL: &str = "dev.homelab.model";
+    /// The GPUs it may use: `none`, `all`, or indices with commas.
+    pub const GPUS: &str = "dev.homelab.gpus";
+    /// Compose's own labels, which `docker compose ps|logs|down` filter on
+    /// (docker/compose, pkg/api/labels.go and pkg/compose/containers.go).
+    pub const PROJECT: &str = "com.docker.compose.project";
+    /// The Compose service.
+    pub const COMPOSE_SERVICE: &str = "com.docker.compose.service";
+    /// Compose shows only containers that have it; homelab's own hash stands there.
+    pub const CONFIG_HASH: &str = "com.docker.compose.config-hash";
+    /// `False`: not the container of a `docker compose run`.
+    pub const ONEOFF: &str = "com.docker.compose.oneoff";
+    /// Always 1.
+    pub const CONTAINER_NUMBER: &str = "com.docker.compose.container-number";
+    /// The Compose files, by absolute path.
+    pub const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
+    /// Where the Compose file lies.
+    pub const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
+    /// Which of the project's networks it is.
+    pub const NETWORK: &str = "com.docker.compose.network";
+}

@@ -6,3 +6,4 @@ pub mod engine;
 pub mod inventory;
 pub mod names;
 pub mod service;
+pub mod survey;

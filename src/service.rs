@@ -138,6 +138,8 @@ pub mod label {
     pub const MODEL: &str = "dev.homelab.model";
     /// The GPUs it may use: `none`, `all`, or indices with commas.
     pub const GPUS: &str = "dev.homelab.gpus";
+    /// The path that answers 200 when its server is ready, on its first published port.
+    pub const HEALTH: &str = "dev.homelab.health";
     /// Compose's own labels, which `docker compose ps|logs|down` filter on
     /// (docker/compose, pkg/api/labels.go and pkg/compose/containers.go).
     pub const PROJECT: &str = "com.docker.compose.project";

@@ -1,0 +1,167 @@
+//! What a look at the hosts found: facts, containers, files. Plain data, without secrets.
+//! It is filled by `host::survey` and read by the pure part; nothing here looks or acts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::names::HostName;
+use crate::service::Service;
+
+/// Everything that was seen in one look.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Survey {
+    /// Each host that was asked, and what came of it.
+    pub hosts: BTreeMap<HostName, Look>,
+}
+
+/// What came of looking at one host.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Look {
+    /// It was seen.
+    Seen(Box<Seen>),
+    /// It could not be seen: what happened, and what to do next.
+    Failed(Failure),
+    /// Nobody looked (`plan --offline`): everything about it is unknown.
+    NotAsked,
+}
+
+/// Why a host could not be seen or a step on it failed. Text from hosts is cleaned already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// What homelab was doing: `connecting`, `asking Docker`.
+    pub step: String,
+    /// What happened: a sentence fragment.
+    pub what: String,
+    /// The last lines of a log or of ssh's own words, if there are any.
+    pub lines: Vec<String>,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+/// A host that was seen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// What does not change from deploy to deploy.
+    pub facts: Facts,
+    /// homelab's containers of this project, by container name.
+    pub containers: BTreeMap<String, Container>,
+    /// Ports on the host that somebody else holds, and who as far as it is known
+    /// (`container NAME` or `a process`).
+    pub taken: BTreeMap<u16, String>,
+    /// Names of containers that are not this project's.
+    pub strangers: BTreeSet<String>,
+    /// Images that are present, by every tag and digest reference they have.
+    pub images: BTreeSet<String>,
+    /// Networks by name; the value says whether it carries this project's label.
+    pub networks: BTreeMap<String, bool>,
+    /// Files below the project's directory, by path relative to it.
+    pub files: BTreeMap<String, FileSeen>,
+}
+
+/// Facts of a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The SSH user's home directory, absolute.
+    pub home: String,
+    /// The kernel's name: `Linux`, `Darwin`.
+    pub os: String,
+    /// Docker's version.
+    pub docker: String,
+    /// OCI runtimes that Docker knows.
+    pub runtimes: BTreeSet<String>,
+    /// The GPUs that `nvidia-smi` lists; empty where there is no such command.
+    pub gpus: Vec<Gpu>,
+    /// What `ssh -G` says the host's address is; none on the local machine.
+    pub address: Option<String>,
+}
+
+/// An NVIDIA GPU.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gpu {
+    /// Its index in PCI bus order.
+    pub index: u32,
+    /// What it is.
+    pub name: String,
+    /// MiB; none on parts that share the system's memory.
+    pub memory_total: Option<u64>,
+    /// MiB.
+    pub memory_used: Option<u64>,
+}
+
+/// A file below the project's directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSeen {
+    /// Hex SHA-256 of its content.
+    pub sha256: String,
+    /// Permission bits, as in `0o600`.
+    pub mode: u32,
+}
+
+/// One of homelab's containers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Container {
+    /// Docker's full id.
+    pub id: String,
+    /// The service in it, from its label; or why the label cannot be read.
+    pub service: Result<Service, String>,
+    /// All its labels.
+    pub labels: BTreeMap<String, String>,
+    /// What Docker says of it.
+    pub state: State,
+    /// How often Docker restarted it since it was started by hand.
+    pub restarts: u32,
+    /// RFC 3339; none if it never ran.
+    pub started_at: Option<String>,
+    /// What its server says; asked only of running ones.
+    pub health: Health,
+    /// Key fields in which Docker's account of it differs from its own label, each as
+    /// `field: label says A, Docker says B`.
+    pub drift: Vec<String>,
+}
+
+/// What Docker says of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Made, never started.
+    Created,
+    /// Running.
+    Running,
+    /// Paused.
+    Paused,
+    /// Between two tries of its restart policy.
+    Restarting,
+    /// Ended.
+    Exited {
+        /// The exit code.
+        code: i64,
+        /// Whether the kernel killed it for its memory.
+        oom: bool,
+    },
+    /// Being removed, or broken beyond use.
+    Dead,
+}
+
+/// What a server says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Its health path answered 200.
+    Ready,
+    /// It refuses, resets or answers something else than 200: it is coming up, or broken.
+    NotReady(String),
+    /// It took the connection and said nothing in time.
+    Hung(String),
+    /// Nobody asked: it is not running.
+    NotAsked,
+}
+
+impl Survey {
+    /// The host, if it was seen.
+    #[must_use]
+    pub fn seen(&self, host: &HostName) -> Option<&Seen> {
+        match self.hosts.get(host) {
+            Some(Look::Seen(seen)) => Some(seen),
+            _ => None,
+        }
+    }
+}

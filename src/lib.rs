@@ -1,9 +1,16 @@
 //! homelab: language models on your own machines, from one inventory.
 //! The way of a deploy is `commands::deploy`; docs/architecture.md is the map.
 
+pub mod cluster;
+pub mod connection;
+pub mod desired;
 pub mod diagnostic;
 pub mod engine;
+pub mod event;
+pub mod gateway;
 pub mod inventory;
 pub mod names;
+pub mod plan;
+pub mod secret;
 pub mod service;
 pub mod survey;

@@ -131,7 +131,21 @@ fn check_project(text: &str) -> Result<(), Reason> {
     ))
 }
 
+impl ProjectName {
+    /// The project of an inventory that names none.
+    #[must_use]
+    pub fn homelab() -> Self {
+        Self("homelab".to_owned())
+    }
+}
+
 impl ServiceName {
+    /// The gateway's service.
+    #[must_use]
+    pub fn gateway() -> Self {
+        Self("litellm".to_owned())
+    }
+
     /// The service that runs the model of this public name: what Compose does not allow in a
     /// service name becomes `-`.
     #[must_use]
@@ -149,6 +163,9 @@ impl ServiceName {
 pub struct Port(NonZeroU16);
 
 impl Port {
+    /// LiteLLM's own default.
+    pub const LITELLM: Self = Self(NonZeroU16::MIN.saturating_add(3999));
+
     /// Takes `number` if it is a TCP port.
     ///
     /// # Errors

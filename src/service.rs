@@ -20,6 +20,15 @@ macro_rules! compose_service {
             $( $(#[$doc])* #[serde(skip_serializing_if = "is_default")] pub $field: $type, )*
         }
 
+        impl Service {
+            /// This laid over `base`: what is set here wins, lists add up, maps merge by key.
+            #[must_use]
+            pub fn laid_over(self, mut base: Self) -> Self {
+                $( Lay::lay(self.$field, &mut base.$field); )*
+                base
+            }
+        }
+
         /// Every Compose key homelab knows, and whether a model or gateway may set it in the
         /// inventory under Compose's own name.
         pub const KEYS: &[(&str, Who)] = &[ $( (stringify!($field), Who::$who), )* ];
@@ -38,8 +47,6 @@ pub enum Who {
 compose_service! {
     /// The image, with tag or digest.
     User image: String,
-    /// The container's own name; homelab keeps `PROJECT-SERVICE-1`.
-    Homelab container_name: Option<String>,
     /// Replaces the image's entrypoint; absent keeps it.
     User entrypoint: Option<Vec<String>>,
     /// The arguments after the entrypoint.
@@ -78,6 +85,79 @@ compose_service! {
     Homelab runtime: Option<String>,
     /// Labels.
     User labels: BTreeMap<String, String>,
+}
+
+/// A port as it is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The address of the host it is published on; empty or `0.0.0.0` is every one.
+    pub ip: String,
+    /// The port on the host.
+    pub host: u16,
+    /// The port in the container.
+    pub container: u16,
+}
+
+impl Published {
+    /// Reads `[IP:]HOST:CONTAINER[/tcp]`; an IPv6 address stands in brackets.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_suffix("/tcp").unwrap_or(text);
+        let (rest, container) = text.rsplit_once(':')?;
+        let (ip, host) = rest.rsplit_once(':').unwrap_or(("", rest));
+        let ip = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
+        Some(Self { ip: ip.to_owned(), host: host.parse().ok()?, container: container.parse().ok()? })
+    }
+
+    /// Where the host itself reaches it.
+    #[must_use]
+    pub fn local_address(&self) -> &str {
+        match self.ip.as_str() {
+            "" | "0.0.0.0" => "127.0.0.1",
+            "::" => "::1",
+            ip => ip,
+        }
+    }
+}
+
+impl Service {
+    /// The ports it publishes.
+    pub fn published(&self) -> impl Iterator<Item = Published> {
+        self.ports.iter().filter_map(|text| Published::parse(text))
+    }
+}
+
+/// How a value the user typed meets a default.
+trait Lay {
+    fn lay(self, base: &mut Self);
+}
+
+impl Lay for String {
+    fn lay(self, base: &mut Self) {
+        if !self.is_empty() {
+            *base = self;
+        }
+    }
+}
+
+impl<T> Lay for Option<T> {
+    fn lay(self, base: &mut Self) {
+        if self.is_some() {
+            *base = self;
+        }
+    }
+}
+
+impl<T> Lay for Vec<T> {
+    fn lay(self, base: &mut Self) {
+        base.extend(self);
+    }
+}
+
+impl<V> Lay for BTreeMap<String, V> {
+    fn lay(self, base: &mut Self) {
+        base.extend(self);
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -134,10 +214,14 @@ pub mod label {
     pub const ROLE: &str = "dev.homelab.role";
     /// The engine that answers in it, by its name in the inventory.
     pub const ENGINE: &str = "dev.homelab.engine";
+    /// What its model is for, by the inventory's word: `chat`, `embedding`.
+    pub const KIND: &str = "dev.homelab.kind";
     /// The public name of the model in it.
     pub const MODEL: &str = "dev.homelab.model";
     /// The GPUs it may use: `none`, `all`, or indices with commas.
     pub const GPUS: &str = "dev.homelab.gpus";
+    /// The version of the root key that its keys are derived from; not part of the service.
+    pub const ROOT_KEY: &str = "dev.homelab.root-key";
     /// The path that answers 200 when its server is ready, on its first published port.
     pub const HEALTH: &str = "dev.homelab.health";
     /// Compose's own labels, which `docker compose ps|logs|down` filter on

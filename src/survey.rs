@@ -13,6 +13,20 @@ use crate::service::Service;
 pub struct Survey {
     /// Each host that was asked, and what came of it.
     pub hosts: BTreeMap<HostName, Look>,
+    /// Whether the gateway's host holds the root key.
+    pub root_key: RootKey,
+}
+
+/// Whether there is a root key, from which the keys nobody supplied are derived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RootKey {
+    /// The gateway's host could not be asked.
+    #[default]
+    Unknown,
+    /// It has none yet.
+    Absent,
+    /// It has one.
+    Present,
 }
 
 /// What came of looking at one host.

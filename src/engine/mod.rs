@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::names::ModelName;
@@ -19,7 +20,8 @@ pub enum Gpus {
 }
 
 /// What "it answers" means for a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// `/v1/chat/completions` gives a token.
     Chat,
@@ -29,6 +31,28 @@ pub enum Kind {
     Embedding,
     /// `/v1/rerank` gives a score.
     Rerank,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Chat, Self::Completion, Self::Embedding, Self::Rerank];
+
+    /// Its word in the inventory.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Completion => "completion",
+            Self::Embedding => "embedding",
+            Self::Rerank => "rerank",
+        }
+    }
+
+    /// The kind of that word.
+    #[must_use]
+    pub fn by_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
 }
 
 /// What values an option takes and how they stand on a command line.
@@ -130,6 +154,11 @@ pub trait Engine: Sync {
     /// # Errors
     /// The key in the inventory and what is wrong with it.
     fn check(&self, serve: &Serve<'_>) -> Result<(), (&'static str, String)>;
+
+    /// Keys that are homelab's to set, and what to use instead of each.
+    fn reserved(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
 
     /// The container that serves it.
     fn draft(&self, serve: &Serve<'_>) -> Draft;

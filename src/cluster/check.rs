@@ -1,0 +1,173 @@
+//! What cannot be meant, across models and hosts: clashes of ports and names, unknown fallbacks,
+//! hosts that the gateway cannot reach. It finds; it changes nothing.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
+use crate::engine::{Gpus, Kind};
+use crate::names::{HostName, ModelName, Port, ServiceName};
+use crate::survey::Facts;
+
+use super::resolve::is_loopback;
+use super::spec::{GatewaySpec, HostSpec, ModelSpec, Spec};
+
+/// Everything that can be seen without a host.
+pub(super) fn all(spec: &Spec) -> Diagnostics {
+    let mut problems = Diagnostics::default();
+    for (name, host) in &spec.hosts {
+        ports(name, host, &mut problems);
+        service_names(name, host, &mut problems);
+    }
+    public_names(spec, &mut problems);
+    problems
+}
+
+fn ports(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
+    let mut taken: BTreeMap<Port, String> = BTreeMap::new();
+    if let Some(gateway) = &host.gateway {
+        taken.insert(gateway.options.port, "the gateway".to_owned());
+    }
+    for model in &host.models {
+        let who = format!("`{}`", model.name);
+        if let Some(other) = taken.get(&model.port) {
+            let clash = format!("{who} and {other} both ask for port {} on {name}", model.port);
+            problems.push(Diagnostic::error(&model.port_origin, clash).hint("give one of them another port"));
+        }
+        taken.entry(model.port).or_insert(who);
+    }
+}
+
+fn service_names(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
+    let mut taken: BTreeMap<ServiceName, &str> = BTreeMap::new();
+    if host.gateway.is_some() {
+        taken.insert(ServiceName::gateway(), "the gateway");
+    }
+    for model in &host.models {
+        let service = ServiceName::of_model(&model.name);
+        if let Some(other) = taken.get(&service) {
+            let clash =
+                format!("`{}` and {other} would both be the service `{service}` on {name}", model.name);
+            problems.push(Diagnostic::error(&model.origin, clash).hint("rename one of them"));
+        }
+        taken.insert(service, model.name.as_str());
+    }
+}
+
+/// A public name means one model, of one kind, wherever it is served.
+fn public_names(spec: &Spec, problems: &mut Diagnostics) {
+    let mut meaning: BTreeMap<&ModelName, (&ModelName, Kind, &Origin)> = BTreeMap::new();
+    for model in spec.hosts.values().flat_map(|h| &h.models) {
+        let own = [(&model.name, &model.origin)];
+        for (public, origin) in own.into_iter().chain(model.aliases.iter().map(|(name, at)| (name, at))) {
+            let (served, kind, _) = *meaning.entry(public).or_insert((&model.name, model.kind, origin));
+            if served != &model.name {
+                let both = format!("`{public}` would mean both `{served}` and `{}`", model.name);
+                problems.push(
+                    Diagnostic::error(origin, both).hint("a public name leads to one model; rename one"),
+                );
+            } else if kind != model.kind {
+                let both = format!("`{public}` is of two kinds on two hosts");
+                problems.push(Diagnostic::error(origin, both).hint("give it the same `kind` everywhere"));
+            }
+        }
+    }
+}
+
+/// The one gateway.
+pub(super) fn gateway<'a>(
+    spec: &'a Spec,
+    problems: &mut Diagnostics,
+) -> Option<(&'a HostName, &'a GatewaySpec)> {
+    let mut all = spec.hosts.iter().filter_map(|(name, host)| Some((name, host.gateway.as_ref()?)));
+    let Some((host, gateway)) = all.next() else {
+        problems.push(
+            Diagnostic::everywhere("no host has a `gateway`")
+                .hint("give one host, or a group with one host, gateway: {engine: litellm}"),
+        );
+        return None;
+    };
+    if let Some((second, spec)) = all.next() {
+        problems.push(
+            Diagnostic::error(&spec.origin, format!("both {host} and {second} are to run the gateway"))
+                .hint("there is one gateway: define `gateway` for one host only"),
+        );
+        return None;
+    }
+    fallbacks(spec, gateway, problems);
+    Some((host, gateway))
+}
+
+fn fallbacks(spec: &Spec, gateway: &GatewaySpec, problems: &mut Diagnostics) {
+    let models = || spec.hosts.values().flat_map(|h| &h.models);
+    let names: Vec<&str> = models()
+        .flat_map(|m| std::iter::once(m.name.as_str()).chain(m.aliases.iter().map(|(a, _)| a.as_str())))
+        .collect();
+    for (from, (origin, to)) in &gateway.options.fallbacks {
+        let from = std::iter::once((from, origin));
+        for (name, origin) in from.chain(to.iter().map(|(name, at)| (name, at))) {
+            if names.contains(&name.as_str()) {
+                continue;
+            }
+            let unknown = Diagnostic::error(origin, format!("no host serves a model `{name}`"));
+            problems.push(match did_you_mean(name, names.iter().copied()) {
+                Some(near) => unknown.hint(format!("did you mean `{near}`?")),
+                None => unknown.hint("fallbacks name public names of models, or their aliases"),
+            });
+        }
+    }
+}
+
+/// Whether the host has what the model's GPUs need.
+pub(super) fn runtime(model: &ModelSpec, host: &HostName, facts: Option<&Facts>) -> Result<(), Diagnostic> {
+    let Some(facts) = facts else { return Ok(()) };
+    if model.gpus == Gpus::None || facts.runtimes.contains("nvidia") {
+        return Ok(());
+    }
+    let missing = format!("`{}` wants a GPU, but Docker on {host} has no `nvidia` runtime", model.name);
+    Err(Diagnostic::error(&model.origin, missing)
+        .hint("install the NVIDIA Container Toolkit there, or say `gpu: none` to run it on the CPU"))
+}
+
+/// How other hosts reach a host.
+pub(super) fn address_text(host: &HostSpec, facts: Option<&Facts>) -> String {
+    let asked = facts.and_then(|f| f.address.clone());
+    host.address.clone().or(asked).unwrap_or_else(|| host.connection.address.clone())
+}
+
+/// How the gateway reaches a model: the address, or nothing on its own host, where the Compose
+/// network leads to it.
+pub(super) fn address(
+    (name, host): (&HostName, &HostSpec),
+    facts: Option<&Facts>,
+    gateway_host: &HostName,
+    model: &ModelSpec,
+) -> Result<Option<String>, Diagnostic> {
+    if name == gateway_host {
+        return Ok(None);
+    }
+    let address = address_text(host, facts);
+    let ip = model.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
+    if is_loopback(ip) {
+        return Err(Diagnostic::error(
+            &model.origin,
+            format!(
+                "`{}` is published on {ip}, where the gateway on {gateway_host} cannot reach it",
+                model.name
+            ),
+        )
+        .hint("publish it on an address of its network, or run the gateway on the same host"));
+    }
+    if is_loopback(&address) || host.connection.local {
+        let typed = host.address.is_some() && !is_loopback(&address);
+        if !typed {
+            return Err(Diagnostic::error(
+                &host.origin,
+                format!(
+                    "{name} is known only as `{address}`, where the gateway on {gateway_host} cannot reach it"
+                ),
+            )
+            .hint("set homelab_address to the address other hosts reach it by"));
+        }
+    }
+    Ok(Some(address))
+}

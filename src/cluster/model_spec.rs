@@ -1,0 +1,227 @@
+//! One entry of `models:` as typed keys.
+//! It looks at no other model and at no host.
+
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::engine::{self, Engine, Gpus, Kind, Opt, Takes};
+use crate::inventory::{Entry, Fields, HostVars, Map, Node, Value, parsed, texts};
+use crate::names::{ModelName, Port};
+
+use super::overlay;
+use super::spec::{ModelSpec, variable};
+
+/// How long a model may take to answer when nobody says: half an hour, in seconds.
+const READY_TIMEOUT: u64 = 30 * 60;
+
+/// All models of a host.
+pub(super) fn read_all(vars: &HostVars, problems: &mut Diagnostics) -> Vec<ModelSpec> {
+    let ours = problems.take(vars.value("homelab_models")).flatten();
+    let typed_as = if ours.is_some() { "homelab_models" } else { "models" };
+    let Some(node) = ours.or_else(|| problems.take(vars.value("models")).flatten()) else { return vec![] };
+    if node.value == Value::Null {
+        return vec![];
+    }
+    let Ok(map) = node.as_map() else {
+        let wrong = node.expected(&format!("`{typed_as}` to be a map from public names to models"));
+        problems.push(wrong.hint(OTHER_SHAPE));
+        return vec![];
+    };
+    duplicates(map, problems);
+    map.0.iter().filter_map(|entry| read_one(entry, vars, problems)).collect()
+}
+
+const OTHER_SHAPE: &str = "if `models` means something else in this inventory, put homelab's models under `homelab_models`, which wins";
+
+fn duplicates(map: &Map, problems: &mut Diagnostics) {
+    for (i, entry) in map.0.iter().enumerate() {
+        if map.0[..i].iter().any(|e| e.key == entry.key) {
+            problems.push(Diagnostic::error(&entry.origin, format!("model `{}` is given twice", entry.key)));
+        }
+    }
+}
+
+fn read_one(entry: &Entry, vars: &HostVars, problems: &mut Diagnostics) -> Option<ModelSpec> {
+    let name = ModelName::new(entry.key.as_str()).map_err(|why| Diagnostic::error(&entry.origin, why));
+    let name = problems.take(name)?;
+    let Ok(map) = entry.node.as_map() else {
+        problems.push(entry.node.expected(&format!("model `{name}` to be a map")).hint(OTHER_SHAPE));
+        return None;
+    };
+    let mut fields = Fields::new(map, format!("model `{name}`"));
+    if fields.parse("enabled", Node::as_bool) == Some(false) {
+        return None;
+    }
+    let Some(engine) = engine_of(&mut fields, entry, problems) else {
+        problems.0.extend(fields.problems.0);
+        return None;
+    };
+    let spec = read_fields(&mut fields, engine, (entry, name), vars, problems);
+    explain_reserved(map, engine, &mut fields);
+    let options: Vec<&str> = engine.options().iter().map(|o| o.name).collect();
+    let found = fields.finish(&options);
+    let bad = found.has_errors();
+    problems.0.extend(found.0);
+    spec.filter(|_| !bad)
+}
+
+fn engine_of(
+    fields: &mut Fields<'_>,
+    entry: &Entry,
+    problems: &mut Diagnostics,
+) -> Option<&'static dyn Engine> {
+    let names = || engine::ALL.iter().map(|e| e.name());
+    let list = names().collect::<Vec<_>>().join(" or ");
+    let Some(node) = fields.node("engine") else {
+        problems.push(
+            Diagnostic::error(&entry.origin, format!("model `{}` has no `engine`", entry.key))
+                .hint(format!("engine: {list}; {OTHER_SHAPE}")),
+        );
+        return None;
+    };
+    fields.parse("engine", |_| {
+        let text = node.as_text()?;
+        engine::by_name(&text).ok_or_else(|| {
+            let unknown = Diagnostic::error(&node.origin, format!("there is no engine `{text}`"));
+            match did_you_mean(&text, names()) {
+                Some(near) => unknown.hint(format!("did you mean `{near}`?")),
+                None => unknown.hint(format!("engine: {list}")),
+            }
+        })
+    })
+}
+
+fn read_fields(
+    fields: &mut Fields<'_>,
+    engine: &'static dyn Engine,
+    (entry, name): (&Entry, ModelName),
+    vars: &HostVars,
+    problems: &mut Diagnostics,
+) -> Option<ModelSpec> {
+    let gpus = fields.parse("gpu", gpus).unwrap_or(Gpus::All);
+    let overlay = overlay::read(fields);
+    let shared = variable(vars, engine.image_variable(), problems, Node::as_text);
+    let own = (!overlay.service.image.is_empty()).then(|| overlay.service.image.clone());
+    let image = own.or(shared).unwrap_or_else(|| engine.default_image(&gpus).to_owned());
+    let options = engine.options().iter().filter_map(|o| {
+        let value = fields.parse(o.name, |node| option(o, node))?;
+        Some((o.name.to_owned(), value))
+    });
+    let options = options.collect();
+    let aliases = fields.parse("aliases", aliases).unwrap_or_default();
+    let port = fields.parse("port", |n| n.as_int().and_then(|p| port(p, n)));
+    if fields.origin("port").is_none() {
+        fields.problems.push(
+            Diagnostic::error(&entry.origin, format!("model `{name}` has no `port`"))
+                .hint("the port on its host that the gateway reaches it by, as in port: 8000"),
+        );
+    }
+    Some(ModelSpec {
+        origin: entry.origin.clone(),
+        aliases,
+        engine,
+        kind: fields.parse("kind", |n| parsed(n, kind)).unwrap_or(Kind::Chat),
+        model: fields.parse("model", Node::as_text),
+        port_origin: fields.origin("port").unwrap_or(&entry.origin).clone(),
+        gpus,
+        image,
+        options,
+        args: fields.texts("args"),
+        api_key: fields.parse("api_key", |n| parsed(n, api_key)).unwrap_or(true),
+        ready_timeout: fields.parse("ready_timeout", |n| parsed(n, seconds)).unwrap_or(READY_TIMEOUT),
+        overlay,
+        name,
+        port: port?,
+    })
+}
+
+/// Options that homelab sets itself: says why, instead of "unknown".
+fn explain_reserved(map: &Map, engine: &'static dyn Engine, fields: &mut Fields<'_>) {
+    for (key, why) in engine.reserved() {
+        if let Some(entry) = map.get(key) {
+            fields.node(key);
+            let set = Diagnostic::error(&entry.origin, format!("`{key}` is set by homelab"));
+            fields.problems.push(set.hint(*why));
+        }
+    }
+}
+
+fn aliases(node: &Node) -> Result<Vec<(ModelName, crate::diagnostic::Origin)>, Diagnostic> {
+    let one = |n: &Node| Ok((parsed(n, |text| text.parse())?, n.origin.clone()));
+    match &node.value {
+        Value::Seq(items) => items.iter().map(one).collect(),
+        _ => Ok(vec![one(node)?]),
+    }
+}
+
+pub(super) fn port(number: i64, node: &Node) -> Result<Port, Diagnostic> {
+    Port::new(number).map_err(|why| Diagnostic::error(&node.origin, why))
+}
+
+fn gpus(node: &Node) -> Result<Gpus, Diagnostic> {
+    let wrong = || {
+        Diagnostic::error(&node.origin, "`gpu` is none, all, an index or a list of indices")
+            .hint("gpu: 0, or gpu: [0, 1] to spread one model over two")
+    };
+    let index = |n: &Node| n.as_int().ok().and_then(|i| u32::try_from(i).ok()).ok_or_else(wrong);
+    match &node.value {
+        Value::Str(text) if text == "none" => Ok(Gpus::None),
+        Value::Str(text) if text == "all" => Ok(Gpus::All),
+        Value::Int(_) => Ok(Gpus::Some([index(node)?].into())),
+        Value::Seq(items) if !items.is_empty() => {
+            Ok(Gpus::Some(items.iter().map(index).collect::<Result<_, _>>()?))
+        }
+        _ => Err(wrong()),
+    }
+}
+
+fn kind(text: &str) -> Result<Kind, String> {
+    let list = || Kind::ALL.map(Kind::word).join(", ");
+    Kind::by_word(text).ok_or_else(|| format!("`{text}` is not a kind of model: {}", list()))
+}
+
+fn api_key(text: &str) -> Result<bool, String> {
+    match text {
+        "none" => Ok(false),
+        _ => Err("a backend's key is made by homelab; `api_key: none` switches it off".to_owned()),
+    }
+}
+
+/// Seconds, or a number with s, m or h.
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is not a time: seconds, or a number with s, m or h, as in 30m");
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let factor = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(wrong()),
+    };
+    number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).filter(|n| *n > 0).ok_or_else(wrong)
+}
+
+/// The value of an engine's option, if it is of the kind the engine takes.
+fn option(option: &Opt, node: &Node) -> Result<serde_json::Value, Diagnostic> {
+    let fits = match option.takes {
+        Takes::Flag | Takes::Switch => matches!(node.value, Value::Bool(_)),
+        Takes::Int => matches!(node.value, Value::Int(_)),
+        Takes::Number => matches!(node.value, Value::Int(_) | Value::Float(_)),
+        Takes::Text => !matches!(node.value, Value::Seq(_) | Value::Map(_)),
+        Takes::Many => !matches!(node.value, Value::Map(_)),
+        Takes::Json => true,
+    };
+    let wants = match option.takes {
+        Takes::Flag | Takes::Switch => "true or false",
+        Takes::Int => "a whole number",
+        Takes::Number => "a number",
+        Takes::Text => "a string",
+        Takes::Many => "a list or a string",
+        Takes::Json => "a map, a list or a string",
+    };
+    if !fits {
+        return Err(node.expected(&format!("`{}` to be {wants}", option.name)));
+    }
+    Ok(match option.takes {
+        Takes::Text => node.as_text()?.into(),
+        Takes::Many => texts(node)?.into(),
+        _ => node.to_json(),
+    })
+}

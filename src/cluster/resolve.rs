@@ -1,0 +1,268 @@
+//! From what the user said to what it means: every default, every address, every route.
+//! Pure: the same spec, files and survey always give the same cluster.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use sha2::{Digest, Sha256};
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::engine::{Gpus, Serve};
+use crate::gateway::{self, Route};
+use crate::names::{HostName, ModelName, ServiceName};
+use crate::secret::{Content, SecretRef};
+use crate::service::{Service, Ulimit, label};
+use crate::survey::{Facts, Survey};
+
+use super::check;
+use super::overlay::Overlay;
+use super::spec::{GatewaySpec, HostSpec, ModelSpec, Spec};
+use super::{Cluster, Config, Host, Role, Served, Unit};
+
+/// What files of the user's hold, by their path in the inventory; or why one cannot be read.
+pub type LocalFiles = BTreeMap<String, Result<Vec<u8>, String>>;
+
+/// Resolves everything.
+///
+/// # Errors
+/// Everything that cannot be meant.
+pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Cluster, Diagnostics> {
+    let mut problems = check::all(spec);
+    let Some((gateway_host, gateway)) = check::gateway(spec, &mut problems) else { return Err(problems) };
+    let mut hosts = BTreeMap::new();
+    let mut routes = Vec::new();
+    let mut keys = BTreeMap::new();
+    for (name, host) in &spec.hosts {
+        let facts = survey.seen(name).map(|seen| &seen.facts);
+        let home = Home(facts.map_or("~", |f| f.home.as_str()));
+        let mut units = Vec::new();
+        for model in &host.models {
+            let there = Place { host, facts, home, gateway_host, name };
+            let Some(unit) = problems.take(model_unit(model, &there, files)) else { continue };
+            let address = problems.take(check::address((name, host), facts, gateway_host, model));
+            routes.extend(address.iter().flat_map(|a| routes_of(model, &unit, a.as_deref(), &mut keys)));
+            units.push(unit);
+        }
+        hosts.insert(name.clone(), Host { dir: home.expand(&host.dir), units, vars: host.vars.clone() });
+    }
+    routes.sort_by(|a, b| (&a.public, &a.api_base).cmp(&(&b.public, &b.api_base)));
+    let unit = problems.take(gateway_unit(gateway, &routes, keys, files));
+    let (Some(unit), false) = (unit, problems.has_errors()) else { return Err(problems) };
+    if let Some(host) = hosts.get_mut(gateway_host) {
+        host.units.push(unit);
+    }
+    let project = spec.project.clone();
+    Ok(Cluster { project, hosts, gateway: gateway_host.clone(), options: gateway.options.clone(), routes })
+}
+
+/// The SSH user's home directory, or `~` where it is not known.
+#[derive(Clone, Copy)]
+struct Home<'a>(&'a str);
+
+impl Home<'_> {
+    fn expand(self, path: &str) -> String {
+        match path.strip_prefix('~') {
+            Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{}{rest}", self.0),
+            _ => path.to_owned(),
+        }
+    }
+}
+
+/// Where a model runs.
+struct Place<'a> {
+    host: &'a HostSpec,
+    facts: Option<&'a Facts>,
+    home: Home<'a>,
+    gateway_host: &'a HostName,
+    name: &'a HostName,
+}
+
+fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Result<Unit, Diagnostic> {
+    let serve = Serve {
+        name: &model.name,
+        model: model.model.as_deref(),
+        kind: model.kind,
+        options: &model.options,
+        args: &model.args,
+        gpus: &model.gpus,
+        image: &model.image,
+        api_key: model.api_key,
+        hf_home: &place.host.hf_home,
+    };
+    let engine = model.engine;
+    engine.check(&serve).map_err(|(key, why)| Diagnostic::error(&model.origin, format!("`{key}`: {why}")))?;
+    check::runtime(model, place.name, place.facts)?;
+    let draft = engine.draft(&serve);
+    let host_ip = model.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
+    let mut base = Service {
+        image: model.image.clone(),
+        entrypoint: Some(draft.entrypoint),
+        command: Some(draft.command),
+        environment: draft.environment,
+        ports: vec![gateway::published(host_ip, model.port, engine.container_port())],
+        volumes: draft.volumes,
+        networks: vec!["default".to_owned()],
+        ipc: draft.ipc_host.then(|| "host".to_owned()),
+        restart: Some("unless-stopped".to_owned()),
+        labels: labels("model", engine.name(), "/health", &model.gpus),
+        ..Service::default()
+    };
+    base.labels.insert(label::MODEL.to_owned(), model.name.to_string());
+    base.labels.insert(label::KIND.to_owned(), model.kind.word().to_owned());
+    gpu_access(&model.gpus, &mut base);
+    let api_key = model.api_key.then(|| SecretRef::model(&model.name));
+    let mut secrets = model.overlay.secrets.clone();
+    let token =
+        place.host.hf_token.as_ref().filter(|_| !model.overlay.service.environment.contains_key("HF_TOKEN"));
+    if let Some(token) = token {
+        secrets.entry("HF_TOKEN".to_owned()).or_insert_with(|| token.clone());
+    }
+    if let (Some(variable), Some(key)) = (draft.api_key_variable, &api_key) {
+        secrets.insert(variable.to_owned(), key.clone());
+    }
+    let mut service = finish(base, &model.overlay, place.home);
+    service.image.clone_from(&model.image);
+    Ok(Unit {
+        name: ServiceName::of_model(&model.name),
+        service,
+        secrets,
+        configs: configs(&model.overlay, files)?,
+        role: Role::Model(Served {
+            model: model.name.clone(),
+            aliases: model.aliases.iter().map(|(name, _)| name.clone()).collect(),
+            engine: engine.name(),
+            kind: model.kind,
+            api_key,
+            address: (place.name != place.gateway_host).then(|| check::address_text(place.host, place.facts)),
+        }),
+        gpus: model.gpus.clone(),
+        port: model.port,
+        ready_timeout: model.ready_timeout,
+    })
+}
+
+fn labels(role: &str, engine: &str, health: &str, gpus: &Gpus) -> BTreeMap<String, String> {
+    let gpus = match gpus {
+        Gpus::None => "none".to_owned(),
+        Gpus::All => "all".to_owned(),
+        Gpus::Some(indices) => indices.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+    };
+    let pairs = [(label::ROLE, role), (label::ENGINE, engine), (label::HEALTH, health), (label::GPUS, &gpus)];
+    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+/// GPUs by the NVIDIA runtime, counted in PCI bus order so that an index means what nvidia-smi shows.
+fn gpu_access(gpus: &Gpus, service: &mut Service) {
+    let visible = match gpus {
+        Gpus::None => return,
+        Gpus::All => "all".to_owned(),
+        Gpus::Some(indices) => indices.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+    };
+    service.runtime = Some("nvidia".to_owned());
+    service.environment.insert("NVIDIA_VISIBLE_DEVICES".to_owned(), visible);
+    service.environment.insert("CUDA_DEVICE_ORDER".to_owned(), "PCI_BUS_ID".to_owned());
+    // Pinned memory for transfers, and stacks for kernels: what NVIDIA's own containers ask for.
+    let both = |limit| Ulimit { soft: limit, hard: limit };
+    service.ulimits = [("memlock".to_owned(), both(-1)), ("stack".to_owned(), both(64 << 20))].into();
+}
+
+/// The user's Compose keys over ours, and `~` made absolute.
+fn finish(base: Service, overlay: &Overlay, home: Home<'_>) -> Service {
+    let mut service = overlay.service.clone().laid_over(base);
+    if overlay.service.shm_size.is_some() && overlay.service.ipc.is_none() {
+        // A size for /dev/shm means nothing in the host's own.
+        service.ipc = None;
+    }
+    for variable in overlay.secrets.keys() {
+        service.environment.remove(variable);
+    }
+    service.networks.dedup();
+    for volume in &mut service.volumes {
+        *volume = home.expand(volume);
+    }
+    service
+}
+
+fn configs(overlay: &Overlay, files: &LocalFiles) -> Result<BTreeMap<String, Config>, Diagnostic> {
+    let one = |(target, file): (&String, &super::LocalFile)| {
+        let content = match files.get(&file.path) {
+            Some(Ok(bytes)) => Content::plain(bytes.clone()),
+            Some(Err(why)) => {
+                return Err(Diagnostic::error(
+                    &file.origin,
+                    format!("`{}` cannot be read: {why}", file.path),
+                ));
+            }
+            None => return Err(Diagnostic::error(&file.origin, format!("`{}` was not read", file.path))),
+        };
+        let name = file.path.rsplit('/').next().unwrap_or("file").to_owned();
+        Ok((target.clone(), Config { name, content }))
+    };
+    overlay.configs.iter().map(one).collect()
+}
+
+/// The gateway's environment variables that carry backends' keys.
+type Keys = BTreeMap<String, SecretRef>;
+
+fn routes_of(model: &ModelSpec, unit: &Unit, address: Option<&str>, keys: &mut Keys) -> Vec<Route> {
+    let api_base = match address {
+        Some(address) => format!("http://{}:{}/v1", gateway::bracketed(address), model.port),
+        None => format!("http://{}:{}/v1", unit.name, model.engine.container_port()),
+    };
+    let Role::Model(served) = &unit.role else { return vec![] };
+    let key_variable = served.api_key.as_ref().map(|key| {
+        let variable = key_variable(&model.name);
+        keys.insert(variable.clone(), key.clone());
+        variable
+    });
+    let public = [&model.name].into_iter().chain(model.aliases.iter().map(|(name, _)| name));
+    let route = |public: &ModelName| Route {
+        public: public.clone(),
+        served: model.name.clone(),
+        api_base: api_base.clone(),
+        key_variable: key_variable.clone(),
+        kind: model.kind,
+    };
+    public.map(route).collect()
+}
+
+/// `qwen3-4b` → `KEY_QWEN3_4B_1F0A`: names that differ only in punctuation stay apart.
+fn key_variable(model: &ModelName) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    let digest = Sha256::digest(model.as_str().as_bytes());
+    let name: String = model.as_str().chars().map(plain).collect();
+    format!("KEY_{name}_{:02X}{:02X}", digest[0], digest[1])
+}
+
+fn gateway_unit(
+    spec: &GatewaySpec,
+    routes: &[Route],
+    keys: Keys,
+    files: &LocalFiles,
+) -> Result<Unit, Diagnostic> {
+    let host_ip = spec.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
+    let mut base = gateway::service(&spec.options, host_ip);
+    base.labels = labels("gateway", gateway::NAME, gateway::HEALTH, &Gpus::None);
+    let master_key = spec.options.master_key.clone().unwrap_or_else(SecretRef::gateway);
+    let mut secrets = spec.overlay.secrets.clone();
+    secrets.extend(keys);
+    secrets.insert("LITELLM_MASTER_KEY".to_owned(), master_key.clone());
+    Ok(Unit {
+        name: ServiceName::gateway(),
+        service: finish(base, &spec.overlay, Home("~")),
+        secrets,
+        configs: configs(&spec.overlay, files)?,
+        role: Role::Gateway {
+            master_key,
+            names: routes.iter().map(|r| (r.public.clone(), r.kind)).collect(),
+        },
+        gpus: Gpus::None,
+        port: spec.options.port,
+        ready_timeout: spec.options.ready_timeout,
+    })
+}
+
+/// Whether an address reaches only the machine that uses it.
+pub(super) fn is_loopback(address: &str) -> bool {
+    address == "localhost" || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

@@ -1,0 +1,233 @@
+//! The inventory as typed keys: what the user said, host by host, before any host was seen.
+//! It applies no default that depends on another host or on a survey; [`super::resolve`] does.
+
+use std::collections::BTreeMap;
+
+use crate::connection::Connection;
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
+use crate::engine::{Engine, Gpus, Kind};
+use crate::gateway::Options;
+use crate::inventory::{HostVars, Inventory, Node, parsed};
+use crate::names::{HostName, ModelName, Port, ProjectName};
+use crate::secret::SecretRef;
+
+use super::overlay::{LocalFile, Overlay, secret};
+use super::{connect, model_spec};
+
+/// Everything the user said that homelab understands.
+#[derive(Debug)]
+pub struct Spec {
+    /// The project all of it belongs to.
+    pub project: ProjectName,
+    /// The hosts.
+    pub hosts: BTreeMap<HostName, HostSpec>,
+    /// What works, but perhaps not as the user thinks.
+    pub warnings: Diagnostics,
+}
+
+/// What the user said of a host.
+#[derive(Debug)]
+pub struct HostSpec {
+    /// Where the inventory names it.
+    pub origin: Origin,
+    /// How to get there.
+    pub connection: Connection,
+    /// Where homelab's files lie on it; may start with `~/`.
+    pub dir: String,
+    /// How other hosts reach it, where the user said so.
+    pub address: Option<String>,
+    /// The Hugging Face cache on it; may start with `~/`.
+    pub hf_home: String,
+    /// The Hugging Face token for its models.
+    pub hf_token: Option<SecretRef>,
+    /// Its models.
+    pub models: Vec<ModelSpec>,
+    /// The gateway, if it runs here.
+    pub gateway: Option<GatewaySpec>,
+    /// All its variables, for templates of the user's.
+    pub vars: BTreeMap<String, serde_json::Value>,
+}
+
+/// What the user said of a model.
+#[derive(Clone)]
+pub struct ModelSpec {
+    /// Where it is named.
+    pub origin: Origin,
+    /// Its public name.
+    pub name: ModelName,
+    /// Further public names, and where each stands.
+    pub aliases: Vec<(ModelName, Origin)>,
+    /// What serves it.
+    pub engine: &'static dyn Engine,
+    /// What it is for.
+    pub kind: Kind,
+    /// The repo id or file.
+    pub model: Option<String>,
+    /// The port on the host, and where it stands.
+    pub port: Port,
+    /// Where the port is typed.
+    pub port_origin: Origin,
+    /// Where it runs.
+    pub gpus: Gpus,
+    /// Its image: the model's own, else the host variable's, else the engine's.
+    pub image: String,
+    /// The engine's options.
+    pub options: BTreeMap<String, serde_json::Value>,
+    /// Further arguments.
+    pub args: Vec<String>,
+    /// Whether clients must show a key.
+    pub api_key: bool,
+    /// How long it may take to answer, in seconds.
+    pub ready_timeout: u64,
+    /// Compose's keys.
+    pub overlay: Overlay,
+}
+
+impl std::fmt::Debug for ModelSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ModelSpec({} by {} at {})", self.name, self.engine.name(), self.origin)
+    }
+}
+
+/// What the user said of the gateway.
+#[derive(Clone, Debug)]
+pub struct GatewaySpec {
+    /// Where it is named.
+    pub origin: Origin,
+    /// Its own options.
+    pub options: Options,
+    /// Compose's keys.
+    pub overlay: Overlay,
+}
+
+/// Reads what the user said.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read(inventory: &Inventory, with_vars: bool) -> Result<Spec, Diagnostics> {
+    let mut problems = Diagnostics(inventory.warnings.clone());
+    let mut hosts = BTreeMap::new();
+    let mut project: Option<(ProjectName, Option<Origin>)> = None;
+    for (name, vars) in &inventory.hosts {
+        let theirs = project_of(vars, &mut problems);
+        let mine = project.get_or_insert_with(|| theirs.clone());
+        if mine.0 != theirs.0
+            && let Some(origin) = theirs.1.as_ref().or(mine.1.as_ref())
+        {
+            problems.push(
+                Diagnostic::error(
+                    origin,
+                    format!("{name} is in project `{}`, other hosts in `{}`", theirs.0, mine.0),
+                )
+                .hint("set homelab_project once, in group_vars/all.yml; two projects are two inventories"),
+            );
+        }
+        let mut host = read_host(vars, &theirs.0, &mut problems);
+        if with_vars {
+            host.vars = vars.evaluated().iter().map(|(k, v)| (k.clone(), v.to_json())).collect();
+        }
+        hosts.insert(name.clone(), host);
+    }
+    let Some((project, _)) = project else {
+        problems
+            .push(Diagnostic::everywhere("the inventory names no host").hint("add one below all: hosts:"));
+        return Err(problems);
+    };
+    if problems.has_errors() { Err(problems) } else { Ok(Spec { project, hosts, warnings: problems }) }
+}
+
+fn project_of(vars: &HostVars, problems: &mut Diagnostics) -> (ProjectName, Option<Origin>) {
+    let node = problems.take(vars.value("homelab_project")).flatten();
+    let typed =
+        node.as_ref().and_then(|node| problems.take(parsed(node, |text| text.parse::<ProjectName>())));
+    (typed.unwrap_or_else(ProjectName::homelab), node.map(|n| n.origin))
+}
+
+/// A host variable read by `read`; errors are collected.
+pub(super) fn variable<T>(
+    vars: &HostVars,
+    name: &str,
+    problems: &mut Diagnostics,
+    read: impl FnOnce(&Node) -> Result<T, Diagnostic>,
+) -> Option<T> {
+    let node = problems.take(vars.value(name)).flatten()?;
+    if node.value == crate::inventory::Value::Null {
+        return None;
+    }
+    problems.take(read(&node))
+}
+
+fn read_host(vars: &HostVars, project: &ProjectName, problems: &mut Diagnostics) -> HostSpec {
+    let text = |name: &str, problems: &mut Diagnostics| variable(vars, name, problems, Node::as_text);
+    let connection = connect::read(vars, problems);
+    let dir = variable(vars, "homelab_dir", problems, |node| parsed(node, remote_path));
+    let hf_home = variable(vars, "hf_home", problems, |node| parsed(node, remote_path));
+    let address = text("homelab_address", problems);
+    let hf_token = variable(vars, "hf_token", problems, secret);
+    let models = model_spec::read_all(vars, problems);
+    let gateway = read_gateway(vars, problems);
+    HostSpec {
+        origin: vars.origin.clone(),
+        connection,
+        dir: dir.unwrap_or_else(|| format!("~/homelab/{project}")),
+        address,
+        hf_home: hf_home.unwrap_or_else(|| "~/.cache/huggingface".to_owned()),
+        hf_token,
+        models,
+        gateway,
+        vars: BTreeMap::new(),
+    }
+}
+
+/// A directory on a host: absolute, or below the SSH user's home.
+fn remote_path(text: &str) -> Result<String, String> {
+    let plain = text.strip_prefix("~/").or_else(|| text.strip_prefix('/'));
+    match plain {
+        Some(rest)
+            if !rest.is_empty()
+                && !rest.contains([':', '\n', '\0'])
+                && !rest.split('/').any(|p| p == "..") =>
+        {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => Err(format!(
+            "`{}` is not a directory on the host: an absolute path, or one that starts with ~/",
+            text.escape_debug()
+        )),
+    }
+}
+
+fn read_gateway(vars: &HostVars, problems: &mut Diagnostics) -> Option<GatewaySpec> {
+    let ours = problems.take(vars.value("homelab_gateway")).flatten();
+    let node = ours.or_else(|| problems.take(vars.value("gateway")).flatten())?;
+    let map = problems.take(node.as_map())?;
+    let mut fields = crate::inventory::Fields::new(map, "the gateway");
+    let image = variable(vars, "litellm_image", problems, Node::as_text);
+    let options = crate::gateway::read(&mut fields, &node.origin, |node| secret(node));
+    let mut overlay = super::overlay::read(&mut fields);
+    if overlay.service.image.is_empty() {
+        overlay.service.image = image.unwrap_or_default();
+    }
+    let found = fields.finish(&[]);
+    let bad = found.has_errors();
+    problems.0.extend(found.0);
+    (!bad).then(|| GatewaySpec { origin: node.origin.clone(), options, overlay })
+}
+
+impl Spec {
+    /// Every file of the user's that something mounts.
+    pub fn local_files(&self) -> impl Iterator<Item = &LocalFile> {
+        let models = self.hosts.values().flat_map(|h| &h.models).map(|m| &m.overlay);
+        let gateways = self.hosts.values().filter_map(|h| h.gateway.as_ref()).map(|g| &g.overlay);
+        models.chain(gateways).flat_map(|o| o.configs.values())
+    }
+
+    /// Every secret whose value the user holds.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        let models = self.hosts.values().flat_map(|h| &h.models).flat_map(|m| m.overlay.secrets.values());
+        let tokens = self.hosts.values().filter_map(|h| h.hf_token.as_ref());
+        let gateways = self.hosts.values().filter_map(|h| h.gateway.as_ref());
+        let theirs = gateways.flat_map(|g| g.overlay.secrets.values().chain(&g.options.master_key));
+        models.chain(tokens).chain(theirs)
+    }
+}

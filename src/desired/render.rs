@@ -1,0 +1,195 @@
+//! From the cluster to files and services: templates rendered, read back, and compared.
+//! Pure: the user's templates come in as text.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::cluster::{Cluster, Config, Host, Role, Unit};
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
+use crate::gateway;
+use crate::names::{HostName, ServiceName};
+use crate::secret::{Content, Versions};
+use crate::service::Service;
+
+use super::compose::{ComposeFile, ReadBackError, read_back};
+use super::templates::{self, Dollar, Overrides};
+use super::{Desired, DesiredHost, DesiredService};
+
+/// The Compose file's name on a host.
+pub const COMPOSE_FILE: &str = "compose.yml";
+const COMPOSE_TEMPLATE: &str = "compose.yml.tera";
+const CONFIG_TEMPLATE: &str = "litellm.yml.tera";
+
+#[derive(Serialize)]
+struct ComposeContext<'a> {
+    host: &'a HostName,
+    project: String,
+    services: Vec<ServiceContext<'a>>,
+    networks: &'a [String],
+    vars: &'a BTreeMap<String, serde_json::Value>,
+}
+
+#[derive(Serialize)]
+struct ServiceContext<'a> {
+    name: &'a ServiceName,
+    keys: &'a Service,
+}
+
+/// Renders every host's files and reads its services back from them.
+///
+/// # Errors
+/// What is wrong with a template or with what it rendered.
+pub fn render(cluster: &Cluster, versions: &Versions, overrides: &Overrides) -> Result<Desired, Diagnostics> {
+    let mut problems = Diagnostics::default();
+    let mut hosts = BTreeMap::new();
+    for (name, host) in &cluster.hosts {
+        if let Some(desired) = problems.take(render_host(cluster, (name, host), versions, overrides)) {
+            hosts.insert(name.clone(), desired);
+        }
+    }
+    if problems.has_errors() {
+        // The same template fails on every host in the same way.
+        problems.0.dedup();
+        return Err(problems);
+    }
+    Ok(Desired { project: cluster.project.clone(), gateway: cluster.gateway.clone(), hosts })
+}
+
+fn render_host(
+    cluster: &Cluster,
+    (name, host): (&HostName, &Host),
+    versions: &Versions,
+    overrides: &Overrides,
+) -> Result<DesiredHost, Diagnostic> {
+    let mut files = BTreeMap::new();
+    let mut services = Vec::new();
+    for unit in &host.units {
+        let mut service = unit.service.clone();
+        if let Role::Gateway { .. } = unit.role {
+            let config = gateway_config(cluster, overrides)?;
+            mount(&mut service, &mut files, (gateway::CONFIG_PATH, &config), "litellm", versions);
+        }
+        for (target, config) in &unit.configs {
+            let directory = format!("configs/{}", unit.name);
+            mount(&mut service, &mut files, (target, config), &directory, versions);
+        }
+        if !unit.secrets.is_empty() {
+            let content = Content::env_file(&unit.secrets);
+            let path = content_name("env", &format!("{}.env", unit.name), &content, versions);
+            service.env_file = vec![format!("./{path}")];
+            files.insert(path, content);
+        }
+        services.push((unit, service));
+    }
+    services.sort_by(|a, b| a.0.name.cmp(&b.0.name));
+    let networks = external_networks(&services);
+    let context = ComposeContext {
+        host: name,
+        project: cluster.project.to_string(),
+        services: services.iter().map(|(unit, keys)| ServiceContext { name: &unit.name, keys }).collect(),
+        networks: &networks,
+        vars: &host.vars,
+    };
+    let text = templates::render(COMPOSE_TEMPLATE, overrides, Dollar::Doubled, &context)?;
+    let rendered = Arc::new(Source { name: format!("{name}: rendered {COMPOSE_FILE}"), text });
+    let file = read_back(&rendered.text).map_err(|e| read_back_diagnostic(&rendered, e))?;
+    let services = matched(&rendered, file, &services, cluster)?;
+    files.insert(COMPOSE_FILE.to_owned(), Content::plain(rendered.text.as_bytes()));
+    Ok(DesiredHost { dir: host.dir.clone(), files, services, external_networks: networks })
+}
+
+fn gateway_config(cluster: &Cluster, overrides: &Overrides) -> Result<Config, Diagnostic> {
+    let context = gateway::config(&cluster.options, &cluster.routes);
+    let text = templates::render(CONFIG_TEMPLATE, overrides, Dollar::Plain, &context)?;
+    if let Err(e) = serde_yaml::from_str::<serde_yaml::Value>(&text) {
+        let place = e.location().map(|l| (l.line(), l.column()));
+        let rendered = Arc::new(Source { name: "rendered litellm.yml".to_owned(), text });
+        return Err(read_back_diagnostic(&rendered, ReadBackError { message: e.to_string(), place }));
+    }
+    Ok(Config { name: "config.yml".to_owned(), content: Content::plain(text) })
+}
+
+/// Adds a file to the host and mounts it into the service.
+fn mount(
+    service: &mut Service,
+    files: &mut BTreeMap<String, Content>,
+    (target, config): (&str, &Config),
+    directory: &str,
+    versions: &Versions,
+) {
+    let path = content_name(directory, &config.name, &config.content, versions);
+    service.volumes.push(format!("./{path}:{target}:ro"));
+    files.insert(path, config.content.clone());
+}
+
+/// `litellm/config-3f2a91c0.yml`: named by content, so that a changed file is another file and
+/// just the container that mounts it changes. Secrets count by their versions, not their values.
+fn content_name(directory: &str, name: &str, content: &Content, versions: &Versions) -> String {
+    let mut digest = Sha256::new();
+    digest.update(content.redacted());
+    for secret in content.secrets() {
+        digest.update([0]);
+        digest.update(versions.of(secret));
+    }
+    let digest = digest.finalize();
+    let hex: String = digest.iter().take(4).map(|b| format!("{b:02x}")).collect();
+    match name.rsplit_once('.') {
+        Some((stem, ending)) if !stem.is_empty() => format!("{directory}/{stem}-{hex}.{ending}"),
+        _ => format!("{directory}/{name}-{hex}"),
+    }
+}
+
+fn external_networks(services: &[(&Unit, Service)]) -> Vec<String> {
+    let mut all: Vec<String> =
+        services.iter().flat_map(|(_, s)| &s.networks).filter(|n| *n != "default").cloned().collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// The services as read back, each with what homelab knows of it besides.
+fn matched(
+    rendered: &Arc<Source>,
+    mut file: ComposeFile,
+    units: &[(&Unit, Service)],
+    cluster: &Cluster,
+) -> Result<BTreeMap<ServiceName, DesiredService>, Diagnostic> {
+    if file.name != cluster.project {
+        return Err(templates::whole(
+            rendered,
+            format!("the template names the project `{}`, not `{}`", file.name, cluster.project),
+        ));
+    }
+    let mut services = BTreeMap::new();
+    for (unit, _) in units {
+        let Some(service) = file.services.remove(&unit.name) else {
+            return Err(templates::whole(
+                rendered,
+                format!("the template leaves out the service `{}`", unit.name),
+            ));
+        };
+        let desired = DesiredService {
+            service,
+            role: unit.role.clone(),
+            gpus: unit.gpus.clone(),
+            port: unit.port,
+            ready_timeout: unit.ready_timeout,
+        };
+        services.insert(unit.name.clone(), desired);
+    }
+    match file.services.keys().next() {
+        Some(extra) => Err(templates::whole(rendered, format!("the template adds a service `{extra}`"))
+            .hint("homelab runs models and the gateway; other services belong in a Compose project of their own")),
+        None => Ok(services),
+    }
+}
+
+fn read_back_diagnostic(rendered: &Arc<Source>, error: ReadBackError) -> Diagnostic {
+    let (line, column) = error.place.unwrap_or((1, 1));
+    let origin = Origin { source: Arc::clone(rendered), line, column, length: 1 };
+    Diagnostic::error(&origin, error.message)
+        .hint("this is what the template rendered, not the template itself")
+}

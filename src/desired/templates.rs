@@ -1,0 +1,152 @@
+//! The templates, ours and the user's, with every value encoded for YAML by the engine itself,
+//! so that no template can forget it. It renders text; it reads and writes no file.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use serde::Serialize;
+use tera::{Context, ErrorKind, Filter, Kwargs, State, Tera, Value};
+
+use crate::diagnostic::{Diagnostic, Origin, Source};
+
+/// The templates a user may override, and what homelab has instead.
+pub const TEMPLATES: &[(&str, &str)] = &[
+    ("compose.yml.tera", include_str!("../../templates/compose.yml.tera")),
+    ("litellm.yml.tera", include_str!("../../templates/litellm.yml.tera")),
+];
+
+/// The user's own templates, by name, with the paths they were read from.
+pub type Overrides = BTreeMap<String, Arc<Source>>;
+
+/// How `$` is written in what a template renders.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dollar {
+    /// Doubled, for Compose.
+    Doubled,
+    /// As it is.
+    Plain,
+}
+
+/// Renders a template.
+pub(super) fn render(
+    name: &str,
+    overrides: &Overrides,
+    dollar: Dollar,
+    context: &impl Serialize,
+) -> Result<String, Diagnostic> {
+    let embedded = || {
+        let text = TEMPLATES.iter().find(|(n, _)| *n == name).map_or("", |(_, text)| text);
+        Arc::new(Source { name: format!("(homelab's own) {name}"), text: text.to_owned() })
+    };
+    let source = overrides.get(name).cloned().unwrap_or_else(embedded);
+    let mut tera = Tera::new();
+    tera.autoescape_on([".tera"]);
+    tera.set_escape_fn(if dollar == Dollar::Doubled { escape_doubled } else { escape_plain });
+    tera.register_filter("yaml", Yaml(dollar));
+    tera.add_raw_template(name, &source.text).map_err(|e| diagnostic(&e, &source))?;
+    let context = Context::from_serialize(context).map_err(|e| diagnostic(&e, &source))?;
+    tera.render(name, &context).map_err(|e| diagnostic(&e, &source))
+}
+
+/// An error of a template, at its line.
+fn diagnostic(error: &tera::Error, source: &Arc<Source>) -> Diagnostic {
+    match error.kind() {
+        ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
+            let span = report.span();
+            let length = if span.start_line == span.end_line {
+                span.end_col.saturating_sub(span.start_col)
+            } else {
+                1
+            };
+            let origin = Origin {
+                source: Arc::clone(source),
+                line: span.start_line.max(1),
+                column: span.start_col + 1,
+                length: length.max(1),
+            };
+            Diagnostic::error(&origin, format!("the template does not render: {}", report.message()))
+        }
+        _ => whole(source, format!("the template does not render: {error}")),
+    }
+}
+
+/// An error of a file as a whole.
+pub(super) fn whole(source: &Arc<Source>, message: String) -> Diagnostic {
+    Diagnostic::error(&Origin { source: Arc::clone(source), line: 1, column: 1, length: 1 }, message)
+}
+
+fn escape_doubled(text: &str, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(scalar(text, Dollar::Doubled).as_bytes())
+}
+
+fn escape_plain(text: &str, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(scalar(text, Dollar::Plain).as_bytes())
+}
+
+/// A text as a YAML scalar: a JSON string, which is one, or bare where it is plainly a word.
+fn scalar(text: &str, dollar: Dollar) -> String {
+    let mut chars = text.chars();
+    let word = chars.next().is_some_and(|c| c.is_ascii_lowercase())
+        && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c));
+    let typed = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text);
+    if word && !typed { text.to_owned() } else { json(&Value::from(text), dollar) }
+}
+
+/// The filter `yaml`: lists, maps and everything else as JSON, which is YAML.
+struct Yaml(Dollar);
+
+impl Filter<Value, String> for Yaml {
+    fn call(&self, value: Value, _: Kwargs, _: &State) -> String {
+        match value.as_str() {
+            Some(text) => scalar(text, self.0),
+            None => json(&value, self.0),
+        }
+    }
+
+    fn is_safe(&self) -> bool {
+        true
+    }
+}
+
+fn json(value: &Value, dollar: Dollar) -> String {
+    // Values come from data that was serialized already; it cannot fail a second time.
+    let text = serde_json::to_string(value).unwrap_or_default();
+    match dollar {
+        Dollar::Doubled => text.replace('$', "$$"),
+        Dollar::Plain => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_value_can_leave_its_place_in_the_yaml() {
+        let source =
+            Source { name: "templates/t.tera".into(), text: "a: {{ v }}\nb: {{ v | yaml }}\n".into() };
+        let overrides = Overrides::from([("t.tera".to_owned(), Arc::new(source))]);
+        for hostile in
+            ["x\ny: 1", "\"", "'", "{{ 1 }}", "#", "$HOME", "- a", "yes", "1", "", "a: b", "\u{1b}[0m"]
+        {
+            let context = BTreeMap::from([("v", hostile)]);
+            for dollar in [Dollar::Plain, Dollar::Doubled] {
+                let text = render("t.tera", &overrides, dollar, &context).unwrap();
+                let back: BTreeMap<String, String> = serde_yaml::from_str(&text).unwrap();
+                let want =
+                    if dollar == Dollar::Doubled { hostile.replace('$', "$$") } else { hostile.to_owned() };
+                assert_eq!(back["a"], want);
+                assert_eq!(back["b"], want);
+            }
+        }
+    }
+
+    #[test]
+    fn a_mistake_in_a_template_has_its_line() {
+        let source = Source { name: "templates/t.tera".into(), text: "a: 1\nb: {{ nothing.here }}\n".into() };
+        let overrides = Overrides::from([("t.tera".to_owned(), Arc::new(source))]);
+        let error = render("t.tera", &overrides, Dollar::Plain, &BTreeMap::from([("v", 1)])).unwrap_err();
+        assert!(error.to_string().contains("--> templates/t.tera:2:"), "{error}");
+    }
+}

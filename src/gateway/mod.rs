@@ -1,0 +1,6 @@
+//! The gateway: LiteLLM, with a config made from the cluster's routes.
+//! It knows no host and runs nothing; there is one gateway, so there is no trait.
+
+mod litellm;
+
+pub use litellm::{CONFIG_PATH, HEALTH, NAME, Options, Route, bracketed, config, published, read, service};

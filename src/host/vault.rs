@@ -1,0 +1,196 @@
+//! The values of secrets: read on this machine, or derived from the root key.
+//! Values leave it only towards a host; names of files carry versions instead.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Stdio;
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use crate::names::Secret;
+use crate::secret::{SecretRef, Versions};
+use crate::survey::Failure;
+
+use super::{failure, hinted};
+
+/// All secrets of a run.
+#[derive(Debug, Default)]
+pub struct Vault {
+    root: Option<Secret>,
+    root_version: Option<String>,
+    values: BTreeMap<SecretRef, Result<Secret, Failure>>,
+}
+
+impl Vault {
+    /// Reads every secret whose value the user holds. One that cannot be read is an error only
+    /// where it is needed.
+    pub async fn open(wanted: BTreeSet<SecretRef>) -> Self {
+        let mut values = BTreeMap::new();
+        for secret in wanted {
+            let value = read(&secret).await;
+            values.insert(secret, value);
+        }
+        Self { values, ..Self::default() }
+    }
+
+    /// Takes the root key as the gateway's host has it.
+    pub fn set_root(&mut self, root: Secret) {
+        self.root_version = Some(hex(&mac(root.reveal(), "version")[..4]));
+        self.root = Some(root);
+    }
+
+    /// Takes the root key's version from a container that was made with it, when the gateway's
+    /// host cannot be asked: enough to see that nothing changed.
+    pub fn set_root_version(&mut self, version: &str) {
+        self.root_version.get_or_insert_with(|| version.to_owned());
+    }
+
+    /// Makes a new root key.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn make_root(&mut self) -> Result<(), Failure> {
+        let mut bytes = [0_u8; 32];
+        getrandom::fill(&mut bytes).map_err(|e| failure("making the root key", e.to_string()))?;
+        self.set_root(Secret::new(hex(&bytes)));
+        Ok(())
+    }
+
+    /// The root key, if there is one.
+    #[must_use]
+    pub fn root(&self) -> Option<&Secret> {
+        self.root.as_ref()
+    }
+
+    /// The root key's version; `new` before there is one.
+    #[must_use]
+    pub fn root_version(&self) -> &str {
+        self.root_version.as_deref().unwrap_or("new")
+    }
+
+    /// What tells the values of `secrets` apart.
+    #[must_use]
+    pub fn versions<'a>(&self, secrets: impl Iterator<Item = &'a SecretRef>) -> Versions {
+        let version = |secret: &SecretRef| match (secret, self.values.get(secret)) {
+            (SecretRef::Derived(_), _) => self.root_version().to_owned(),
+            // The version of the root key is no secret, but differs from installation to installation.
+            (_, Some(Ok(value))) => hex(&mac(self.root_version(), value.reveal())[..4]),
+            _ => "absent".to_owned(),
+        };
+        Versions(secrets.map(|secret| (secret.clone(), version(secret))).collect())
+    }
+
+    /// A secret's value.
+    ///
+    /// # Errors
+    /// Why there is none, and what to do.
+    pub fn value(&self, secret: &SecretRef) -> Result<Secret, Failure> {
+        match (secret, &self.root) {
+            (SecretRef::Derived(purpose), Some(root)) => {
+                Ok(Secret::new(format!("sk-{}", hex(&mac(root.reveal(), purpose)))))
+            }
+            (SecretRef::Derived(purpose), None) => Err(hinted(
+                &format!("deriving the key {purpose}"),
+                "the root key is on the gateway's host, which could not be asked",
+                "bring that host up and run homelab deploy again",
+            )),
+            (other, _) => match self.values.get(other) {
+                Some(value) => value.clone(),
+                None => Err(failure("reading a secret", format!("{} was not read", other.label()))),
+            },
+        }
+    }
+}
+
+async fn read(secret: &SecretRef) -> Result<Secret, Failure> {
+    let step = format!("reading the secret {}", secret.label());
+    let text = match secret {
+        SecretRef::Env(name) => std::env::var(name)
+            .map_err(|_| hinted(&step, format!("{name} is not set"), format!("export {name}=… before homelab runs")))?,
+        SecretRef::File(path) => {
+            tokio::fs::read_to_string(home(path)).await.map_err(|e| failure(&step, format!("{path}: {e}")))?
+        }
+        SecretRef::Command(argv) => command(&step, argv).await?,
+        SecretRef::Derived(_) => return Err(failure(&step, "it is derived, not read")),
+    };
+    let value = text.strip_suffix('\n').unwrap_or(&text).to_owned();
+    if value.is_empty() {
+        return Err(failure(&step, "it is empty"));
+    }
+    Ok(Secret::new(value))
+}
+
+/// `~/` is the home of whoever runs homelab.
+fn home(path: &str) -> std::path::PathBuf {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => path.into(),
+    }
+}
+
+async fn command(step: &str, argv: &[String]) -> Result<String, Failure> {
+    let [program, arguments @ ..] = argv else { return Err(failure(step, "the command is empty")) };
+    let output = tokio::process::Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .await
+        .map_err(|e| failure(step, format!("{program}: {e}")))?;
+    if !output.status.success() {
+        return Err(failure(step, format!("{program} ended with {}", output.status)));
+    }
+    String::from_utf8(output.stdout).map_err(|_| failure(step, format!("{program} printed something that is not text")))
+}
+
+fn mac(key: &str, text: &str) -> [u8; 32] {
+    // HMAC takes keys of any length; the error type exists for ciphers that do not.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return [0; 32] };
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn derived_keys_differ_by_purpose_and_by_root_key() {
+        let mut vault = Vault::default();
+        let gateway = SecretRef::gateway();
+        assert!(vault.value(&gateway).unwrap_err().what.contains("could not be asked"));
+        vault.set_root(Secret::new("one".into()));
+        let one = vault.value(&gateway).unwrap();
+        assert!(one.reveal().starts_with("sk-") && one.reveal().len() == 67);
+        assert_ne!(vault.value(&SecretRef::Derived("model/a".into())), Ok(one.clone()));
+        vault.set_root(Secret::new("two".into()));
+        assert_ne!(vault.value(&gateway), Ok(one));
+    }
+
+    #[tokio::test]
+    async fn a_version_changes_with_the_value_and_shows_nothing_of_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let secret = SecretRef::File(file.path().display().to_string());
+        let mut versions = Vec::new();
+        for value in ["hunter2", "hunter3"] {
+            std::fs::write(file.path(), value).unwrap();
+            let vault = Vault::open([secret.clone()].into()).await;
+            assert_eq!(vault.value(&secret).unwrap().reveal(), value);
+            versions.push(vault.versions([&secret].into_iter()).of(&secret).to_owned());
+        }
+        assert_ne!(versions[0], versions[1]);
+        assert!(!versions[0].contains("hunter"));
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_is_not_there_says_how_to_give_it() {
+        let vault = Vault::open([SecretRef::Env("HOMELAB_TEST_ABSENT".into())].into()).await;
+        let failure = vault.value(&SecretRef::Env("HOMELAB_TEST_ABSENT".into())).unwrap_err();
+        assert_eq!(failure.what, "HOMELAB_TEST_ABSENT is not set");
+        assert!(failure.hint.unwrap().contains("export HOMELAB_TEST_ABSENT"));
+    }
+}

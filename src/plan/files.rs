@@ -1,0 +1,129 @@
+//! A host's files, network and images: what must be there before anything is stopped, and what
+//! goes when nothing needs it. It looks at no container but to learn which files it mounts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use crate::desired::{COMPOSE_FILE, DesiredHost};
+use crate::names::ServiceName;
+use crate::secret::Content;
+use crate::survey::{Failure, FileSeen, Seen};
+
+use super::{Action, Cause, Step, Task};
+
+/// The directories whose files are named by content, so that homelab may remove them.
+const OWN_DIRECTORIES: [&str; 3] = ["env/", "litellm/", "configs/"];
+
+/// Files that are missing or differ, the Compose file last.
+pub(super) fn missing_files(host: &DesiredHost, seen: &Seen) -> Vec<Step> {
+    let mut paths: Vec<&String> = host.files.keys().collect();
+    paths.sort_by_key(|path| (path.as_str() == COMPOSE_FILE, path.as_str()));
+    let step = |path: &String| {
+        let content = &host.files[path];
+        let because = match seen.files.get(path) {
+            None => Cause::Missing,
+            Some(there) if !same_file(content, there) => Cause::Changed(vec![]),
+            Some(_) => return None,
+        };
+        let action = Action::WriteFile { path: path.clone(), content: content.clone() };
+        Some(Step { action, because, interrupts: false })
+    };
+    // A host that should have no service and has none needs no file either.
+    if host.services.is_empty() && seen.containers.is_empty() {
+        return vec![];
+    }
+    paths.into_iter().filter_map(step).collect()
+}
+
+/// A secret file's name already tells its content, which cannot be compared without the values.
+fn same_file(content: &Content, there: &FileSeen) -> bool {
+    let bytes_match = content.as_plain().is_none_or(|bytes| {
+        let digest = Sha256::digest(&bytes);
+        digest.iter().map(|b| format!("{b:02x}")).collect::<String>() == there.sha256
+    });
+    bytes_match && there.mode == content.mode()
+}
+
+/// Files of ours that nothing mounts once the plan is carried out, and nothing else.
+pub(super) fn stale_files(host: &DesiredHost, seen: &Seen) -> Vec<Step> {
+    let own = |path: &str| OWN_DIRECTORIES.iter().any(|d| path.starts_with(d));
+    let compose_goes = host.services.is_empty();
+    let stale = |path: &&String| match path.as_str() {
+        COMPOSE_FILE => compose_goes,
+        path => own(path) && !host.files.contains_key(path),
+    };
+    let remove = |path: &String| Step {
+        action: Action::RemoveFile { path: path.clone() },
+        because: Cause::NotNeeded,
+        interrupts: false,
+    };
+    seen.files.keys().filter(stale).map(remove).collect()
+}
+
+/// The images that `services` need and the host lacks, each with the services that wait for it.
+///
+/// # Errors
+/// An image that must not be pulled and is not there.
+pub(super) fn pulls(
+    host: &DesiredHost,
+    seen: &Seen,
+    services: &BTreeSet<&ServiceName>,
+) -> (Vec<Task>, Vec<(ServiceName, Failure)>) {
+    let mut wanted: BTreeMap<&str, (Vec<ServiceName>, Cause)> = BTreeMap::new();
+    let mut refused = Vec::new();
+    for name in services {
+        let Some(desired) = host.services.get(*name) else { continue };
+        let image = desired.service.image.as_str();
+        let present = seen.images.contains(&full_name(image)) || seen.images.contains(image);
+        match desired.service.pull_policy.as_deref() {
+            Some("never") if !present => refused.push(((*name).clone(), never(image))),
+            Some("never") => {}
+            Some("always") => wanted
+                .entry(image)
+                .or_insert((vec![], Cause::Follows("pull_policy is always".into())))
+                .0
+                .push((*name).clone()),
+            _ if present => {}
+            _ => wanted.entry(image).or_insert((vec![], Cause::Missing)).0.push((*name).clone()),
+        }
+    }
+    let task = |(image, (services, because)): (&str, (Vec<ServiceName>, Cause))| {
+        let step = Step { action: Action::Pull { image: image.to_owned() }, because, interrupts: false };
+        Task { services, steps: vec![step], ..Task::default() }
+    };
+    (wanted.into_iter().map(task).collect(), refused)
+}
+
+fn never(image: &str) -> Failure {
+    Failure {
+        step: "looking for its image".to_owned(),
+        what: format!("the image {image} is not on the host, and pull_policy is never"),
+        lines: vec![],
+        hint: Some("build or load it there, or drop pull_policy".to_owned()),
+    }
+}
+
+/// An image as Docker lists it: without the default registry, with a tag.
+fn full_name(image: &str) -> String {
+    let short = image.strip_prefix("docker.io/").unwrap_or(image);
+    let short = short.strip_prefix("library/").unwrap_or(short);
+    let last = short.rsplit('/').next().unwrap_or(short);
+    if last.contains([':', '@']) || short.contains('@') {
+        short.to_owned()
+    } else {
+        format!("{short}:latest")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_found_under_the_name_docker_lists() {
+        assert_eq!(full_name("docker.io/library/redis"), "redis:latest");
+        assert_eq!(full_name("registry.lab:5000/litellm"), "registry.lab:5000/litellm:latest");
+        assert_eq!(full_name("vllm/vllm-openai:v1"), "vllm/vllm-openai:v1");
+    }
+}

@@ -1,0 +1,335 @@
+//! The plan: what would be done, where, in which order, and why. Data only.
+//! It is made by [`plan`] without I/O and carried out by `host::carry_out`, which decides nothing.
+
+mod cause;
+mod files;
+mod order;
+mod service;
+mod site;
+mod text;
+
+use serde::Serialize;
+
+use crate::cluster::Role;
+use crate::desired::Desired;
+use crate::engine::Kind;
+use crate::names::{HostName, ModelName, Port, ServiceName};
+use crate::secret::{Content, SecretRef};
+use crate::service::Service;
+use crate::survey::Failure;
+
+pub use cause::{Cause, Change};
+pub use order::plan;
+pub use text::text;
+
+/// What would be done.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Plan {
+    /// The stages that have something to do, in order.
+    pub stages: Vec<Stage>,
+    /// What cannot be done, and why; the rest goes on without it.
+    pub blocked: Vec<Blocked>,
+}
+
+/// Something that cannot be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Blocked {
+    /// On which host.
+    pub host: HostName,
+    /// Which service; none if it is the whole host.
+    pub service: Option<ServiceName>,
+    /// Why, and what to do next.
+    pub why: Failure,
+}
+
+/// The stages of a deploy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StageName {
+    /// Slow and harmless: files, networks, images.
+    Prepare,
+    /// Models start, are swapped, and answer.
+    Models,
+    /// The gateway follows.
+    Gateway,
+    /// What nobody needs any more goes.
+    Tidy,
+}
+
+/// A stage: waves one after the other, the lanes of a wave at the same time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stage {
+    /// Which.
+    pub name: StageName,
+    /// Its waves, each a list of lanes.
+    pub waves: Vec<Vec<Lane>>,
+}
+
+/// Tasks on a host that must not overlap, in order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Lane {
+    /// The host.
+    pub host: HostName,
+    /// The tasks. First the `ahead` steps of all of them are done, then each task's own.
+    pub tasks: Vec<Task>,
+}
+
+/// Steps that belong together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Task {
+    /// The services it is for: if it fails, their later tasks are skipped. None: the whole host.
+    pub services: Vec<ServiceName>,
+    /// Only if nothing of these failed.
+    pub after: Vec<(HostName, ServiceName)>,
+    /// What must happen before any task of the lane goes on: GPUs are freed first.
+    pub ahead: Vec<Step>,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// What leads back if a step fails, or if the lane stops after `ahead`.
+    pub way_back: Vec<Step>,
+}
+
+/// One effect and why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// The effect.
+    pub action: Action,
+    /// Why.
+    pub because: Cause,
+    /// Whether it stops something that serves.
+    pub interrupts: bool,
+}
+
+/// Every effect there is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Action {
+    /// Writes the root key that was made for this deploy.
+    WriteRootKey,
+    /// Writes a file below the project's directory.
+    WriteFile {
+        /// Where.
+        path: String,
+        /// What.
+        #[serde(skip)]
+        content: Content,
+    },
+    /// Makes the project's network.
+    CreateNetwork {
+        /// Its name.
+        name: String,
+    },
+    /// Pulls an image.
+    Pull {
+        /// Which.
+        image: String,
+    },
+    /// Stops a container and renames it, so that it can come back.
+    SetAside {
+        /// Its service.
+        service: ServiceName,
+        /// Its id.
+        id: String,
+    },
+    /// Makes and starts the container of a service.
+    Create {
+        /// Which.
+        service: ServiceName,
+    },
+    /// Starts a container that is there.
+    Start {
+        /// Its service.
+        service: ServiceName,
+        /// Its id.
+        id: String,
+    },
+    /// Stops and starts a container.
+    Restart {
+        /// Its service.
+        service: ServiceName,
+        /// Its id.
+        id: String,
+    },
+    /// Gives a container that was set aside its name back and starts it.
+    PutBack {
+        /// Its service.
+        service: ServiceName,
+        /// Its id.
+        id: String,
+    },
+    /// Stops and removes a container.
+    Remove {
+        /// Its service, as far as it is known.
+        service: ServiceName,
+        /// Its id.
+        id: String,
+    },
+    /// Removes the container that this deploy made for a service, if it made one.
+    RemoveMade {
+        /// Which.
+        service: ServiceName,
+    },
+    /// Waits until a server answers as what it is for.
+    AwaitModel {
+        /// Its service.
+        service: ServiceName,
+        /// How it is asked.
+        probe: Probe,
+    },
+    /// Checks that the gateway's host reaches a model.
+    Reach {
+        /// Its service.
+        service: ServiceName,
+        /// From which host.
+        from: HostName,
+        /// The address.
+        address: String,
+        /// The port.
+        port: Port,
+    },
+    /// Waits until the gateway is ready, lists the names and answers by each.
+    AwaitGateway {
+        /// Its service.
+        service: ServiceName,
+        /// Where its host itself reaches it.
+        address: String,
+        /// The port on its host.
+        port: u16,
+        /// The key clients show.
+        #[serde(skip)]
+        master_key: SecretRef,
+        /// What to ask it for.
+        names: Vec<Ask>,
+        /// Seconds until that fails.
+        timeout: u64,
+    },
+    /// Removes a file below the project's directory.
+    RemoveFile {
+        /// Where.
+        path: String,
+    },
+    /// Removes the project's network.
+    RemoveNetwork {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// How a model is asked whether it answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Probe {
+    /// The name it must know.
+    pub model: ModelName,
+    /// What it is for.
+    pub kind: Kind,
+    /// Where its host itself reaches it.
+    pub address: String,
+    /// Its port on the host.
+    pub port: u16,
+    /// The key it asks for; it is shown always, since a server that wants none ignores it.
+    #[serde(skip)]
+    pub key: SecretRef,
+    /// The engine whose log it writes.
+    pub engine: String,
+    /// Seconds until waiting fails.
+    pub timeout: u64,
+}
+
+/// A public name the gateway must answer by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ask {
+    /// The name.
+    pub name: ModelName,
+    /// What it is for.
+    pub kind: Kind,
+    /// Who serves it; it is not asked for if all of them failed.
+    pub backends: Vec<(HostName, ServiceName)>,
+}
+
+impl Plan {
+    /// Whether everything is as it should be.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.stages.is_empty() && self.blocked.is_empty()
+    }
+
+    /// Every task, with its host.
+    pub fn tasks(&self) -> impl Iterator<Item = (&HostName, &Task)> {
+        let lanes = self.stages.iter().flat_map(|s| &s.waves).flatten();
+        lanes.flat_map(|lane| lane.tasks.iter().map(|task| (&lane.host, task)))
+    }
+
+    /// Every step that is done if all goes well, with its host.
+    pub fn steps(&self) -> impl Iterator<Item = (&HostName, &Step)> {
+        self.tasks()
+            .flat_map(|(host, task)| task.ahead.iter().chain(&task.steps).map(move |step| (host, step)))
+    }
+
+    /// The steps that stop something that serves.
+    pub fn interruptions(&self) -> impl Iterator<Item = (&HostName, &Step)> {
+        self.steps().filter(|(_, step)| step.interrupts)
+    }
+}
+
+impl Action {
+    /// The service it acts on, if it acts on one.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServiceName> {
+        match self {
+            Self::SetAside { service, .. }
+            | Self::Create { service }
+            | Self::Start { service, .. }
+            | Self::Restart { service, .. }
+            | Self::PutBack { service, .. }
+            | Self::Remove { service, .. }
+            | Self::RemoveMade { service }
+            | Self::AwaitModel { service, .. }
+            | Self::Reach { service, .. }
+            | Self::AwaitGateway { service, .. } => Some(service),
+            Self::WriteRootKey
+            | Self::WriteFile { .. }
+            | Self::CreateNetwork { .. }
+            | Self::Pull { .. }
+            | Self::RemoveFile { .. }
+            | Self::RemoveNetwork { .. } => None,
+        }
+    }
+}
+
+/// The name of a service's container: Compose's own.
+#[must_use]
+pub fn container_name(desired: &Desired, service: &ServiceName) -> String {
+    format!("{}-{service}-1", desired.project)
+}
+
+/// The name of a container that was set aside.
+#[must_use]
+pub fn previous_name(desired: &Desired, service: &ServiceName) -> String {
+    format!("{}.previous", container_name(desired, service))
+}
+
+/// The project's network: Compose's own name for it.
+#[must_use]
+pub fn network_name(desired: &Desired) -> String {
+    format!("{}_default", desired.project)
+}
+
+/// How a service is asked, if it serves a model.
+fn probe(service: &crate::desired::DesiredService) -> Option<Probe> {
+    let Role::Model(served) = &service.role else { return None };
+    let (address, port) = local(&service.service)?;
+    Some(Probe {
+        model: served.model.clone(),
+        kind: served.kind,
+        address,
+        port,
+        key: served.key(),
+        engine: served.engine.to_owned(),
+        timeout: service.ready_timeout,
+    })
+}
+
+/// Where its host itself reaches a service.
+fn local(service: &Service) -> Option<(String, u16)> {
+    service.published().next().map(|port| (port.local_address().to_owned(), port.host))
+}

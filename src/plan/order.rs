@@ -1,0 +1,201 @@
+//! In which order: from what each host needs to stages, waves and lanes.
+//! Total and pure: whatever was seen, there is a plan, and equal inputs give equal plans.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cluster::Role;
+use crate::desired::Desired;
+use crate::engine::Kind;
+use crate::names::{HostName, ModelName, ServiceName};
+use crate::survey::{Look, Seen, Survey};
+
+use super::service::Now;
+use super::site::{ModelWork, Needs, Site, Work};
+use super::{Action, Ask, Blocked, Cause, Lane, Plan, Stage, StageName, Step, Task};
+use super::{container_name, previous_name, service};
+
+/// Makes the plan.
+#[must_use]
+pub fn plan(desired: &Desired, survey: &Survey) -> Plan {
+    let mut blocked = Vec::new();
+    let mut all = Vec::new();
+    let nothing = Seen::default();
+    for (name, host) in &desired.hosts {
+        let seen = match survey.hosts.get(name) {
+            Some(Look::Seen(seen)) => seen,
+            Some(Look::Failed(why)) => {
+                blocked.push(Blocked { host: name.clone(), service: None, why: why.clone() });
+                continue;
+            }
+            Some(Look::NotAsked) | None => &nothing,
+        };
+        let site = Site { desired, survey, name, host, seen };
+        all.push(site.work(&mut blocked));
+    }
+    await_gateway(desired, survey, &blocked, &mut all);
+    Plan { stages: stages(all), blocked }
+}
+
+/// The gateway's wait: every name if the gateway itself changes, else those whose models do.
+fn await_gateway(desired: &Desired, survey: &Survey, blocked: &[Blocked], all: &mut [Work<'_>]) {
+    let touched: BTreeSet<(HostName, ServiceName)> = all
+        .iter()
+        .flat_map(|w| w.models.iter().filter(|m| m.model.is_some()).map(move |m| (w.host, m)))
+        .flat_map(|(host, m)| m.task.services.iter().map(move |s| (host.clone(), s.clone())))
+        .collect();
+    let Some(host) = desired.hosts.get(&desired.gateway) else { return };
+    let leaving = leaving(all);
+    let name = ServiceName::gateway();
+    let Some(service) = host.services.get(&name) else { return };
+    let Role::Gateway { master_key, names } = &service.role else { return };
+    let is_blocked = |host: &HostName, service: &ServiceName| {
+        blocked.iter().any(|b| b.host == *host && b.service.as_ref().is_none_or(|s| s == service))
+    };
+    if is_blocked(&desired.gateway, &name) {
+        return;
+    }
+    let Some(work) = all.iter_mut().find(|w| *w.host == desired.gateway) else { return };
+    let backends = backends(desired);
+    let ask = |(public, kind): (&ModelName, &Kind)| {
+        let serving = backends.get(public).cloned().unwrap_or_default();
+        let able: Vec<_> = serving.into_iter().filter(|(h, s)| !is_blocked(h, s)).collect();
+        let wanted = work.gateway.is_some() || able.iter().any(|b| touched.contains(b));
+        (wanted && !able.is_empty()).then(|| Ask { name: public.clone(), kind: *kind, backends: able })
+    };
+    let names: Vec<Ask> = names.iter().filter_map(ask).collect();
+    if work.gateway.is_none() && names.is_empty() {
+        return;
+    }
+    let Some((address, port)) = super::local(&service.service) else { return };
+    let wait = |names| Action::AwaitGateway {
+        service: name.clone(),
+        address: address.clone(),
+        port,
+        master_key: master_key.clone(),
+        names,
+        timeout: service.ready_timeout,
+    };
+    let seen = survey.seen(&desired.gateway);
+    let container = |name: String| seen.and_then(|s| s.containers.get(&name));
+    let now = Now {
+        name: &name,
+        desired: service,
+        current: container(container_name(desired, &name)),
+        previous: container(previous_name(desired, &name)),
+        wait: vec![wait(names)],
+    };
+    work.gateway = match work.gateway {
+        // What came back must stay reachable: then the gateway keeps its config.
+        Some(_) => service::task(&now).ok().flatten().map(|task| Task { after: leaving, ..task }),
+        None => Some(Task {
+            services: vec![name.clone()],
+            steps: now
+                .wait
+                .iter()
+                .map(|action| Step {
+                    action: action.clone(),
+                    because: Cause::Follows("a model behind it changed".to_owned()),
+                    interrupts: false,
+                })
+                .collect(),
+            ..Task::default()
+        }),
+    };
+}
+
+/// The services that make room for others and come back if those fail.
+fn leaving(all: &[Work<'_>]) -> Vec<(HostName, ServiceName)> {
+    let of = |work: &Work<'_>| {
+        let tasks = work.models.iter().filter(|m| m.model.is_none()).flat_map(|m| &m.task.services);
+        tasks.map(|service| (work.host.clone(), service.clone())).collect::<Vec<_>>()
+    };
+    all.iter().flat_map(of).collect()
+}
+
+/// Every public name and the services behind it. Aliases lead to what serves the same name.
+fn backends(desired: &Desired) -> BTreeMap<ModelName, Vec<(HostName, ServiceName)>> {
+    let mut all: BTreeMap<ModelName, Vec<(HostName, ServiceName)>> = BTreeMap::new();
+    for (host, services) in desired.hosts.iter().map(|(name, h)| (name, &h.services)) {
+        for (name, service) in services {
+            let Role::Model(served) = &service.role else { continue };
+            for public in std::iter::once(&served.model).chain(&served.aliases) {
+                all.entry(public.clone()).or_default().push((host.clone(), name.clone()));
+            }
+        }
+    }
+    all
+}
+
+fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
+    let mut prepare = Vec::new();
+    let mut models: BTreeMap<usize, Vec<Lane>> = BTreeMap::new();
+    let mut gateway = Vec::new();
+    let mut tidy = Vec::new();
+    let mut replaced: BTreeMap<ModelName, Vec<(HostName, ServiceName)>> = BTreeMap::new();
+    for work in all {
+        // Pulls and files of a host do not wait for each other.
+        prepare
+            .extend(work.prepare.into_iter().map(|task| Lane { host: work.host.clone(), tasks: vec![task] }));
+        for (wave, lanes) in waves(work.host, work.models, &mut replaced) {
+            models.entry(wave).or_default().extend(lanes);
+        }
+        gateway.extend(work.gateway.map(|task| Lane { host: work.host.clone(), tasks: vec![task] }));
+        if !work.tidy.is_empty() {
+            tidy.push(Lane { host: work.host.clone(), tasks: work.tidy });
+        }
+    }
+    let one = |lanes: Vec<Lane>| if lanes.is_empty() { vec![] } else { vec![lanes] };
+    let stages = [
+        (StageName::Prepare, one(prepare)),
+        (StageName::Models, models.into_values().collect()),
+        (StageName::Gateway, one(gateway)),
+        (StageName::Tidy, one(tidy)),
+    ];
+    stages
+        .into_iter()
+        .filter(|(_, waves)| !waves.is_empty())
+        .map(|(name, waves)| Stage { name, waves })
+        .collect()
+}
+
+/// A host's model tasks by wave, and in each wave by lane: tasks that may meet on a GPU share one.
+fn waves(
+    host: &HostName,
+    work: Vec<ModelWork<'_>>,
+    replaced: &mut BTreeMap<ModelName, Vec<(HostName, ServiceName)>>,
+) -> BTreeMap<usize, Vec<Lane>> {
+    let mut by_wave: BTreeMap<usize, Vec<(Needs, Task)>> = BTreeMap::new();
+    for mut item in work {
+        // What leaves for a model's sake leaves in that model's wave, so that it can come back.
+        let met = |tasks: &Vec<(Needs, Task)>| tasks.iter().any(|(needs, _)| needs.meet(&item.needs));
+        let mut wave = match item.model {
+            Some(_) => 0,
+            None => by_wave.iter().find(|(_, tasks)| met(tasks)).map_or(0, |(wave, _)| *wave),
+        };
+        if let (Some(model), true) = (item.model, item.interrupts()) {
+            let earlier = replaced.entry(model.clone()).or_default();
+            wave = earlier.len();
+            item.task.after.extend(earlier.iter().cloned());
+            earlier.extend(item.task.services.iter().map(|s| (host.clone(), s.clone())));
+        }
+        by_wave.entry(wave).or_default().push((item.needs, item.task));
+    }
+    by_wave.into_iter().map(|(wave, tasks)| (wave, lanes(host, tasks))).collect()
+}
+
+fn lanes(host: &HostName, tasks: Vec<(Needs, Task)>) -> Vec<Lane> {
+    let mut lanes: Vec<(Vec<Needs>, Lane)> = Vec::new();
+    for (needs, task) in tasks {
+        let (meet, apart): (Vec<_>, Vec<_>) =
+            lanes.into_iter().partition(|(theirs, _)| theirs.iter().any(|n| n.meet(&needs)));
+        lanes = apart;
+        let mut merged = (vec![needs], Lane { host: host.clone(), tasks: vec![] });
+        for (theirs, lane) in meet {
+            merged.0.extend(theirs);
+            merged.1.tasks.extend(lane.tasks);
+        }
+        merged.1.tasks.push(task);
+        lanes.push(merged);
+    }
+    lanes.into_iter().map(|(_, lane)| lane).collect()
+}

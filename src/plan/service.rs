@@ -1,0 +1,247 @@
+//! One service: from what runs to what should, as a task with its way back.
+//! It looks at no other service.
+
+use crate::desired::DesiredService;
+use crate::engine::Kind;
+use crate::names::{ModelName, ServiceName};
+use crate::secret::SecretRef;
+use crate::service::label;
+use crate::survey::{Container, Failure, Health, State};
+
+use super::cause::changes;
+use super::{Action, Cause, Probe, Step, Task};
+
+/// A service and the containers it has now.
+pub(super) struct Now<'a> {
+    pub(super) name: &'a ServiceName,
+    pub(super) desired: &'a DesiredService,
+    pub(super) current: Option<&'a Container>,
+    pub(super) previous: Option<&'a Container>,
+    /// The steps that wait until it answers.
+    pub(super) wait: Vec<Action>,
+}
+
+/// What leads to the desired service; nothing if it is there and answers.
+///
+/// # Errors
+/// When its container's label cannot be read.
+pub(super) fn task(now: &Now<'_>) -> Result<Option<Task>, Failure> {
+    let Some(current) = now.current else { return Ok(Some(made(now))) };
+    let running = match difference(now, current)? {
+        None => return Ok(same(now, current)),
+        Some(cause) => (is_running(current), cause),
+    };
+    Ok(Some(match (running, now.previous) {
+        // It runs: it is what leads back.
+        ((true, cause), None) => swap(now, current, cause),
+        ((true, cause), Some(older)) if current.health == Health::Ready => {
+            let mut task = swap(now, current, cause);
+            task.ahead.insert(0, remove(now, older, Cause::NotNeeded));
+            task
+        }
+        // A swap was cut off and the inventory changed since: the one set aside leads back.
+        ((_, cause), Some(older)) => {
+            let mut task = create(now, cause.clone());
+            task.ahead = vec![remove(now, current, cause)];
+            task.way_back = way_back(now, older);
+            task
+        }
+        ((false, cause), None) => {
+            let mut task = create(now, cause.clone());
+            task.ahead = vec![remove(now, current, cause)];
+            task
+        }
+    }))
+}
+
+/// Why the container is not the desired one; nothing if it is.
+fn difference(now: &Now<'_>, current: &Container) -> Result<Option<Cause>, Failure> {
+    if current.state == State::Dead {
+        return Ok(Some(Cause::NotRunning("is dead".to_owned())));
+    }
+    match &current.service {
+        Ok(service) if *service == now.desired.service && current.drift.is_empty() => Ok(None),
+        Ok(service) if *service == now.desired.service => Ok(Some(Cause::Drift(current.drift.clone()))),
+        Ok(service) => Ok(Some(Cause::Changed(changes(service, &now.desired.service)))),
+        Err(_) if !current.labels.contains_key(label::SERVICE) => Ok(Some(Cause::MadeByCompose)),
+        Err(why) => Err(Failure {
+            step: format!("reading the label of {}", now.name),
+            what: format!("its label `{}` cannot be read: {why}", label::SERVICE),
+            lines: vec![],
+            hint: Some(format!(
+                "a newer homelab may have made it; else remove it: docker rm -f {}",
+                current.id
+            )),
+        }),
+    }
+}
+
+/// It is the desired one: nothing to do if it answers.
+fn same(now: &Now<'_>, current: &Container) -> Option<Task> {
+    let start = |action: Action, cause: Cause| {
+        let first = Step { action, because: cause.clone(), interrupts: false };
+        Task { steps: [first].into_iter().chain(waits(now, &cause)).collect(), ..for_service(now) }
+    };
+    let id = current.id.clone();
+    let service = now.name.clone();
+    let task = match (&current.state, &current.health) {
+        (State::Running, Health::Ready) => return None,
+        (State::Running, Health::Hung(said)) => {
+            start(Action::Restart { service, id }, Cause::Hung(said.clone()))
+        }
+        (State::Running | State::Restarting, health) => {
+            let said = match (&current.state, health) {
+                (State::Restarting, _) => format!("it keeps restarting ({} times)", current.restarts),
+                (_, Health::NotReady(said)) => said.clone(),
+                _ => "nobody asked".to_owned(),
+            };
+            Task { steps: waits(now, &Cause::NotReady(said)).collect(), ..for_service(now) }
+        }
+        (State::Paused, _) => {
+            start(Action::Restart { service, id }, Cause::NotRunning("is paused".to_owned()))
+        }
+        (state, _) => start(Action::Start { service, id }, Cause::NotRunning(state_text(state))),
+    };
+    let back = now.previous.map(|older| {
+        let mut back = vec![remove(now, current, Cause::WayBack)];
+        back.extend(put_back(now, older));
+        back
+    });
+    Some(Task { way_back: back.unwrap_or_default(), ..task })
+}
+
+/// There is none: it is made, or the one an interrupted swap set aside comes back.
+fn made(now: &Now<'_>) -> Task {
+    match now.previous {
+        None => create(now, Cause::Missing),
+        Some(older) if older.service.as_ref() == Ok(&now.desired.service) => Task {
+            steps: put_back(now, older)
+                .into_iter()
+                .take(1)
+                .map(|step| Step { because: Cause::CutOff, ..step })
+                .chain(waits(now, &Cause::CutOff))
+                .collect(),
+            ..for_service(now)
+        },
+        Some(older) => Task { way_back: way_back(now, older), ..create(now, Cause::CutOff) },
+    }
+}
+
+fn swap(now: &Now<'_>, current: &Container, cause: Cause) -> Task {
+    let aside = Step {
+        action: Action::SetAside { service: now.name.clone(), id: current.id.clone() },
+        because: cause.clone(),
+        interrupts: current.health == Health::Ready,
+    };
+    Task { ahead: vec![aside], way_back: way_back(now, current), ..create(now, cause) }
+}
+
+/// Makes it and waits; what was made goes again if it does not answer.
+fn create(now: &Now<'_>, cause: Cause) -> Task {
+    let first = Step {
+        action: Action::Create { service: now.name.clone() },
+        because: cause.clone(),
+        interrupts: false,
+    };
+    Task {
+        steps: [first].into_iter().chain(waits(now, &cause)).collect(),
+        way_back: vec![back(Action::RemoveMade { service: now.name.clone() })],
+        ..for_service(now)
+    }
+}
+
+fn way_back(now: &Now<'_>, older: &Container) -> Vec<Step> {
+    let mut steps = vec![back(Action::RemoveMade { service: now.name.clone() })];
+    steps.extend(put_back(now, older));
+    steps
+}
+
+fn put_back(now: &Now<'_>, older: &Container) -> Vec<Step> {
+    let gateway = now.wait.iter().find_map(|action| match action {
+        Action::AwaitGateway { service, master_key, timeout, .. } => {
+            let (address, port) = super::local(older.service.as_ref().ok()?)?;
+            Some(Action::AwaitGateway {
+                service: service.clone(),
+                address,
+                port,
+                master_key: master_key.clone(),
+                names: vec![],
+                timeout: *timeout,
+            })
+        }
+        _ => None,
+    });
+    match gateway {
+        Some(wait) => vec![back(bring_back(now.name, older)), back(wait)],
+        None => come_back(now.name, older),
+    }
+}
+
+/// Brings a model's container back and waits for it, by what its own labels say.
+pub(super) fn come_back(name: &ServiceName, older: &Container) -> Vec<Step> {
+    let mut steps = vec![back(bring_back(name, older))];
+    steps.extend(old_wait(name, older).map(back));
+    steps
+}
+
+fn bring_back(name: &ServiceName, older: &Container) -> Action {
+    Action::PutBack { service: name.clone(), id: older.id.clone() }
+}
+
+/// How long an older version may take to answer again, in seconds: it did once already, but a
+/// large model loads for minutes.
+const OLD_TIMEOUT: u64 = 30 * 60;
+
+fn old_wait(name: &ServiceName, older: &Container) -> Option<Action> {
+    let (address, port) = super::local(older.service.as_ref().ok()?)?;
+    let model = ModelName::new(older.labels.get(label::MODEL)?.as_str()).ok()?;
+    let probe = Probe {
+        key: SecretRef::model(&model),
+        kind: older.labels.get(label::KIND).and_then(|word| Kind::by_word(word))?,
+        engine: older.labels.get(label::ENGINE)?.clone(),
+        model,
+        address,
+        port,
+        timeout: OLD_TIMEOUT,
+    };
+    Some(Action::AwaitModel { service: name.clone(), probe })
+}
+
+fn for_service(now: &Now<'_>) -> Task {
+    Task { services: vec![now.name.clone()], ..Task::default() }
+}
+
+fn waits<'a>(now: &'a Now<'_>, cause: &'a Cause) -> impl Iterator<Item = Step> + 'a {
+    now.wait.iter().map(|action| Step { action: action.clone(), because: cause.clone(), interrupts: false })
+}
+
+fn back(action: Action) -> Step {
+    Step { action, because: Cause::WayBack, interrupts: false }
+}
+
+fn remove(now: &Now<'_>, container: &Container, because: Cause) -> Step {
+    let interrupts = is_running(container) && container.health == Health::Ready && because != Cause::WayBack;
+    Step {
+        action: Action::Remove { service: now.name.clone(), id: container.id.clone() },
+        because,
+        interrupts,
+    }
+}
+
+/// Whether Docker keeps it running, so that it may be serving soon if it does not yet.
+pub(super) fn is_running(container: &Container) -> bool {
+    matches!(container.state, State::Running | State::Restarting | State::Paused)
+}
+
+/// A state in words that follow "it".
+pub(super) fn state_text(state: &State) -> String {
+    match state {
+        State::Created => "was never started".to_owned(),
+        State::Running => "runs".to_owned(),
+        State::Paused => "is paused".to_owned(),
+        State::Restarting => "keeps restarting".to_owned(),
+        State::Exited { code: 137, oom: true } => "ran out of memory and was killed".to_owned(),
+        State::Exited { code, .. } => format!("exited with code {code}"),
+        State::Dead => "is dead".to_owned(),
+    }
+}

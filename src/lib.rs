@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod engine;
 pub mod event;
 pub mod gateway;
+pub mod host;
 pub mod inventory;
 pub mod names;
 pub mod plan;

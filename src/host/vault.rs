@@ -105,8 +105,9 @@ impl Vault {
 async fn read(secret: &SecretRef) -> Result<Secret, Failure> {
     let step = format!("reading the secret {}", secret.label());
     let text = match secret {
-        SecretRef::Env(name) => std::env::var(name)
-            .map_err(|_| hinted(&step, format!("{name} is not set"), format!("export {name}=… before homelab runs")))?,
+        SecretRef::Env(name) => std::env::var(name).map_err(|_| {
+            hinted(&step, format!("{name} is not set"), format!("export {name}=… before homelab runs"))
+        })?,
         SecretRef::File(path) => {
             tokio::fs::read_to_string(home(path)).await.map_err(|e| failure(&step, format!("{path}: {e}")))?
         }
@@ -140,7 +141,8 @@ async fn command(step: &str, argv: &[String]) -> Result<String, Failure> {
     if !output.status.success() {
         return Err(failure(step, format!("{program} ended with {}", output.status)));
     }
-    String::from_utf8(output.stdout).map_err(|_| failure(step, format!("{program} printed something that is not text")))
+    String::from_utf8(output.stdout)
+        .map_err(|_| failure(step, format!("{program} printed something that is not text")))
 }
 
 fn mac(key: &str, text: &str) -> [u8; 32] {

@@ -1,0 +1,245 @@
+//! One action on one host: each arm of [`Action`] is one effect.
+//! It decides nothing; what it needs to know comes with the action.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::body::{Placed, container_body, network_labels};
+use super::hands::Hands;
+use super::vault::Vault;
+use super::wait::{Tell, Waiting, reach};
+use super::{failure, hinted};
+use crate::desired::{Desired, DesiredHost};
+use crate::names::{HostName, Secret, ServiceName};
+use crate::plan::{Action, container_name, previous_name};
+use crate::secret::Content;
+use crate::service::label;
+use crate::survey::{Failure, State};
+
+/// How long a server may take to end what it is doing when it is stopped.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Everything one action needs.
+pub(super) struct Act<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) host: &'a HostName,
+    pub(super) hands: &'a Hands,
+    pub(super) all: &'a BTreeMap<HostName, Hands>,
+    pub(super) vault: &'a Vault,
+    /// The container this deploy made for the action's service.
+    pub(super) made: Option<String>,
+    /// What failed so far.
+    pub(super) failed: &'a BTreeSet<(HostName, ServiceName)>,
+    pub(super) words: &'a str,
+    pub(super) tell: Tell<'a>,
+}
+
+/// An action in words, as progress and failures call it.
+pub(super) fn words(action: &Action) -> String {
+    match action {
+        Action::WriteRootKey => "making the root key".to_owned(),
+        Action::WriteFile { path, .. } => format!("writing {path}"),
+        Action::CreateNetwork { name } => format!("making the network {name}"),
+        Action::Pull { image } => format!("pulling {image}"),
+        Action::SetAside { .. } => "stopping it and setting it aside".to_owned(),
+        Action::Create { .. } => "starting it".to_owned(),
+        Action::Start { .. } => "starting it again".to_owned(),
+        Action::Restart { .. } => "restarting it".to_owned(),
+        Action::PutBack { .. } => "putting the previous version back".to_owned(),
+        Action::Remove { .. } | Action::RemoveMade { .. } => "removing it".to_owned(),
+        Action::AwaitModel { .. } | Action::AwaitGateway { .. } => "waiting until it answers".to_owned(),
+        Action::Reach { from, .. } => format!("checking that {from} reaches it"),
+        Action::RemoveFile { path } => format!("removing {path}"),
+        Action::RemoveNetwork { name } => format!("removing the network {name}"),
+    }
+}
+
+impl Act<'_> {
+    /// Does the action; one that merely waits ends when the user wants to stop.
+    ///
+    /// # Errors
+    /// What went wrong, with the step in words. A container that was made comes back by its id.
+    pub(super) async fn until_stopped(
+        &self,
+        action: &Action,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<Option<String>, Failure> {
+        let waits = matches!(
+            action,
+            Action::Pull { .. }
+                | Action::AwaitModel { .. }
+                | Action::AwaitGateway { .. }
+                | Action::Reach { .. }
+        );
+        let done = tokio::select! {
+            done = self.perform(action) => done,
+            // The sender lives as long as the deploy; if it is gone, nobody can ask to stop.
+            Ok(_) = stop.wait_for(|stop| *stop), if waits => Err(failure(self.words, "interrupted")),
+        };
+        done.map_err(
+            |why| if why.step.is_empty() { Failure { step: self.words.to_owned(), ..why } } else { why },
+        )
+    }
+
+    async fn perform(&self, action: &Action) -> Result<Option<String>, Failure> {
+        match action {
+            Action::Create { service } => return self.create(service).await.map(Some),
+            Action::WriteRootKey => self.write_root_key().await?,
+            Action::WriteFile { path, content } => self.write_file(path, content).await?,
+            Action::CreateNetwork { name } => {
+                self.hands.ensure_network(name, &network_labels(&self.desired.project)).await?;
+            }
+            Action::Pull { image } => {
+                let tell = self.tell;
+                self.hands
+                    .pull(image, |p| tell(&p.status, (p.total > 0).then_some((p.done, p.total))))
+                    .await?;
+            }
+            Action::SetAside { service, id } => self.set_aside(service, id).await?,
+            Action::Start { id, .. } => self.hands.start(id).await?,
+            Action::Restart { id, .. } => self.hands.restart(id, GRACE).await?,
+            Action::PutBack { service, id } => self.put_back(service, id).await?,
+            Action::Remove { id, .. } => self.remove(id).await?,
+            Action::RemoveMade { .. } => {
+                if let Some(id) = &self.made {
+                    self.remove(id).await?;
+                }
+            }
+            Action::AwaitModel { service, probe } => {
+                let key = self.vault.value(&probe.key)?;
+                let id = self.running(service).await?;
+                self.waiting(&id).model(probe, &key).await?;
+            }
+            Action::Reach { from, address, port, .. } => match self.all.get(from) {
+                Some(from) => reach(from, address, *port, self.words).await?,
+                None => return Err(failure(self.words, format!("{from} was not reached"))),
+            },
+            Action::AwaitGateway { .. } => self.await_gateway(action).await?,
+            Action::RemoveFile { path } => self.remove_file(path).await?,
+            Action::RemoveNetwork { name } => self.hands.remove_network(name).await?,
+        }
+        Ok(None)
+    }
+
+    fn waiting<'b>(&'b self, id: &'b str) -> Waiting<'b> {
+        Waiting { hands: self.hands, id, step: self.words, tell: self.tell }
+    }
+
+    fn site(&self) -> Result<&DesiredHost, Failure> {
+        let site = self.desired.hosts.get(self.host);
+        site.ok_or_else(|| failure(self.words, "the plan names a host that the cluster does not have"))
+    }
+
+    fn path(&self, path: &str) -> Result<String, Failure> {
+        Ok(format!("{}/{path}", self.site()?.dir))
+    }
+
+    async fn write_root_key(&self) -> Result<(), Failure> {
+        let Some(root) = self.vault.root() else {
+            return Err(failure(self.words, "there is no root key to write"));
+        };
+        let line = format!("{}\n", root.reveal());
+        self.hands.write_file(&self.path("root.key")?, line.as_bytes(), 0o600).await
+    }
+
+    async fn write_file(&self, path: &str, content: &Content) -> Result<(), Failure> {
+        let bytes = content.fill(|secret| self.vault.value(secret))?;
+        self.hands.write_file(&self.path(path)?, &bytes, content.mode()).await
+    }
+
+    async fn remove_file(&self, path: &str) -> Result<(), Failure> {
+        self.hands.remove_file(&self.path(path)?).await?;
+        // Directories that a name of ours made go when they are empty.
+        let mut parent = path;
+        while let Some((directory, _)) = parent.rsplit_once('/') {
+            self.hands.remove_dir_if_empty(&self.path(directory)?).await?;
+            parent = directory;
+        }
+        Ok(())
+    }
+
+    async fn create(&self, name: &ServiceName) -> Result<String, Failure> {
+        let site = self.site()?;
+        let Some(desired) = site.services.get(name) else {
+            return Err(failure(self.words, format!("the cluster has no service {name}")));
+        };
+        let secrets = site.secrets_of(&desired.service).map_err(|why| failure(self.words, why))?;
+        let secrets: Vec<(String, Secret)> = secrets
+            .iter()
+            .map(|(variable, secret)| Ok((variable.clone(), self.vault.value(secret)?)))
+            .collect::<Result<_, Failure>>()?;
+        let placed =
+            Placed { project: &self.desired.project, name, service: &desired.service, dir: &site.dir };
+        let mut body = container_body(&placed, &secrets).map_err(|why| failure(self.words, why))?;
+        let version = self.vault.root_version().to_owned();
+        body.labels.get_or_insert_default().insert(label::ROOT_KEY.to_owned(), version);
+        let id = self.hands.create(&container_name(self.desired, name), body).await?;
+        match self.hands.start(&id).await {
+            Ok(()) => Ok(id),
+            Err(why) => {
+                // One that never ran leads nowhere; its name must be free for the next try.
+                let _ = self.hands.remove(&id).await;
+                Err(self.start_hint(why, desired.port.get()))
+            }
+        }
+    }
+
+    fn start_hint(&self, why: Failure, port: u16) -> Failure {
+        let taken =
+            why.what.contains("port is already allocated") || why.what.contains("address already in use");
+        match taken {
+            true => hinted(
+                self.words,
+                format!("port {port} is taken on the host"),
+                "stop what holds it, or choose another `port`",
+            ),
+            false => why,
+        }
+    }
+
+    /// Stops a container and gives it the name of a previous version; done twice, it is as done once.
+    async fn set_aside(&self, service: &ServiceName, id: &str) -> Result<(), Failure> {
+        self.hands.stop(id, GRACE).await?;
+        self.rename(id, &previous_name(self.desired, service)).await
+    }
+
+    /// Gives a container its name back and starts it; done twice, it is as done once.
+    async fn put_back(&self, service: &ServiceName, id: &str) -> Result<(), Failure> {
+        self.rename(id, &container_name(self.desired, service)).await?;
+        if self.hands.inspect(id).await?.state == State::Running {
+            return Ok(());
+        }
+        self.hands.start(id).await
+    }
+
+    async fn rename(&self, id: &str, name: &str) -> Result<(), Failure> {
+        if self.hands.inspect(id).await?.name == name {
+            return Ok(());
+        }
+        self.hands.rename(id, name).await
+    }
+
+    /// Stops it first, so that a server may end what it is doing.
+    async fn remove(&self, id: &str) -> Result<(), Failure> {
+        self.hands.stop(id, GRACE).await?;
+        self.hands.remove(id).await
+    }
+
+    /// The container of a service by its name, whichever step made or started it.
+    async fn running(&self, service: &ServiceName) -> Result<String, Failure> {
+        Ok(self.hands.inspect(&container_name(self.desired, service)).await?.id)
+    }
+
+    async fn await_gateway(&self, action: &Action) -> Result<(), Failure> {
+        let Action::AwaitGateway { service, address, port, master_key, names, timeout } = action else {
+            return Ok(());
+        };
+        let key = self.vault.value(master_key)?;
+        let id = self.running(service).await?;
+        let able = names.iter().filter(|ask| ask.backends.iter().any(|b| !self.failed.contains(b)));
+        let able: Vec<_> = able.collect();
+        self.waiting(&id).gateway((address, *port), &key, &able, *timeout).await
+    }
+}

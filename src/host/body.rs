@@ -1,0 +1,215 @@
+//! A service as the Docker Engine's API wants it: what Compose would have asked for.
+//! Pure; it asks no host and adds nothing that the service does not say.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bollard::models::{
+    ContainerCreateBody, DeviceMapping, EndpointSettings, HostConfig, NetworkingConfig, PortBinding,
+    ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::names::{ProjectName, Secret, ServiceName};
+use crate::service::{Service, label};
+
+/// A service and where it belongs.
+#[derive(Clone, Copy, Debug)]
+pub struct Placed<'a> {
+    /// The Compose project.
+    pub project: &'a ProjectName,
+    /// The Compose service.
+    pub name: &'a ServiceName,
+    /// What runs.
+    pub service: &'a Service,
+    /// The directory of the Compose file on the host, absolute.
+    pub dir: &'a str,
+}
+
+impl Placed<'_> {
+    /// `PROJECT-SERVICE-1`, as Compose calls it.
+    #[must_use]
+    pub fn container_name(&self) -> String {
+        format!("{}-{}-1", self.project, self.name)
+    }
+}
+
+/// The project's own network, as Compose calls it.
+#[must_use]
+pub fn default_network(project: &ProjectName) -> String {
+    format!("{project}_default")
+}
+
+/// Compose's labels for the project's own network.
+#[must_use]
+pub fn network_labels(project: &ProjectName) -> BTreeMap<String, String> {
+    [(label::PROJECT, project.as_str()), (label::NETWORK, "default")]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .into()
+}
+
+/// What to create for a service. `secrets` are the variables of its `env_file`s.
+///
+/// # Errors
+/// Names the value that is not of Compose's form.
+pub fn container_body(
+    placed: &Placed<'_>,
+    secrets: &[(String, Secret)],
+) -> Result<ContainerCreateBody, String> {
+    let service = placed.service;
+    let plain = service.environment.iter().map(|(k, v)| format!("{k}={v}"));
+    let hidden = secrets.iter().map(|(k, v)| format!("{k}={}", v.reveal()));
+    let published: Vec<Published> = service.ports.iter().map(|p| published(p)).collect::<Result<_, _>>()?;
+    Ok(ContainerCreateBody {
+        image: Some(service.image.clone()),
+        entrypoint: service.entrypoint.clone(),
+        cmd: service.command.clone(),
+        env: Some(plain.chain(hidden).collect()),
+        labels: Some(labels(placed)?),
+        exposed_ports: Some(published.iter().map(|p| p.container.clone()).collect()),
+        host_config: Some(host_config(placed, published)?),
+        networking_config: Some(NetworkingConfig { endpoints_config: Some(endpoints(placed)) }),
+        ..ContainerCreateBody::default()
+    })
+}
+
+fn host_config(placed: &Placed<'_>, published: Vec<Published>) -> Result<HostConfig, String> {
+    let service = placed.service;
+    let bytes = |size: Option<crate::names::ByteSize>| {
+        size.map(|s| i64::try_from(s.0).map_err(|_| format!("{s} is more than Docker can count"))).transpose()
+    };
+    let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
+    for port in published {
+        let binding = PortBinding { host_ip: Some(port.ip), host_port: Some(port.host) };
+        bindings.entry(port.container).or_default().get_or_insert_default().push(binding);
+    }
+    let ulimit = |(name, limit): (&String, &crate::service::Ulimit)| ResourcesUlimits {
+        name: Some(name.clone()),
+        soft: Some(limit.soft),
+        hard: Some(limit.hard),
+    };
+    Ok(HostConfig {
+        network_mode: Some(networks(placed).remove(0)),
+        port_bindings: Some(bindings),
+        binds: Some(service.volumes.iter().map(|v| bind(v, placed.dir)).collect::<Result<_, _>>()?),
+        restart_policy: Some(restart_policy(service.restart.as_deref())?),
+        memory: bytes(service.mem_limit)?,
+        shm_size: bytes(service.shm_size)?,
+        ipc_mode: service.ipc.clone(),
+        runtime: service.runtime.clone(),
+        ulimits: some(service.ulimits.iter().map(ulimit).collect()),
+        devices: some(service.devices.iter().map(|d| device(d)).collect::<Result<_, _>>()?),
+        group_add: some(service.group_add.clone()),
+        cap_add: some(service.cap_add.clone()),
+        security_opt: some(service.security_opt.clone()),
+        ..HostConfig::default()
+    })
+}
+
+fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    Some(list).filter(|list| !list.is_empty())
+}
+
+/// The service's own labels, homelab's truth, and what Compose's commands filter on.
+fn labels(placed: &Placed<'_>) -> Result<HashMap<String, String>, String> {
+    let truth = serde_json::to_string(placed.service).map_err(|e| e.to_string())?;
+    let hash = Sha256::digest(truth.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+    let mut labels: HashMap<String, String> = placed.service.labels.clone().into_iter().collect();
+    labels.extend(
+        [
+            (label::SERVICE, truth),
+            (label::PROJECT, placed.project.to_string()),
+            (label::COMPOSE_SERVICE, placed.name.to_string()),
+            (label::CONFIG_HASH, hash),
+            (label::ONEOFF, "False".to_owned()),
+            (label::CONTAINER_NUMBER, "1".to_owned()),
+            (label::CONFIG_FILES, format!("{}/compose.yml", placed.dir)),
+            (label::WORKING_DIR, placed.dir.to_owned()),
+        ]
+        .map(|(k, v)| (k.to_owned(), v)),
+    );
+    Ok(labels)
+}
+
+/// The networks by the names Docker knows them by; never empty.
+fn networks(placed: &Placed<'_>) -> Vec<String> {
+    let real = |name: &String| match name.as_str() {
+        "default" => default_network(placed.project),
+        other => other.to_owned(),
+    };
+    match placed.service.networks.as_slice() {
+        [] => vec![default_network(placed.project)],
+        all => all.iter().map(real).collect(),
+    }
+}
+
+fn endpoints(placed: &Placed<'_>) -> HashMap<String, EndpointSettings> {
+    let alias = || EndpointSettings {
+        aliases: Some(vec![placed.container_name(), placed.name.to_string()]),
+        ..EndpointSettings::default()
+    };
+    networks(placed).into_iter().map(|name| (name, alias())).collect()
+}
+
+/// A published port, in the Engine's words.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Published {
+    /// The address on the host it listens on.
+    pub(super) ip: String,
+    /// The port on the host.
+    pub(super) host: String,
+    /// The port in the container with its protocol: `8000/tcp`.
+    pub(super) container: String,
+}
+
+/// Reads `[HOST_IP:]HOST_PORT:CONTAINER_PORT[/PROTOCOL]`.
+pub(super) fn published(text: &str) -> Result<Published, String> {
+    let bad = || format!("`{text}` is not a port as in 0.0.0.0:8000:8000");
+    let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let (outer, container) = ports.rsplit_once(':').ok_or_else(bad)?;
+    let (ip, host) = outer.rsplit_once(':').unwrap_or(("0.0.0.0", outer));
+    let number = |text: &str| text.parse::<u16>().is_ok_and(|n| n != 0);
+    if !number(host) || !number(container) || !["tcp", "udp", "sctp"].contains(&protocol) {
+        return Err(bad());
+    }
+    let ip = ip.trim_start_matches('[').trim_end_matches(']');
+    Ok(Published { ip: ip.to_owned(), host: host.to_owned(), container: format!("{container}/{protocol}") })
+}
+
+/// A bind with its source made absolute: `./x` lies beside the Compose file.
+fn bind(volume: &str, dir: &str) -> Result<String, String> {
+    match volume.strip_prefix("./") {
+        Some(rest) => Ok(format!("{dir}/{rest}")),
+        None if volume.starts_with('/') => Ok(volume.to_owned()),
+        None => Err(format!("`{volume}` has a source that is neither absolute nor starts with ./")),
+    }
+}
+
+fn device(text: &str) -> Result<DeviceMapping, String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (host, container, permissions) = match parts[..] {
+        [host] => (host, host, "rwm"),
+        [host, container] => (host, container, "rwm"),
+        [host, container, permissions] => (host, container, permissions),
+        _ => return Err(format!("`{text}` is not a device as in /dev/dri:/dev/dri:rwm")),
+    };
+    Ok(DeviceMapping {
+        path_on_host: Some(host.to_owned()),
+        path_in_container: Some(container.to_owned()),
+        cgroup_permissions: Some(permissions.to_owned()),
+    })
+}
+
+fn restart_policy(text: Option<&str>) -> Result<RestartPolicy, String> {
+    let (name, count) = match text {
+        None | Some("no") => (RestartPolicyNameEnum::NO, None),
+        Some("always") => (RestartPolicyNameEnum::ALWAYS, None),
+        Some("unless-stopped") => (RestartPolicyNameEnum::UNLESS_STOPPED, None),
+        Some("on-failure") => (RestartPolicyNameEnum::ON_FAILURE, None),
+        Some(other) => {
+            let count = other.strip_prefix("on-failure:").and_then(|n| n.parse::<u32>().ok());
+            let bad = || format!("`{other}` is not no, always, unless-stopped or on-failure[:N]");
+            (RestartPolicyNameEnum::ON_FAILURE, Some(i64::from(count.ok_or_else(bad)?)))
+        }
+    };
+    Ok(RestartPolicy { name: Some(name), maximum_retry_count: count })
+}

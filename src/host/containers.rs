@@ -1,0 +1,119 @@
+//! Containers as Docker tells of them, put into homelab's words.
+//! It reads Docker's answers; the one thing it asks for itself is one container's account.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary};
+
+use super::body::Placed;
+use super::look::{Inspected, Look};
+use super::refusal::{docker_failure, is_missing};
+use super::{drift, health};
+use crate::names::{ProjectName, ServiceName};
+use crate::service::{Service, label};
+use crate::survey::{Container, Failure, Health, State};
+
+/// Containers by whose they are.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Sorted {
+    /// Ids of homelab's containers of this project.
+    pub(super) ours: Vec<String>,
+    /// Names of the others.
+    pub(super) strangers: BTreeSet<String>,
+    /// Ports that containers of this project publish.
+    pub(super) our_ports: BTreeSet<u16>,
+    /// Ports that others publish, with the container's name.
+    pub(super) taken: BTreeMap<u16, String>,
+}
+
+/// Sorts a list of containers. Only running ones hold ports; Docker lists none for the rest.
+pub(super) fn sort(project: &ProjectName, all: Vec<ContainerSummary>) -> Sorted {
+    let mut sorted = Sorted::default();
+    for one in all {
+        let labels = one.labels.unwrap_or_default();
+        let name = name_of(one.names.as_deref().and_then(|n| n.first()).map(String::as_str));
+        let ours = labels.get(label::PROJECT).is_some_and(|p| p == project.as_str())
+            // `docker compose` run on our file gives a container our role, but not our truth.
+            && (labels.contains_key(label::SERVICE) || labels.contains_key(label::ROLE));
+        let tcp = |port: &bollard::models::PortSummary| {
+            (port.typ != Some(bollard::models::PortSummaryTypeEnum::UDP)).then_some(port.public_port?)
+        };
+        let ports = one.ports.iter().flatten().filter_map(tcp);
+        if ours {
+            sorted.our_ports.extend(ports);
+            sorted.ours.extend(one.id);
+        } else {
+            sorted.taken.extend(ports.map(|port| (port, format!("container {name}"))));
+            sorted.strangers.insert(name);
+        }
+    }
+    sorted
+}
+
+fn name_of(name: Option<&str>) -> String {
+    crate::diagnostic::clean(name.unwrap_or_default().trim_start_matches('/'))
+}
+
+/// Looks at one container of ours and asks its server how it is. None if it has just gone.
+pub(super) async fn account(
+    look: &Look,
+    project: &ProjectName,
+    id: &str,
+) -> Result<Option<(String, Container)>, Failure> {
+    let seen = match look.docker().inspect_container(id, None).await {
+        Ok(seen) => seen,
+        Err(error) if is_missing(&error) => return Ok(None),
+        Err(error) => return Err(docker_failure(&format!("inspecting container {id}"), &error)),
+    };
+    let name = name_of(seen.name.as_deref());
+    let mut container = container(project, &seen);
+    let path = container.labels.get(label::HEALTH);
+    if let (State::Running, Ok(service), Some(path)) = (&container.state, &container.service, path) {
+        container.health = health::ask(look.link(), service, path).await;
+    }
+    Ok(Some((name, container)))
+}
+
+fn container(project: &ProjectName, seen: &ContainerInspectResponse) -> Container {
+    let labels = seen.config.as_ref().and_then(|c| c.labels.clone()).unwrap_or_default();
+    let labels: BTreeMap<String, String> = labels.into_iter().collect();
+    let truth = labels.get(label::SERVICE).map(String::as_str).unwrap_or_default();
+    let service = serde_json::from_str::<Service>(truth).map_err(|e| e.to_string());
+    let name = labels.get(label::COMPOSE_SERVICE).map(|name| ServiceName::new(name.as_str()));
+    let drift = match (&service, name, labels.get(label::WORKING_DIR)) {
+        (Ok(service), Some(Ok(name)), Some(dir)) => {
+            drift::drift(&Placed { project, name: &name, service, dir }, seen)
+        }
+        _ => Vec::new(),
+    };
+    let Inspected { id, state, restarts, started_at, .. } = inspected(seen);
+    Container { id, service, labels, state, restarts, started_at, health: Health::NotAsked, drift }
+}
+
+/// What matters of `docker inspect`.
+pub(super) fn inspected(seen: &ContainerInspectResponse) -> Inspected {
+    let state = seen.state.clone().unwrap_or_default();
+    // Docker's zero time stands for never.
+    let started_at = state.started_at.clone().filter(|t| !t.is_empty() && !t.starts_with("0001-"));
+    Inspected {
+        id: seen.id.clone().unwrap_or_default(),
+        name: name_of(seen.name.as_deref()),
+        state: state_of(&state),
+        restarts: seen.restart_count.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+        started_at,
+    }
+}
+
+fn state_of(state: &ContainerState) -> State {
+    match state.status {
+        Some(ContainerStateStatusEnum::CREATED) => State::Created,
+        Some(ContainerStateStatusEnum::RUNNING) => State::Running,
+        Some(ContainerStateStatusEnum::PAUSED) => State::Paused,
+        Some(ContainerStateStatusEnum::RESTARTING) => State::Restarting,
+        Some(ContainerStateStatusEnum::EXITED) => State::Exited {
+            code: state.exit_code.unwrap_or_default(),
+            oom: state.oom_killed.unwrap_or_default(),
+        },
+        _ => State::Dead,
+    }
+}

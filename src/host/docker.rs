@@ -1,0 +1,167 @@
+//! Docker on a host, reached through its link and asked at once whether it is there.
+//! It makes the way and says why there is none; it asks Docker for nothing else.
+
+use std::time::Duration;
+
+use bollard::{API_DEFAULT_VERSION, Docker};
+
+use super::forward::Target;
+use super::link::Link;
+use super::{after_mark, failure, hinted, last_lines};
+use crate::survey::Failure;
+
+const STEP: &str = "asking Docker";
+/// The oldest API homelab speaks: Docker 20.10.
+const OLDEST: (u32, u32) = (1, 41);
+/// For the first question. Docker answers it from memory.
+const FIRST: Duration = Duration::from_secs(10);
+/// For all others: `stop` takes as long as the container's grace period, and a network that
+/// is gone is noticed by ssh, which then closes the way.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Says why a socket leads nowhere. `$1` is the socket.
+const WHY: &str = r#"
+echo '#homelab'
+if [ ! -e "$1" ]; then
+  if command -v docker >/dev/null 2>&1 || [ -x /usr/bin/dockerd ] || [ -x /usr/sbin/dockerd ]
+  then echo stopped; else echo missing; fi
+elif [ ! -r "$1" ] || [ ! -w "$1" ]; then echo denied
+elif DOCKER_HOST="unix://$1" docker version >/dev/null 2>&1; then echo forbidden
+else echo silent; fi
+id -un
+"#;
+
+impl Link {
+    /// Docker on this host, alive when this returns. It stays usable for as long as the link is open.
+    ///
+    /// # Errors
+    /// Whether Docker is missing, stopped, out of this user's reach or too old, and what to do.
+    pub async fn docker(&self) -> Result<Docker, Failure> {
+        let socket = &self.connection().docker_socket;
+        let path = match self.forwards() {
+            None => socket.clone(),
+            Some(forwards) => {
+                let path = forwards.to(Target::Unix(socket.clone())).await;
+                let path = path.map_err(|e| failure(STEP, format!("ssh makes no way to {socket}: {e}")))?;
+                path.display().to_string()
+            }
+        };
+        let docker = Docker::connect_with_unix(&path, FIRST.as_secs(), API_DEFAULT_VERSION);
+        let asked = match docker {
+            Ok(docker) => docker.version().await.map(|version| (docker, version)),
+            Err(error) => Err(error),
+        };
+        match asked {
+            Ok((docker, version)) => {
+                let release = version.version.unwrap_or_default();
+                new_enough(version.api_version.as_deref(), &release)?;
+                // Set already when somebody asked before, and to the same.
+                let _ = self.docker_version().set(release);
+                Ok(docker.with_timeout(LONG))
+            }
+            Err(error) => Err(self.why_not(&error).await),
+        }
+    }
+
+    async fn why_not(&self, error: &bollard::errors::Error) -> Failure {
+        let socket = &self.connection().docker_socket;
+        // A Docker that hangs would keep the question waiting too.
+        let asked = tokio::time::timeout(FIRST, self.run(WHY, &[socket], &[])).await;
+        let said = match asked {
+            Ok(Ok(output)) => String::from_utf8_lossy(after_mark(&output.stdout)).into_owned(),
+            Ok(Err(failure)) => return Failure { step: STEP.into(), ..failure },
+            Err(_) => String::new(),
+        };
+        let mut words = said.split_whitespace();
+        let (why, user) = (words.next().unwrap_or_default(), words.next().unwrap_or("USER"));
+        let found = meaning(why, user, socket);
+        if why == "denied" {
+            // The groups of a session are those of its login.
+            self.end_master().await;
+        }
+        Failure { lines: last_lines(&error.to_string(), 3), ..found }
+    }
+}
+
+fn meaning(why: &str, user: &str, socket: &str) -> Failure {
+    match why {
+        "missing" => hinted(
+            STEP,
+            format!("Docker is not installed: there is no {socket} and no docker command"),
+            "install it with homelab bootstrap, or as docs.docker.com/engine/install says",
+        ),
+        "stopped" => hinted(
+            STEP,
+            format!("Docker does not run: there is no {socket}"),
+            "start it on the host: sudo systemctl enable --now docker",
+        ),
+        "denied" => hinted(
+            STEP,
+            format!("{user} may not use Docker: {socket} is closed to them"),
+            format!(
+                "on the host: sudo usermod -aG docker {user}; homelab has closed its ssh connection, so the next \
+                 run sees the new group"
+            ),
+        ),
+        "forbidden" => hinted(
+            STEP,
+            format!("the host's sshd does not forward to {socket}"),
+            "allow it in the host's sshd_config: AllowStreamLocalForwarding yes, AllowTcpForwarding yes, no \
+             DisableForwarding; then sudo systemctl reload ssh",
+        ),
+        "silent" => hinted(
+            STEP,
+            format!("Docker does not run: {socket} is there, but nobody answers"),
+            "start it on the host: sudo systemctl restart docker; sudo journalctl -u docker says why it stopped",
+        ),
+        _ => hinted(
+            STEP,
+            format!("Docker takes connections on {socket}, but does not answer"),
+            "it hangs: sudo systemctl restart docker on the host; sudo journalctl -u docker may say why",
+        ),
+    }
+}
+
+fn new_enough(api: Option<&str>, release: &str) -> Result<(), Failure> {
+    let api = api.unwrap_or_default();
+    let parts = api.split_once('.').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+    match parts {
+        Some(version) if version >= OLDEST => Ok(()),
+        _ => Err(hinted(
+            STEP,
+            format!("Docker {release} is too old: it speaks API {api}, homelab needs 1.41"),
+            "install Docker 20.10 or newer; homelab bootstrap does",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docker_20_10_is_new_enough() {
+        for api in ["1.41", "1.45", "1.100", "2.0"] {
+            assert_eq!(new_enough(Some(api), "x"), Ok(()), "{api}");
+        }
+        for api in ["1.40", "1.9", "", "x"] {
+            let failure = new_enough(Some(api), "19.03.8").unwrap_err();
+            assert_eq!(
+                failure.what,
+                format!("Docker 19.03.8 is too old: it speaks API {api}, homelab needs 1.41")
+            );
+        }
+    }
+
+    #[test]
+    fn each_reason_has_its_own_words() {
+        let all = ["missing", "stopped", "denied", "forbidden", "silent", ""];
+        let said: std::collections::BTreeSet<String> =
+            all.iter().map(|why| meaning(why, "lab", "/run/d.sock").what).collect();
+        assert_eq!(said.len(), all.len());
+        assert_eq!(
+            meaning("denied", "lab", "/run/d.sock").what,
+            "lab may not use Docker: /run/d.sock is closed to them"
+        );
+    }
+}

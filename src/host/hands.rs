@@ -1,0 +1,214 @@
+//! What changes a host: each call is one effect on files or on Docker.
+//! It decides nothing and undoes nothing; only carrying out a plan may hold one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
+use std::time::Duration;
+
+use bollard::errors::Error;
+use bollard::models::{ContainerCreateBody, EndpointSettings, NetworkConnectRequest, NetworkCreateRequest};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
+    RestartContainerOptionsBuilder, StopContainerOptionsBuilder,
+};
+
+use super::files;
+use super::http::{HttpError, Reply, Request};
+use super::look::Look;
+use super::pull::{self, PullProgress};
+use super::refusal::{docker_failure, is_missing};
+use crate::survey::Failure;
+
+/// A host to act on. Whatever [`Look`] can see, it can see too.
+pub struct Hands {
+    look: Look,
+}
+
+impl Deref for Hands {
+    type Target = Look;
+    fn deref(&self) -> &Look {
+        &self.look
+    }
+}
+
+impl Hands {
+    pub(super) fn new(look: Look) -> Self {
+        Self { look }
+    }
+
+    /// The same host for looking only.
+    #[must_use]
+    pub fn into_look(self) -> Look {
+        self.look
+    }
+
+    /// Writes a file: with its mode from the start, whole or not at all. Directories that are not
+    /// there are made: 0700 for a file nobody else may read, else 0755.
+    ///
+    /// # Errors
+    /// What the host said.
+    pub async fn write_file(&self, path: &str, content: &[u8], mode: u32) -> Result<(), Failure> {
+        files::write(self.link(), path, content, mode).await
+    }
+
+    /// Removes a file; one that is gone already is no failure.
+    ///
+    /// # Errors
+    /// What the host said.
+    pub async fn remove_file(&self, path: &str) -> Result<(), Failure> {
+        files::remove(self.link(), path).await
+    }
+
+    /// Removes a directory if it is there and empty.
+    ///
+    /// # Errors
+    /// What the host said.
+    pub async fn remove_dir_if_empty(&self, path: &str) -> Result<(), Failure> {
+        files::remove_dir_if_empty(self.link(), path).await
+    }
+
+    /// Makes a bridge network unless one of that name is there.
+    ///
+    /// # Errors
+    /// What Docker said.
+    pub async fn ensure_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), Failure> {
+        let step = format!("making the network {name}");
+        match self.docker().inspect_network(name, None).await {
+            Ok(_) => return Ok(()),
+            Err(error) if is_missing(&error) => {}
+            Err(error) => return Err(docker_failure(&step, &error)),
+        }
+        let request = NetworkCreateRequest {
+            name: name.to_owned(),
+            driver: Some("bridge".to_owned()),
+            labels: Some(labels.clone().into_iter().collect()),
+            ..NetworkCreateRequest::default()
+        };
+        match self.docker().create_network(request).await {
+            // Another lane of this run was faster.
+            Ok(_) | Err(Error::DockerResponseServerError { status_code: 409, .. }) => Ok(()),
+            Err(error) => Err(docker_failure(&step, &error)),
+        }
+    }
+
+    /// Removes a network; one that is gone already is no failure.
+    ///
+    /// # Errors
+    /// What Docker said: containers may still be in it.
+    pub async fn remove_network(&self, name: &str) -> Result<(), Failure> {
+        match self.docker().remove_network(name).await {
+            Err(error) if !is_missing(&error) => {
+                Err(docker_failure(&format!("removing the network {name}"), &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Pulls an image and tells how far it is.
+    ///
+    /// # Errors
+    /// Whether there is no such image, or no way to it, and what to do.
+    pub async fn pull(&self, image: &str, on_progress: impl FnMut(&PullProgress)) -> Result<(), Failure> {
+        pull::pull(self.docker(), image, on_progress).await
+    }
+
+    /// Makes a container and puts it into all its networks; gives its id.
+    ///
+    /// # Errors
+    /// What Docker said.
+    pub async fn create(&self, name: &str, mut body: ContainerCreateBody) -> Result<String, Failure> {
+        let step = format!("making the container {name}");
+        let further = further_networks(&mut body);
+        let options = CreateContainerOptionsBuilder::new().name(name).build();
+        let made = self.docker().create_container(Some(options), body).await;
+        let id = made.map_err(|e| docker_failure(&step, &e))?.id;
+        for (network, endpoint_config) in further {
+            let request =
+                NetworkConnectRequest { container: id.clone(), endpoint_config: Some(endpoint_config) };
+            if let Err(error) = self.docker().connect_network(&network, request).await {
+                // Half a container must not pass for a whole one in the next look.
+                let _ = self.remove(&id).await;
+                return Err(docker_failure(&format!("{step} in the network {network}"), &error));
+            }
+        }
+        Ok(id)
+    }
+
+    /// Starts a container.
+    ///
+    /// # Errors
+    /// What Docker said; "changed under us" if it is gone.
+    pub async fn start(&self, id: &str) -> Result<(), Failure> {
+        let done = self.docker().start_container(id, None).await;
+        done.map_err(|e| docker_failure(&format!("starting container {id}"), &e))
+    }
+
+    /// Stops a container; after `grace` it is killed.
+    ///
+    /// # Errors
+    /// What Docker said; "changed under us" if it is gone.
+    pub async fn stop(&self, id: &str, grace: Duration) -> Result<(), Failure> {
+        let options = StopContainerOptionsBuilder::new().t(seconds(grace)).build();
+        let done = self.docker().stop_container(id, Some(options)).await;
+        done.map_err(|e| docker_failure(&format!("stopping container {id}"), &e))
+    }
+
+    /// Stops and starts a container; after `grace` it is killed in between.
+    ///
+    /// # Errors
+    /// What Docker said; "changed under us" if it is gone.
+    pub async fn restart(&self, id: &str, grace: Duration) -> Result<(), Failure> {
+        let options = RestartContainerOptionsBuilder::new().t(seconds(grace)).build();
+        let done = self.docker().restart_container(id, Some(options)).await;
+        done.map_err(|e| docker_failure(&format!("restarting container {id}"), &e))
+    }
+
+    /// Gives a container another name.
+    ///
+    /// # Errors
+    /// What Docker said; "changed under us" if it is gone.
+    pub async fn rename(&self, id: &str, name: &str) -> Result<(), Failure> {
+        let options = RenameContainerOptionsBuilder::new().name(name).build();
+        let done = self.docker().rename_container(id, options).await;
+        done.map_err(|e| docker_failure(&format!("renaming container {id} to {name}"), &e))
+    }
+
+    /// Removes a container with its anonymous volumes, running or not.
+    ///
+    /// # Errors
+    /// What Docker said; "changed under us" if it is gone.
+    pub async fn remove(&self, id: &str) -> Result<(), Failure> {
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        let done = self.docker().remove_container(id, Some(options)).await;
+        done.map_err(|e| docker_failure(&format!("removing container {id}"), &e))
+    }
+
+    /// Asks a port as the host itself reaches it; may POST.
+    ///
+    /// # Errors
+    /// Why there is no answer; any status is an answer.
+    pub async fn http(
+        &self,
+        to: (&str, u16),
+        request: Request<'_>,
+        timeout: Duration,
+    ) -> Result<Reply, HttpError> {
+        self.link().http(to, request, timeout).await
+    }
+}
+
+/// Before API 1.44 a container is created in one network only: the others are joined afterwards,
+/// which every version can.
+fn further_networks(body: &mut ContainerCreateBody) -> BTreeMap<String, EndpointSettings> {
+    let first = body.host_config.as_ref().and_then(|h| h.network_mode.clone()).unwrap_or_default();
+    let Some(networking) = &mut body.networking_config else { return BTreeMap::new() };
+    let all: HashMap<String, EndpointSettings> = networking.endpoints_config.take().unwrap_or_default();
+    let (own, further): (HashMap<_, _>, HashMap<_, _>) =
+        all.into_iter().partition(|(name, _)| *name == first);
+    networking.endpoints_config = Some(own);
+    further.into_iter().collect()
+}
+
+fn seconds(grace: Duration) -> i32 {
+    i32::try_from(grace.as_secs()).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,70 @@
+//! What the servers in running containers say of themselves.
+//! It asks their health paths, nothing else.
+
+use std::time::Duration;
+
+use super::body::published;
+use super::http::{HttpError, Reply, Request};
+use super::link::Link;
+use crate::diagnostic::clean;
+use crate::service::Service;
+use crate::survey::Health;
+
+/// A healthy server answers its health path at once.
+const WAIT: Duration = Duration::from_secs(3);
+
+/// Asks the health path on the service's first published port.
+pub(super) async fn ask(link: &Link, service: &Service, path: &str) -> Health {
+    let Some(Ok(port)) = service.ports.first().map(|p| published(p)) else { return Health::NotAsked };
+    let Ok(number) = port.host.parse() else { return Health::NotAsked };
+    let host = match port.ip.as_str() {
+        "" | "0.0.0.0" => "127.0.0.1",
+        "::" => "::1",
+        other => other,
+    };
+    let reply = link.http((host, number), Request { path, ..Request::default() }, WAIT).await;
+    health(path, reply)
+}
+
+fn health(path: &str, reply: Result<Reply, HttpError>) -> Health {
+    match reply {
+        Ok(Reply { status: 200, .. }) => Health::Ready,
+        Ok(reply) => {
+            let body = clean(&String::from_utf8_lossy(&reply.body));
+            let first: String = body.trim().lines().next().unwrap_or_default().chars().take(200).collect();
+            let said = if first.is_empty() { String::new() } else { format!(": {first}") };
+            Health::NotReady(format!("{path} answers {}{said}", reply.status))
+        }
+        Err(HttpError::Refused | HttpError::Closed) => {
+            Health::NotReady("it does not take connections yet".to_owned())
+        }
+        Err(HttpError::Timeout) => {
+            Health::Hung(format!("{path} takes connections, but gave no answer in {} s", WAIT.as_secs()))
+        }
+        Err(HttpError::Other(text)) => Health::NotReady(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_worse_than_any_answer() {
+        let reply = |status, body: &str| Ok(Reply { status, body: body.into() });
+        assert_eq!(health("/health", reply(200, "")), Health::Ready);
+        assert_eq!(
+            health("/health", reply(503, "{\"error\":\"Loading model\"}\nmore")),
+            Health::NotReady("/health answers 503: {\"error\":\"Loading model\"}".into())
+        );
+        assert_eq!(health("/health", reply(404, "")), Health::NotReady("/health answers 404".into()));
+        assert_eq!(
+            health("/health", Err(HttpError::Closed)),
+            Health::NotReady("it does not take connections yet".into())
+        );
+        assert_eq!(
+            health("/health", Err(HttpError::Timeout)),
+            Health::Hung("/health takes connections, but gave no answer in 3 s".into())
+        );
+    }
+}

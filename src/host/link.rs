@@ -1,0 +1,205 @@
+//! The one connection to a host: an ssh session that everything travels through, or this machine.
+//! It runs fixed scripts and opens ways to sockets; what is run or asked is not its business.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use openssh::Session;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::OnceCell;
+
+use super::forward::Forwards;
+use super::master::{self, Master};
+use super::{failure, hinted};
+use crate::connection::Connection;
+use crate::survey::Failure;
+
+/// What a script left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// All it wrote to stdout.
+    pub stdout: Vec<u8>,
+    /// All it wrote to stderr.
+    pub stderr: Vec<u8>,
+}
+
+/// What a link has cost so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// SSH logins: 0 where an earlier run's master was found, else 1.
+    pub logins: u32,
+    /// Processes started on the host.
+    pub processes: u32,
+}
+
+/// A connection to one host.
+pub struct Link {
+    connection: Connection,
+    route: Route,
+    processes: AtomicU32,
+    docker_version: OnceCell<String>,
+}
+
+enum Route {
+    Local,
+    Ssh { master: Master, forwards: Forwards },
+}
+
+impl Link {
+    /// Connects: over the master that an earlier run left, if nothing changed since, else anew.
+    ///
+    /// # Errors
+    /// Why the login failed and what to do.
+    pub async fn open(connection: &Connection) -> Result<Self, Failure> {
+        let route = if connection.local {
+            Route::Local
+        } else {
+            let master = master::open(connection).await?;
+            let forwards = Forwards::new(Arc::clone(&master.session), &master.dir)
+                .map_err(|e| failure(master::STEP, format!("cannot make a private directory: {e}")))?;
+            Route::Ssh { master, forwards }
+        };
+        Ok(Self {
+            connection: connection.clone(),
+            route,
+            processes: AtomicU32::new(0),
+            docker_version: OnceCell::new(),
+        })
+    }
+
+    /// How the host is reached.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// What `ssh -G` says the host's address is; none on the local machine.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        match &self.route {
+            Route::Local => None,
+            Route::Ssh { master, .. } => Some(&master.address),
+        }
+    }
+
+    /// Logins and processes so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let fresh = matches!(&self.route, Route::Ssh { master, .. } if master.fresh);
+        Counts { logins: u32::from(fresh), processes: self.processes.load(Ordering::Relaxed) }
+    }
+
+    /// Runs a fixed script with `args` as `$1`, `$2` …, to its end.
+    ///
+    /// # Errors
+    /// If it could not be run; a script that fails is an [`Output`] like any other.
+    pub async fn run(&self, script: &'static str, args: &[&str], stdin: &[u8]) -> Result<Output, Failure> {
+        self.processes.fetch_add(1, Ordering::Relaxed);
+        match &self.route {
+            Route::Local => run_here(script, args, stdin).await,
+            Route::Ssh { master, .. } => run_there(&master.session, script, args, stdin).await,
+        }
+    }
+
+    /// The ways through this link; none on the local machine, which needs none.
+    pub(super) fn forwards(&self) -> Option<&Forwards> {
+        match &self.route {
+            Route::Local => None,
+            Route::Ssh { forwards, .. } => Some(forwards),
+        }
+    }
+
+    /// Where Docker's version is kept once it is known.
+    pub(super) fn docker_version(&self) -> &OnceCell<String> {
+        &self.docker_version
+    }
+
+    /// Ends the ssh master too, so that the next run logs in anew and sees new group memberships.
+    pub(super) async fn end_master(&self) {
+        if let Route::Ssh { master, .. } = &self.route {
+            master.end().await;
+        }
+    }
+
+    /// Closes what this run opened. The ssh master stays for the next run, for a minute.
+    pub async fn close(&self) {
+        if let Route::Ssh { forwards, .. } = &self.route {
+            forwards.close().await;
+        }
+    }
+}
+
+const RUNNING: &str = "running a command";
+
+async fn run_here(script: &'static str, args: &[&str], stdin: &[u8]) -> Result<Output, Failure> {
+    let failed = |e: std::io::Error| failure(RUNNING, format!("`sh` did not run: {e}"));
+    let mut child = tokio::process::Command::new("sh")
+        .args(["-c", script, "homelab"])
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        // A Ctrl-C at the terminal is for homelab alone; it must not end a script half way.
+        .process_group(0)
+        .spawn()
+        .map_err(failed)?;
+    let input = child.stdin.take();
+    let (_, output) = tokio::join!(feed(input, stdin), child.wait_with_output());
+    let output = output.map_err(failed)?;
+    Ok(Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
+}
+
+async fn run_there(
+    session: &Session,
+    script: &'static str,
+    args: &[&str],
+    stdin: &[u8],
+) -> Result<Output, Failure> {
+    let mut child = session
+        .command("sh")
+        .args(["-c", script, "homelab"])
+        .args(args)
+        .stdin(openssh::Stdio::piped())
+        .stdout(openssh::Stdio::piped())
+        .stderr(openssh::Stdio::piped())
+        .spawn()
+        .await
+        .map_err(|e| broken(&e))?;
+    let input = child.stdin().take();
+    let (_, output) = tokio::join!(feed(input, stdin), child.wait_with_output());
+    match output {
+        Ok(output) => Ok(Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr }),
+        // 127 is the exit code of a shell that did not find the command.
+        Err(openssh::Error::Remote(_)) => {
+            Err(failure(RUNNING, "the host has no `sh`, or the script met a command it lacks"))
+        }
+        Err(error) => Err(broken(&error)),
+    }
+}
+
+/// Hands over stdin and closes it. A script that ends without reading all of it has its reasons:
+/// its exit code tells.
+async fn feed(input: Option<impl tokio::io::AsyncWrite + Unpin>, bytes: &[u8]) {
+    if let Some(mut input) = input {
+        let _ = input.write_all(bytes).await;
+        let _ = input.shutdown().await;
+    }
+}
+
+fn broken(error: &openssh::Error) -> Failure {
+    match error {
+        openssh::Error::Disconnected | openssh::Error::RemoteProcessTerminated => hinted(
+            RUNNING,
+            "the ssh connection broke off",
+            "is the host still there? run the same command again: homelab goes on where it stopped",
+        ),
+        other => {
+            let cause = std::error::Error::source(other).map(|s| format!(": {s}")).unwrap_or_default();
+            failure(RUNNING, format!("{other}{cause}"))
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! A host that was reached, for looking only.
+//! Nothing here changes a host, and nothing here hands out what could: that is [`Hands`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::models::ContainerInspectResponse;
+use futures_util::stream::BoxStream;
+
+use super::hands::Hands;
+use super::http::{HttpError, Reply, Request};
+use super::link::{Counts, Link};
+use super::refusal::docker_failure;
+use super::{containers, failure, files, hinted, logs};
+use crate::names::{HostName, Secret};
+use crate::survey::{Failure, State};
+
+/// A host with its link and its Docker, read only.
+pub struct Look {
+    link: Arc<Link>,
+    docker: Docker,
+}
+
+/// What Docker says of one container at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// Its full id.
+    pub id: String,
+    /// Its name, without Docker's slash.
+    pub name: String,
+    /// What it does.
+    pub state: State,
+    /// How often Docker restarted it.
+    pub restarts: u32,
+    /// RFC 3339; none if it never ran.
+    pub started_at: Option<String>,
+}
+
+impl Look {
+    /// Connects to a host and to its Docker.
+    ///
+    /// # Errors
+    /// Why one of them cannot be reached and what to do.
+    pub async fn open(connection: &crate::connection::Connection) -> Result<Self, Failure> {
+        let link = Link::open(connection).await?;
+        match link.docker().await {
+            Ok(docker) => Ok(Self { link: Arc::new(link), docker }),
+            Err(failure) => {
+                link.close().await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> &HostName {
+        &self.link.connection().name
+    }
+
+    /// What the connection has cost so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.link.counts()
+    }
+
+    /// The gateway host's root key, from `root.key` in `dir` (absolute); none if there is none.
+    ///
+    /// # Errors
+    /// If it is there and cannot be read, or is empty.
+    pub async fn read_root_key(&self, dir: &str) -> Result<Option<Secret>, Failure> {
+        let path = format!("{dir}/root.key");
+        let Some(bytes) = files::read(&self.link, &path).await? else { return Ok(None) };
+        let step = format!("reading {path}");
+        let text = String::from_utf8(bytes).map_err(|_| failure(&step, "it is not text"))?;
+        match text.trim() {
+            "" => Err(hinted(
+                &step,
+                "the root key is empty",
+                "put it back from a copy, or remove the file: homelab deploy then makes new keys",
+            )),
+            key => Ok(Some(Secret::new(key.to_owned()))),
+        }
+    }
+
+    /// What Docker says of a container now; asked for by id or by name.
+    ///
+    /// # Errors
+    /// "changed under us" if it is gone.
+    pub async fn inspect(&self, id: &str) -> Result<Inspected, Failure> {
+        let said = self.docker.inspect_container(id, None).await;
+        let said: ContainerInspectResponse =
+            said.map_err(|e| docker_failure(&format!("inspecting container {id}"), &e))?;
+        Ok(containers::inspected(&said))
+    }
+
+    /// The last `tail` lines of a container's log, stdout and stderr, cleaned.
+    ///
+    /// # Errors
+    /// "changed under us" if it is gone.
+    pub async fn logs(&self, id: &str, tail: usize) -> Result<Vec<String>, Failure> {
+        logs::tail(&self.docker, id, tail).await
+    }
+
+    /// The last `tail` lines of a container's log and every further one until it stops, cleaned.
+    pub fn follow_logs<'a>(&'a self, id: &'a str, tail: usize) -> BoxStream<'a, Result<String, Failure>> {
+        logs::follow(&self.docker, id, tail)
+    }
+
+    /// GETs a path from a port as the host itself reaches it: that the gateway's host reaches a
+    /// model is asked from there.
+    ///
+    /// # Errors
+    /// Why there is no answer; any status is an answer.
+    pub async fn get(
+        &self,
+        to: (&str, u16),
+        path: &str,
+        bearer: Option<&Secret>,
+        timeout: Duration,
+    ) -> Result<Reply, HttpError> {
+        self.link.http(to, Request { path, bearer, json: None }, timeout).await
+    }
+
+    /// Closes what this run opened on the host; the ssh master stays for the next run.
+    pub async fn close(&self) {
+        self.link.close().await;
+    }
+
+    /// The same host for acting on it. Only carrying out a plan may ask for this.
+    #[must_use]
+    pub fn into_hands(self) -> Hands {
+        Hands::new(self)
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    pub(super) fn docker(&self) -> &Docker {
+        &self.docker
+    }
+}

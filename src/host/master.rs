@@ -1,0 +1,262 @@
+//! The ssh master of a host: found again from an earlier run, or logged in anew.
+//! It knows nothing of what travels through it.
+
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
+use sha2::{Digest as _, Sha256};
+
+use super::{failure, hinted, login, private};
+use crate::connection::Connection;
+use crate::survey::Failure;
+
+pub(super) const STEP: &str = "connecting";
+/// How many seconds a master outlives its last user: a minute.
+const IDLE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(59);
+/// Time for the whole login, a touch on a hardware key included. ssh's own limit is for the network.
+const LOGIN: Duration = Duration::from_secs(60);
+
+/// A running ssh master.
+pub(super) struct Master {
+    /// What talks to it. It does not own it: the master outlives this run.
+    pub(super) session: Arc<Session>,
+    /// Its directory, ours alone.
+    pub(super) dir: PathBuf,
+    /// Whether this run logged in.
+    pub(super) fresh: bool,
+    /// What `ssh -G` says the host's address is.
+    pub(super) address: String,
+}
+
+/// Finds the master of an earlier run with exactly this configuration, or logs in.
+pub(super) async fn open(connection: &Connection) -> Result<Master, Failure> {
+    check(connection)?;
+    let base = private::directory().map_err(|e| {
+        let what = format!("there is no private directory for ssh's sockets: {e}");
+        hinted(STEP, what, "set XDG_RUNTIME_DIR to a directory that is yours alone and has a short path")
+    })?;
+    let text = config(connection);
+    let config = private::write(&base, &format!("config-{}", short_hash(&[text.as_bytes()])), &text)
+        .map_err(|e| failure(STEP, format!("cannot write ssh's configuration to {}: {e}", base.display())))?;
+    let effective = effective(connection, &config).await?;
+    let name = format!("to-{}", key(connection, &effective));
+    let address = said(&effective, "hostname").unwrap_or(&connection.address).to_owned();
+    if let Ok(dir) = std::fs::read_link(base.join(&name)) {
+        let session = Session::resume_mux(dir.join("master").into(), None);
+        if session.check().await.is_ok() {
+            return Ok(Master { session: Arc::new(session), dir, fresh: false, address });
+        }
+    }
+    private::tidy(&base);
+    let session = log_in(connection, &base, &config).await?;
+    // Detached at once: whatever ends this run, the master stays usable for the next.
+    let (socket, _) = session.detach();
+    let dir = socket.parent().unwrap_or(&base).to_path_buf();
+    // Two runs that log in at the same moment: each uses its own, the later one is found again,
+    // the other ends by itself when it is idle.
+    if let Err(e) = private::point(&base, &name, &dir) {
+        return Err(failure(STEP, format!("cannot keep ssh's socket in {}: {e}", base.display())));
+    }
+    let session = Arc::new(Session::resume_mux(socket, None));
+    Ok(Master { session, dir, fresh: true, address })
+}
+
+impl Master {
+    /// Ends the master, so that the next run logs in anew.
+    pub(super) async fn end(&self) {
+        let _ = Session::resume_mux(self.dir.join("master").into(), None).close().await;
+    }
+}
+
+async fn log_in(connection: &Connection, base: &Path, config: &Path) -> Result<Session, Failure> {
+    let mut builder = SessionBuilder::default();
+    builder
+        .known_hosts_check(if connection.accept_new { KnownHosts::Add } else { KnownHosts::Strict })
+        .connect_timeout(Duration::from_secs(10))
+        .server_alive_interval(Duration::from_secs(15))
+        .control_persist(ControlPersist::IdleFor(IDLE))
+        .control_directory(base)
+        .config_file(config);
+    if let Some(user) = &connection.user {
+        builder.user(user.clone());
+    }
+    if let Some(port) = connection.port {
+        builder.port(port.get());
+    }
+    if let Some(identity) = &connection.identity {
+        builder.keyfile(identity);
+    }
+    match tokio::time::timeout(LOGIN, builder.connect_mux(&connection.address)).await {
+        Ok(Ok(session)) => Ok(session),
+        Ok(Err(error)) => Err(login::refused(connection, &error)),
+        Err(_) => Err(login::too_slow(connection, LOGIN)),
+    }
+}
+
+/// What would reach ssh as something else than it is, or is known to be in vain.
+fn check(connection: &Connection) -> Result<(), Failure> {
+    let misleading = |text: &str| {
+        text.is_empty()
+            || text.starts_with('-')
+            || text.contains(|c: char| c.is_whitespace() || c.is_control())
+    };
+    if misleading(&connection.address) || connection.address.contains("://") {
+        return Err(hinted(
+            STEP,
+            format!("`{}` is not an address", connection.address.escape_debug()),
+            "ansible_host is a name or an IP address; ansible_user and ansible_port have their own keys",
+        ));
+    }
+    if let Some(user) = connection.user.as_deref().filter(|user| misleading(user)) {
+        return Err(failure(STEP, format!("`{}` is not a user name", user.escape_debug())));
+    }
+    match &connection.identity {
+        Some(path) if !path.is_file() => Err(hinted(
+            STEP,
+            format!("the key file {} does not exist", path.display()),
+            "correct ansible_ssh_private_key_file, or leave it out to use ssh's own keys and agent",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// ssh's configuration: what must hold first, for ssh takes the first value it meets; then the
+/// inventory's options; then the user's and the system's own files, which `-F` would leave out.
+fn config(connection: &Connection) -> String {
+    let mut text = String::from(
+        "LogLevel ERROR\nRemoteCommand none\nRequestTTY no\nClearAllForwardings yes\nPermitLocalCommand no\n",
+    );
+    for (keyword, value) in &connection.ssh_options {
+        let relative = keyword.eq_ignore_ascii_case("Include") && !value.starts_with(['/', '~', '"']);
+        let here = std::env::current_dir().ok().filter(|_| relative);
+        // Relative to where homelab was called, as `-F` is; ssh would look in ~/.ssh.
+        let value = here.map_or_else(|| value.clone(), |dir| dir.join(value).display().to_string());
+        if !value.contains(char::is_control) && keyword.chars().all(|c| c.is_ascii_alphanumeric()) {
+            let _ = writeln!(text, "{keyword} {value}");
+        }
+    }
+    text.push_str("Match all\nInclude ~/.ssh/config\nInclude /etc/ssh/ssh_config\n");
+    text
+}
+
+/// What ssh makes of all its configuration for this host: `ssh -G`, which connects nowhere.
+async fn effective(connection: &Connection, config: &Path) -> Result<String, Failure> {
+    let mut command = tokio::process::Command::new("ssh");
+    command.arg("-F").arg(config).stdin(Stdio::null()).kill_on_drop(true);
+    if let Some(user) = &connection.user {
+        command.arg("-l").arg(user);
+    }
+    if let Some(port) = connection.port {
+        command.arg("-p").arg(port.to_string());
+    }
+    if let Some(identity) = &connection.identity {
+        command.arg("-i").arg(identity);
+    }
+    command.arg("-G").arg(&connection.address);
+    let output = command.output().await.map_err(|e| login::no_ssh(&e))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said =
+        String::from_utf8_lossy(&output.stderr).replace(&config.display().to_string(), "the inventory");
+    Err(login::bad_configuration(&said))
+}
+
+fn said<'a>(effective: &'a str, keyword: &str) -> Option<&'a str> {
+    effective.lines().find_map(|line| line.strip_prefix(keyword)?.strip_prefix(' '))
+}
+
+/// What a master must agree in to be used again: the whole effective configuration, and the state
+/// of every key file it names.
+fn key(connection: &Connection, effective: &str) -> String {
+    let mut parts = vec![effective.to_owned(), connection.accept_new.to_string()];
+    parts.push(std::env::var("SSH_AUTH_SOCK").unwrap_or_default());
+    parts.extend(connection.identity.as_deref().map(stamp));
+    let files = effective
+        .lines()
+        .filter_map(|l| l.strip_prefix("identityfile ").or_else(|| l.strip_prefix("certificatefile ")));
+    parts.extend(files.map(|file| stamp(&home_relative(file))));
+    let bytes: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
+    short_hash(&bytes)
+}
+
+fn home_relative(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(path),
+    }
+}
+
+/// Changes whenever the file does.
+fn stamp(path: &Path) -> String {
+    let state = std::fs::metadata(path).map(|m| (m.ino(), m.size(), m.mtime(), m.mtime_nsec())).ok();
+    format!("{} {state:?}", path.display())
+}
+
+/// Sixteen characters that stand for these parts.
+pub(super) fn short_hash(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::HostName;
+
+    fn connection() -> Connection {
+        Connection::new(HostName::new("lab1").unwrap())
+    }
+
+    #[test]
+    fn ssh_reads_our_options_before_the_users() {
+        let mut connection = connection();
+        connection.ssh_options = vec![
+            ("ProxyCommand".into(), "ssh -W %h:%p jump".into()),
+            ("Include".into(), "conf".into()),
+            ("User".into(), "x\nProxyCommand evil".into()),
+        ];
+        let here = std::env::current_dir().unwrap();
+        let expected = format!(
+            "LogLevel ERROR\nRemoteCommand none\nRequestTTY no\nClearAllForwardings yes\nPermitLocalCommand no\n\
+             ProxyCommand ssh -W %h:%p jump\nInclude {}/conf\n\
+             Match all\nInclude ~/.ssh/config\nInclude /etc/ssh/ssh_config\n",
+            here.display()
+        );
+        assert_eq!(config(&connection), expected);
+    }
+
+    #[test]
+    fn a_changed_key_file_or_configuration_gives_another_master() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("id");
+        std::fs::write(&file, "one").unwrap();
+        let effective = format!("hostname 10.0.0.1\nidentityfile {}\n", file.display());
+        let first = key(&connection(), &effective);
+        assert_eq!(first, key(&connection(), &effective));
+        assert_ne!(first, key(&connection(), &format!("{effective}proxyjump bastion\n")));
+        std::fs::write(&file, "another").unwrap();
+        assert_ne!(first, key(&connection(), &effective));
+        assert_eq!(said(&effective, "hostname"), Some("10.0.0.1"));
+    }
+
+    #[test]
+    fn an_address_that_ssh_would_take_for_an_option_is_refused() {
+        for address in ["-oProxyCommand=x", "", "a b", "ssh://host"] {
+            let failure = check(&Connection { address: address.into(), ..connection() }).unwrap_err();
+            assert_eq!(failure.what, format!("`{address}` is not an address"));
+        }
+        let missing = Connection { identity: Some("/nowhere/id".into()), ..connection() };
+        assert_eq!(check(&missing).unwrap_err().what, "the key file /nowhere/id does not exist");
+    }
+}

@@ -1,0 +1,175 @@
+//! Pulling an image, with how far it is.
+//! It pulls exactly what it is told; which image that is was decided elsewhere.
+
+use std::collections::BTreeMap;
+
+use bollard::Docker;
+use bollard::models::CreateImageInfo;
+use bollard::query_parameters::CreateImageOptionsBuilder;
+use futures_util::StreamExt as _;
+
+use super::refusal::docker_failure;
+use super::{hinted, last_lines};
+use crate::diagnostic::clean;
+use crate::survey::Failure;
+
+/// How far a pull is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PullProgress {
+    /// Bytes that have arrived.
+    pub done: u64,
+    /// Bytes of the layers whose size is known so far; layers that were there count nothing.
+    pub total: u64,
+    /// The latest status: `Downloading`, `Extracting`.
+    pub status: String,
+}
+
+/// Pulls it, and tells after each piece of news how far it is.
+pub(super) async fn pull(
+    docker: &Docker,
+    image: &str,
+    mut on_progress: impl FnMut(&PullProgress),
+) -> Result<(), Failure> {
+    let step = format!("pulling {image}");
+    let options = CreateImageOptionsBuilder::new().from_image(&tagged(image)).build();
+    let mut news = Box::pin(docker.create_image(Some(options), None, None));
+    let mut layers = Layers::default();
+    while let Some(item) = news.next().await {
+        let item = item.map_err(|e| failed(&step, image, &e))?;
+        on_progress(&layers.take(item));
+    }
+    Ok(())
+}
+
+/// Without a tag Docker's API would pull every tag there is; the command line adds `latest` itself.
+fn tagged(image: &str) -> String {
+    let last = image.rsplit('/').next().unwrap_or(image);
+    if last.contains(':') || last.contains('@') { image.to_owned() } else { format!("{image}:latest") }
+}
+
+/// Bytes per layer: each layer reports for itself.
+#[derive(Default)]
+struct Layers(BTreeMap<String, (u64, u64)>);
+
+impl Layers {
+    fn take(&mut self, news: CreateImageInfo) -> PullProgress {
+        let status = clean(news.status.as_deref().unwrap_or_default());
+        if let Some(id) = news.id {
+            let detail = news.progress_detail.unwrap_or_default();
+            let number = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0);
+            match (status.as_str(), number(detail.current), number(detail.total)) {
+                ("Downloading", Some(current), Some(total)) => {
+                    self.0.insert(id, (current, total));
+                }
+                ("Download complete" | "Pull complete", ..) => {
+                    self.0.entry(id).and_modify(|(done, total)| *done = *total);
+                }
+                _ => {}
+            }
+        }
+        let (done, total) = self.0.values().fold((0, 0), |(a, b), (done, total)| (a + done, b + total));
+        PullProgress { done, total, status }
+    }
+}
+
+fn failed(step: &str, image: &str, error: &bollard::errors::Error) -> Failure {
+    let said = error.to_string();
+    let registry = image.split_once('/').map(|(first, _)| first).filter(|r| r.contains(['.', ':']));
+    let registry = registry.unwrap_or("docker.io");
+    let has = |marks: &[&str]| marks.iter().any(|mark| said.contains(mark));
+    let meant = if has(&["manifest unknown", "not found", "does not exist", "no such manifest"]) {
+        hinted(
+            step,
+            format!("there is no image {image}"),
+            "check its name and tag; a private one needs docker login on the host",
+        )
+    } else if has(&["toomanyrequests", "rate limit"]) {
+        hinted(
+            step,
+            format!("{registry} allows no more pulls for now"),
+            "log in on the host (docker login), or wait",
+        )
+    } else if has(&["unauthorized", "authentication required", "access denied", "403 Forbidden"]) {
+        hinted(
+            step,
+            format!("{registry} does not give {image} to a stranger"),
+            format!("pull it once on the host by hand: docker login {registry}, then docker pull {image}"),
+        )
+    } else if has(&["no space left"]) {
+        hinted(
+            step,
+            "the disk is full",
+            "make room on the host: docker system df shows what Docker holds, docker image prune frees some",
+        )
+    } else if has(&["no matching manifest"]) {
+        hinted(
+            step,
+            format!("{image} is not made for this host's processor"),
+            "choose an image for it: docker manifest inspect lists them",
+        )
+    } else if has(&["dial tcp", "no such host", "i/o timeout", "connection refused", "TLS handshake", "EOF"])
+    {
+        hinted(
+            step,
+            format!("the host cannot reach the registry {registry}"),
+            "check the host's network, its DNS and its proxy settings for Docker",
+        )
+    } else {
+        return docker_failure(step, error);
+    };
+    Failure { lines: last_lines(&said, 3), ..meant }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bollard::models::ProgressDetail;
+
+    #[test]
+    fn an_image_without_a_tag_means_latest() {
+        for (image, pulled) in [
+            ("nginx", "nginx:latest"),
+            ("reg:5000/a/b", "reg:5000/a/b:latest"),
+            ("reg:5000/a/b:1", "reg:5000/a/b:1"),
+            ("a@sha256:00", "a@sha256:00"),
+        ] {
+            assert_eq!(tagged(image), pulled);
+        }
+    }
+
+    #[test]
+    fn layers_add_up() {
+        let mut layers = Layers::default();
+        let mut news = |id: &str, status: &str, current, total| {
+            let progress_detail = Some(ProgressDetail { current: Some(current), total: Some(total) });
+            let (id, status) = (Some(id.to_owned()), Some(status.to_owned()));
+            let progress = layers.take(CreateImageInfo { id, status, progress_detail, ..Default::default() });
+            (progress.done, progress.total)
+        };
+        assert_eq!(news("a", "Downloading", 10, 100), (10, 100));
+        assert_eq!(news("b", "Downloading", 5, 50), (15, 150));
+        assert_eq!(news("a", "Download complete", 0, 0), (105, 150));
+        assert_eq!(news("a", "Extracting", 20, 100), (105, 150));
+        assert_eq!(news("c", "Already exists", 0, 0), (105, 150));
+    }
+
+    #[test]
+    fn why_an_image_cannot_be_pulled() {
+        for (said, what) in [
+            (
+                "manifest for x:9 not found: manifest unknown: manifest unknown",
+                "there is no image r.io:5/x:9",
+            ),
+            (
+                "Get \"https://r.io:5/v2/\": dial tcp: lookup r.io: no such host",
+                "the host cannot reach the registry r.io:5",
+            ),
+            ("toomanyrequests: You have reached your pull rate limit", "r.io:5 allows no more pulls for now"),
+            ("write /var/lib/docker/tmp/x: no space left on device", "the disk is full"),
+            ("unauthorized: authentication required", "r.io:5 does not give r.io:5/x:9 to a stranger"),
+        ] {
+            let error = bollard::errors::Error::DockerStreamError { error: said.into() };
+            assert_eq!(failed("pulling", "r.io:5/x:9", &error).what, what, "{said}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The survey: reaches every host at once and writes down what is there.
+//! It only reads: it holds a [`Look`], which offers nothing else.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsBuilder};
+use futures_util::future::{join_all, try_join_all};
+
+use super::look::Look;
+use super::refusal::docker_failure;
+use super::{containers, facts};
+use crate::connection::Connection;
+use crate::diagnostic::clean;
+use crate::names::{HostName, ProjectName};
+use crate::service::label;
+use crate::survey::{self, Facts, Failure, Seen, Survey};
+
+/// What to look at on one host.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// How it is reached.
+    pub connection: Connection,
+    /// Whose containers are ours.
+    pub project: ProjectName,
+    /// The project's directory on the host: absolute, or below `~/`.
+    pub dir: String,
+}
+
+/// Looks at all hosts at the same time. Those that were reached come back for what follows.
+pub async fn survey(asks: &[Ask]) -> (Survey, BTreeMap<HostName, Look>) {
+    let looked = join_all(asks.iter().map(look)).await;
+    let (mut survey, mut looks) = (Survey::default(), BTreeMap::new());
+    for (ask, (seen, look)) in asks.iter().zip(looked) {
+        survey.hosts.insert(ask.connection.name.clone(), seen);
+        looks.extend(look.map(|look| (ask.connection.name.clone(), look)));
+    }
+    (survey, looks)
+}
+
+/// Reaches one host and looks at it.
+pub async fn look(ask: &Ask) -> (survey::Look, Option<Look>) {
+    match Look::open(&ask.connection).await {
+        Ok(look) => (again(&look, ask).await, Some(look)),
+        Err(failure) => (survey::Look::Failed(failure), None),
+    }
+}
+
+/// Looks once more at a host that was reached before.
+pub async fn again(look: &Look, ask: &Ask) -> survey::Look {
+    match see(look, ask).await {
+        Ok(seen) => survey::Look::Seen(Box::new(seen)),
+        Err(failure) => survey::Look::Failed(failure),
+    }
+}
+
+async fn see(look: &Look, ask: &Ask) -> Result<Seen, Failure> {
+    let (read, docker) = tokio::join!(facts::read(look.link(), &ask.dir), docker(look, &ask.project));
+    let (read, (mut seen, our_ports)) = (read?, docker?);
+    for port in read.listening.difference(&our_ports) {
+        seen.taken.entry(*port).or_insert_with(|| "a process".to_owned());
+    }
+    seen.files = read.files;
+    seen.facts = Facts {
+        home: read.home,
+        os: read.os,
+        gpus: read.gpus,
+        address: look.link().address().map(clean),
+        ..seen.facts
+    };
+    Ok(seen)
+}
+
+/// Docker's part, and the ports this project's containers publish.
+async fn docker(look: &Look, project: &ProjectName) -> Result<(Seen, BTreeSet<u16>), Failure> {
+    let docker = look.docker();
+    let every = ListContainersOptionsBuilder::new().all(true).build();
+    let (info, containers, images, networks) = tokio::try_join!(
+        docker.info(),
+        docker.list_containers(Some(every)),
+        docker.list_images(Some(ListImagesOptionsBuilder::new().build())),
+        docker.list_networks(None),
+    )
+    .map_err(|e| docker_failure("asking Docker what is there", &e))?;
+    let sorted = containers::sort(project, containers);
+    let accounts = sorted.ours.iter().map(|id| containers::account(look, project, id));
+    let accounts = try_join_all(accounts).await?;
+    let references =
+        images.into_iter().flat_map(|image| image.repo_tags.into_iter().chain(image.repo_digests));
+    let ours = |labels: Option<HashMap<String, String>>| {
+        labels.is_some_and(|labels| labels.get(label::PROJECT).is_some_and(|p| p == project.as_str()))
+    };
+    let seen = Seen {
+        facts: Facts {
+            docker: clean(look.link().docker_version().get().map_or("", String::as_str)),
+            runtimes: info.runtimes.unwrap_or_default().into_keys().collect(),
+            ..Facts::default()
+        },
+        containers: accounts.into_iter().flatten().collect(),
+        taken: sorted.taken,
+        strangers: sorted.strangers,
+        images: references.filter(|r| !r.starts_with("<none>")).collect(),
+        networks: networks.into_iter().filter_map(|n| Some((n.name?, ours(n.labels)))).collect(),
+        files: BTreeMap::new(),
+    };
+    Ok((seen, sorted.our_ports))
+}

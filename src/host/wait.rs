@@ -1,0 +1,234 @@
+//! Waiting until a server answers: step by step, with what it is doing meanwhile, and an end as
+//! soon as its container stops. It changes nothing and judges only what [`super::asking`] says.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::{join_all, pending};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::asking::{is_answer, listed, question, shortened};
+use super::hands::Hands;
+use super::http::{HttpError, Request};
+use super::look::Look;
+use super::{failure, hinted};
+use crate::engine;
+use crate::names::{Port, Secret};
+use crate::plan::{Ask, Probe};
+use crate::survey::{Failure, State};
+
+/// Between two looks at a server that does not answer yet.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long one request for one token may take: a CPU loads its caches first.
+const ONE_ANSWER: Duration = Duration::from_secs(120);
+/// How long a gateway may answer with errors after it said it was ready: it learns of its
+/// backends in the background.
+const GATEWAY_SETTLES: Duration = Duration::from_secs(30);
+/// How many log lines explain a failure.
+const LAST_LINES: usize = 20;
+
+/// Tells what a server is doing.
+pub(super) type Tell<'a> = &'a (dyn Fn(&str, Option<(u64, u64)>) + Send + Sync);
+
+/// A container to wait for, and how to talk of it.
+pub(super) struct Waiting<'a> {
+    pub(super) hands: &'a Hands,
+    pub(super) id: &'a str,
+    /// The step in words, for failures.
+    pub(super) step: &'a str,
+    pub(super) tell: Tell<'a>,
+}
+
+impl Waiting<'_> {
+    /// Waits until a model's server answers as what it is for.
+    ///
+    /// # Errors
+    /// Why it never will, or what it said last when its time was up; with its last log lines.
+    pub(super) async fn model(&self, probe: &Probe, key: &Secret) -> Result<(), Failure> {
+        let to = (probe.address.as_str(), probe.port);
+        let names = [probe.model.to_string()];
+        let ready = async {
+            self.healthy(to, "/health").await;
+            (self.tell)("asking for its names", None);
+            self.until(|| self.knows(to, key, &names)).await;
+            (self.tell)("asking for a first answer", None);
+            let (path, json) = question(&probe.model, probe.kind);
+            let request = Request { path, bearer: Some(key), json: Some(&json) };
+            self.until(|| async {
+                let reply = self.hands.http(to, request, ONE_ANSWER).await.map_err(|e| e.to_string())?;
+                is_answer(probe.kind, &reply)
+            })
+            .await;
+            Ok(())
+        };
+        self.watched(ready, probe.timeout, Some(&probe.engine)).await
+    }
+
+    /// Waits until the gateway is ready, lists every name and gives an answer by each.
+    ///
+    /// # Errors
+    /// As [`Self::model`].
+    pub(super) async fn gateway(
+        &self,
+        to: (&str, u16),
+        key: &Secret,
+        names: &[&Ask],
+        timeout: u64,
+    ) -> Result<(), Failure> {
+        let ready = async {
+            self.healthy(to, crate::gateway::HEALTH).await;
+            let wanted: Vec<String> = names.iter().map(|ask| ask.name.to_string()).collect();
+            if wanted.is_empty() {
+                return Ok(());
+            }
+            (self.tell)("asking for its names", None);
+            self.settled(|| self.knows(to, key, &wanted)).await?;
+            (self.tell)("asking every name for an answer", None);
+            let asked = join_all(names.iter().map(|ask| self.settled(|| self.answers(to, key, ask)))).await;
+            asked.into_iter().collect::<Result<(), Failure>>()
+        };
+        self.watched(ready, timeout, None).await
+    }
+
+    /// One answer through the gateway by one name.
+    async fn answers(&self, to: (&str, u16), key: &Secret, ask: &Ask) -> Result<(), String> {
+        let (path, json) = question(&ask.name, ask.kind);
+        let request = Request { path, bearer: Some(key), json: Some(&json) };
+        let reply = self.hands.http(to, request, ONE_ANSWER).await.map_err(|e| e.to_string());
+        reply
+            .and_then(|reply| is_answer(ask.kind, &reply))
+            .map_err(|why| format!("asked for {}: {why}", ask.name))
+    }
+
+    /// Waits for 200 from a health path.
+    async fn healthy(&self, to: (&str, u16), path: &str) {
+        self.until(|| async {
+            match self.hands.get(to, path, None, Duration::from_secs(5)).await {
+                Ok(reply) if reply.status == 200 => Ok(()),
+                Ok(reply) => Err(format!("{path} answers {}: {}", reply.status, shortened(&reply.body))),
+                // Docker's proxy takes connections before the server does.
+                Err(HttpError::Refused | HttpError::Closed) => Err("it takes no connections yet".to_owned()),
+                Err(error) => Err(format!("{path}: {error}")),
+            }
+        })
+        .await;
+    }
+
+    async fn knows(&self, to: (&str, u16), key: &Secret, names: &[String]) -> Result<(), String> {
+        let reply = self.hands.get(to, "/v1/models", Some(key), Duration::from_secs(10)).await;
+        let there = listed(&reply.map_err(|e| e.to_string())?)?;
+        match names.iter().find(|name| !there.contains(name)) {
+            None => Ok(()),
+            Some(name) => Err(format!("it does not list {name}, only {}", there.join(", "))),
+        }
+    }
+
+    /// Tries until it works; what is in the way is told meanwhile.
+    async fn until<F: Future<Output = Result<(), String>>>(&self, mut attempt: impl FnMut() -> F) {
+        while let Err(why) = attempt().await {
+            (self.tell)(&why, None);
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Tries until it works, but not for long.
+    async fn settled<F: Future<Output = Result<(), String>>>(
+        &self,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<(), Failure> {
+        let end = Instant::now() + GATEWAY_SETTLES;
+        loop {
+            let Err(why) = attempt().await else { return Ok(()) };
+            if Instant::now() >= end {
+                return Err(failure(self.step, why));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Runs a wait beside a watch over its container and its log, until the first of them ends.
+    async fn watched(
+        &self,
+        ready: impl Future<Output = Result<(), Failure>>,
+        timeout: u64,
+        engine: Option<&str>,
+    ) -> Result<(), Failure> {
+        let end = Instant::now() + Duration::from_secs(timeout);
+        let both = async {
+            tokio::select! {
+                done = ready => done,
+                stopped = self.stops() => Err(stopped),
+                () = self.phases(engine) => pending().await,
+            }
+        };
+        let result = timeout_at(end, both).await.unwrap_or_else(|_| {
+            Err(hinted(
+                self.step,
+                format!("it did not answer within {timeout} s"),
+                "look at its log; if it only needs longer, raise its `ready_timeout`",
+            ))
+        });
+        match result {
+            Err(failure) if failure.lines.is_empty() => Err(self.with_log(failure).await),
+            other => other,
+        }
+    }
+
+    /// Ends when the container does, or when Docker restarts it.
+    async fn stops(&self) -> Failure {
+        let mut before = None;
+        loop {
+            let now = match self.hands.inspect(self.id).await {
+                Ok(now) => now,
+                Err(failure) => return failure,
+            };
+            let first = *before.get_or_insert(now.restarts);
+            let what = match now.state {
+                State::Exited { oom: true, .. } => "it ran out of memory and was killed".to_owned(),
+                State::Exited { code, .. } => format!("it exited with code {code}"),
+                State::Dead => "it is dead".to_owned(),
+                State::Restarting => "it exits and is restarted again and again".to_owned(),
+                _ if now.restarts > first => "it exited and was restarted".to_owned(),
+                _ => {
+                    sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            return failure(self.step, what);
+        }
+    }
+
+    /// Tells what the log says it is doing.
+    async fn phases(&self, engine: Option<&str>) {
+        let Some(engine) = engine.and_then(engine::by_name) else { return pending().await };
+        let mut lines = self.hands.follow_logs(self.id, 50);
+        while let Some(Ok(line)) = lines.next().await {
+            if let Some(phase) = engine.phase(&line) {
+                (self.tell)(&phase.what, phase.percent.map(|p| (u64::from(p), 100)));
+            }
+        }
+        pending().await
+    }
+
+    async fn with_log(&self, failure: Failure) -> Failure {
+        let lines = self.hands.logs(self.id, LAST_LINES).await.unwrap_or_default();
+        Failure { lines, ..failure }
+    }
+}
+
+/// Checks that a host reaches a port on another one.
+///
+/// # Errors
+/// What stands between them.
+pub(super) async fn reach(from: &Look, address: &str, port: Port, step: &str) -> Result<(), Failure> {
+    let reply = from.get((address, port.get()), "/health", None, Duration::from_secs(10)).await;
+    match reply {
+        Ok(_) => Ok(()),
+        Err(error) => Err(hinted(
+            step,
+            format!("{} cannot reach {address}:{port}: {error}", from.host()),
+            "open the port in the host's firewall, or set homelab_address to an address the gateway's host reaches",
+        )),
+    }
+}

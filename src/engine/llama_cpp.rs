@@ -21,11 +21,21 @@ impl Engine for LlamaCpp {
     fn options(&self) -> &'static [Opt] {
         &[]
     }
+    fn reserved(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
     fn check(&self, _serve: &Serve<'_>) -> Result<(), (&'static str, String)> {
         Ok(())
     }
     fn draft(&self, serve: &Serve<'_>) -> Draft {
-        Draft { command: super::flags(self.options(), serve.options), ..Draft::default() }
+        Draft {
+            command: super::command_line::arguments(
+                self.options(),
+                serve.options,
+                super::command_line::LeadingDash::Apart,
+            ),
+            ..Draft::default()
+        }
     }
     fn phase(&self, _line: &str) -> Option<Phase> {
         None

@@ -119,6 +119,8 @@ pub trait Engine: Sync {
 mod command_line;
 mod llama_cpp;
 mod option;
+#[cfg(test)]
+mod testing;
 mod vllm;
 
 /// Every engine.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::names::ModelName;
@@ -21,7 +22,8 @@ pub enum Gpus {
 }
 
 /// What "it answers" means for a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// `/v1/chat/completions` gives a token.
     Chat,
@@ -31,6 +33,28 @@ pub enum Kind {
     Embedding,
     /// `/v1/rerank` gives a score.
     Rerank,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Chat, Self::Completion, Self::Embedding, Self::Rerank];
+
+    /// Its word in the inventory.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Completion => "completion",
+            Self::Embedding => "embedding",
+            Self::Rerank => "rerank",
+        }
+    }
+
+    /// The kind of that word.
+    #[must_use]
+    pub fn by_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
 }
 
 /// A model as its engine sees it: every default resolved, no place, no host.
@@ -99,15 +123,16 @@ pub trait Engine: Sync {
     /// Its own options, sorted by name.
     fn options(&self) -> &'static [Opt];
 
-    /// Its own options that a model cannot set, and why, or what to write instead. The keys a
-    /// model has anyway, as `port` and `model`, are not among them.
-    fn reserved(&self) -> &'static [(&'static str, &'static str)];
-
     /// What of `serve` cannot work, said as a sentence fragment with the key it is about.
     ///
     /// # Errors
     /// The key in the inventory and what is wrong with it.
     fn check(&self, serve: &Serve<'_>) -> Result<(), (&'static str, String)>;
+
+    /// Keys that are homelab's to set, and what to use instead of each.
+    fn reserved(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
 
     /// The container that serves it.
     fn draft(&self, serve: &Serve<'_>) -> Draft;

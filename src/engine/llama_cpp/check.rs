@@ -43,10 +43,9 @@ fn kind(serve: &Serve<'_>) -> Result<(), Wrong> {
     for (names, kind) in [(EMBEDDING, Kind::Embedding), (RERANK, Kind::Rerank)] {
         for key in names {
             if is(key, true) && serve.kind != kind {
-                let word = if kind == Kind::Embedding { "embedding" } else { "rerank" };
                 return Err((
                     key,
-                    format!("such a server answers nothing else; it goes with `kind: {word}`"),
+                    format!("such a server answers nothing else; it goes with `kind: {}`", kind.word()),
                 ));
             }
             if is(key, false) && serve.kind == kind {

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::names::ModelName;
 
+pub use option::{Opt, Takes};
+
 /// The GPUs a model may use.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Gpus {
@@ -53,34 +55,6 @@ impl Kind {
     pub fn by_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
-}
-
-/// What values an option takes and how they stand on a command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
-    /// `true` gives `--flag`; `false` gives nothing.
-    Flag,
-    /// `true` gives `--flag`, `false` gives `--no-flag`.
-    Switch,
-    /// A whole number.
-    Int,
-    /// Any number.
-    Number,
-    /// Text; numbers and booleans are taken as they are written.
-    Text,
-    /// One or several values after one flag: `--flag a b`.
-    Many,
-    /// A map or list, encoded as JSON; text is passed as it is.
-    Json,
-}
-
-/// One option of an engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opt {
-    /// Its name in the inventory: the engine's own, with `_` for `-`.
-    pub name: &'static str,
-    /// What it takes.
-    pub takes: Takes,
 }
 
 /// A model as its engine sees it: every default resolved, no place, no host.
@@ -146,7 +120,7 @@ pub trait Engine: Sync {
     /// The port it listens on inside its container.
     fn container_port(&self) -> u16;
 
-    /// Its own options.
+    /// Its own options, sorted by name.
     fn options(&self) -> &'static [Opt];
 
     /// What of `serve` cannot work, said as a sentence fragment with the key it is about.
@@ -167,7 +141,11 @@ pub trait Engine: Sync {
     fn phase(&self, line: &str) -> Option<Phase>;
 }
 
+mod command_line;
 mod llama_cpp;
+mod option;
+#[cfg(test)]
+mod testing;
 mod vllm;
 
 /// Every engine.
@@ -177,30 +155,4 @@ pub const ALL: &[&dyn Engine] = &[&vllm::Vllm, &llama_cpp::LlamaCpp];
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static dyn Engine> {
     ALL.iter().copied().find(|e| e.name() == name)
-}
-
-/// An option as it stands on a command line: `max_model_len: 8192` is `--max-model-len 8192`.
-fn flag(option: &Opt, value: &Value) -> Vec<String> {
-    let flag = format!("--{}", option.name.replace('_', "-"));
-    match (option.takes, value) {
-        (_, Value::Null) | (Takes::Flag, Value::Bool(false)) => vec![],
-        (Takes::Flag | Takes::Switch, Value::Bool(true)) => vec![flag],
-        (Takes::Switch, Value::Bool(false)) => vec![format!("--no-{}", &flag[2..])],
-        (Takes::Many, Value::Array(values)) => [flag].into_iter().chain(values.iter().map(word)).collect(),
-        _ => vec![flag, word(value)],
-    }
-}
-
-/// A value as one argument: text bare, everything else as JSON.
-fn word(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// All given options as arguments, in the order of the engine's own list, so that equal
-/// options always give equal command lines.
-fn flags(options: &[Opt], given: &BTreeMap<String, Value>) -> Vec<String> {
-    options.iter().filter_map(|o| given.get(o.name).map(|v| flag(o, v))).flatten().collect()
 }

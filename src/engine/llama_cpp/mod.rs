@@ -1,0 +1,129 @@
+//! llama.cpp: `llama-server` in a container.
+//! It decides nothing about places; ports, GPUs and caches come from its caller.
+
+mod check;
+mod options;
+mod phase;
+#[cfg(test)]
+mod tests;
+
+use super::command_line::{LeadingDash, arguments, carry};
+use super::{Draft, Engine, Gpus, Kind, Opt, Phase, Serve};
+
+/// llama.cpp in Docker, one server per model.
+pub(super) struct LlamaCpp;
+
+/// Not the program's own default, which is 9931: the health check in its images asks here
+/// (ggml-org/llama.cpp, .devops/cuda.Dockerfile).
+const PORT: u16 = 8080;
+
+impl Engine for LlamaCpp {
+    fn name(&self) -> &'static str {
+        "llama_cpp"
+    }
+
+    fn image_variable(&self) -> &'static str {
+        "llama_cpp_image"
+    }
+
+    /// The release whose options this directory lists. Images are published for releases and for
+    /// some builds only, so a build's number is not enough for a tag. `server-cuda` is CUDA 12,
+    /// which more drivers run than `server-cuda13`.
+    fn default_image(&self, gpus: &Gpus) -> &'static str {
+        match gpus {
+            Gpus::None => "ghcr.io/ggml-org/llama.cpp:server-v0.7.0",
+            Gpus::All | Gpus::Some(_) => "ghcr.io/ggml-org/llama.cpp:server-cuda-v0.7.0",
+        }
+    }
+
+    fn container_port(&self) -> u16 {
+        PORT
+    }
+
+    fn options(&self) -> &'static [Opt] {
+        options::OPTIONS
+    }
+
+    fn reserved(&self) -> &'static [(&'static str, &'static str)] {
+        options::RESERVED
+    }
+
+    fn check(&self, serve: &Serve<'_>) -> Result<(), (&'static str, String)> {
+        check::check(serve)
+    }
+
+    fn draft(&self, serve: &Serve<'_>) -> Draft {
+        Draft {
+            entrypoint: vec!["/app/llama-server".to_owned()],
+            command: command(serve),
+            // As its help says of --api-key.
+            api_key_variable: Some("LLAMA_API_KEY"),
+            volumes: vec![
+                // Repositories of Hugging Face land in the same layout that Python's library uses
+                // (seen with 0.7.0); everything else in llama.cpp's own cache.
+                format!("{}:/root/.cache/huggingface", serve.hf_home),
+                "~/.cache/llama.cpp:/root/.cache/llama.cpp".to_owned(),
+            ],
+            ..Draft::default()
+        }
+    }
+
+    fn phase(&self, line: &str) -> Option<Phase> {
+        phase::phase(line)
+    }
+}
+
+/// Where a model comes from.
+#[derive(Debug, PartialEq, Eq)]
+enum Source<'a> {
+    /// A file in the container.
+    File(&'a str),
+    /// To be downloaded.
+    Url(&'a str),
+    /// `user/repo[:quant]` on Hugging Face.
+    Repository(&'a str),
+}
+
+fn source(model: &str) -> Source<'_> {
+    if model.starts_with("https://") || model.starts_with("http://") {
+        Source::Url(model)
+    } else if ["/", "./", "../"].iter().any(|p| model.starts_with(p)) || is_gguf(model) {
+        Source::File(model)
+    } else {
+        Source::Repository(model)
+    }
+}
+
+fn is_gguf(path: &str) -> bool {
+    path.to_ascii_lowercase().ends_with(".gguf")
+}
+
+/// llama-server knows no `--flag=value`; it takes the next argument for the value, whatever it
+/// looks like (tried with 0.7.0).
+fn command(serve: &Serve<'_>) -> Vec<String> {
+    let name = serve.name.to_string();
+    let port = PORT.to_string();
+    let model = serve.model.map(|model| match source(model) {
+        Source::File(path) => ["--model", path],
+        Source::Url(url) => ["--model-url", url],
+        Source::Repository(repository) => ["--hf-repo", repository],
+    });
+    let own = ["--alias", name.as_str(), "--host", "0.0.0.0", "--port", port.as_str()];
+    let own = model.into_iter().flatten().chain(own).chain(kind(serve)).map(str::to_owned);
+    let options = arguments(options::OPTIONS, serve.options, LeadingDash::Apart);
+    own.chain(options).chain(serve.args.iter().cloned()).collect()
+}
+
+/// The endpoints for vectors and scores are there only when asked for.
+fn kind(serve: &Serve<'_>) -> Option<&'static str> {
+    let (flag, names, flags) = match serve.kind {
+        Kind::Chat | Kind::Completion => return None,
+        Kind::Embedding => ("--embeddings", EMBEDDING, ["--embedding", "--embeddings"]),
+        Kind::Rerank => ("--reranking", RERANK, ["--rerank", "--reranking"]),
+    };
+    let given = names.iter().any(|name| serve.options.contains_key(*name)) || carry(serve.args, &flags);
+    (!given).then_some(flag)
+}
+
+const EMBEDDING: [&str; 2] = ["embedding", "embeddings"];
+const RERANK: [&str; 2] = ["rerank", "reranking"];

@@ -1,0 +1,138 @@
+//! Whole command lines, as they reach Docker.
+//! What single options become is tested in `command_line`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::super::testing::{World, sorted_and_plain};
+use super::*;
+
+fn world() -> World {
+    World { model: Some("Qwen/Qwen3-4B-GGUF:Q4_K_M"), ..World::new("qwen3-4b") }
+}
+
+fn drafted(world: &World) -> Draft {
+    world.with(|serve| {
+        assert_eq!(LlamaCpp.check(serve), Ok(()));
+        LlamaCpp.draft(serve)
+    })
+}
+
+fn refused(world: &World) -> (&'static str, String) {
+    world.with(|serve| LlamaCpp.check(serve)).unwrap_err()
+}
+
+fn options(pairs: Value) -> BTreeMap<String, Value> {
+    serde_json::from_value(pairs).unwrap()
+}
+
+#[test]
+fn the_table_is_sorted_and_plain() {
+    sorted_and_plain(&LlamaCpp);
+    assert_eq!(options::OPTIONS.len(), 260);
+}
+
+#[test]
+fn a_repository_of_hugging_face() {
+    let draft = drafted(&World {
+        options: options(json!({
+            "ctx_size": 32768, "n_gpu_layers": "all", "parallel": 4, "flash_attn": "on",
+            "cache_type_k": "q8_0", "metrics": true, "warmup": false, "props": false,
+        })),
+        args: vec!["-lv".to_owned(), "4".to_owned()],
+        ..world()
+    });
+    assert_eq!(draft.entrypoint, ["/app/llama-server"]);
+    assert_eq!(
+        draft.command.join(" "),
+        "--hf-repo Qwen/Qwen3-4B-GGUF:Q4_K_M --alias qwen3-4b --host 0.0.0.0 --port 8080 \
+         --cache-type-k q8_0 --ctx-size 32768 --flash-attn on --metrics --n-gpu-layers all --parallel 4 \
+         --no-warmup -lv 4"
+    );
+    assert_eq!(
+        draft.volumes,
+        ["~/.cache/huggingface:/root/.cache/huggingface", "~/.cache/llama.cpp:/root/.cache/llama.cpp"]
+    );
+    assert_eq!(draft.api_key_variable, Some("LLAMA_API_KEY"));
+    assert!(!draft.ipc_host && draft.environment.is_empty());
+}
+
+#[test]
+fn files_and_urls_go_by_their_own_flags() {
+    let cases = [
+        ("/models/gemma-3-270m.gguf", "--model"),
+        ("./a", "--model"),
+        ("sub/a.GGUF", "--model"),
+        ("https://example.com/a.gguf?download=true", "--model-url"),
+        ("ggml-org/gemma-3-270m-GGUF", "--hf-repo"),
+    ];
+    for (model, flag) in cases {
+        let draft = drafted(&World { model: Some(model), gpus: Gpus::None, ..world() });
+        assert_eq!(draft.command[..2], [flag, model]);
+        assert_eq!(draft.command.len(), 8);
+    }
+}
+
+#[test]
+fn vectors_and_scores_are_asked_for_once() {
+    for (kind, flag, typed) in
+        [(Kind::Embedding, "--embeddings", "embedding"), (Kind::Rerank, "--reranking", "reranking")]
+    {
+        assert_eq!(drafted(&World { kind, ..world() }).command[8..], [flag]);
+        let draft = drafted(&World { kind, options: options(json!({ typed: true })), ..world() });
+        assert_eq!(draft.command[8..], [format!("--{typed}")]);
+    }
+}
+
+#[test]
+fn hostile_values_stay_whole_and_take_no_equals_sign() {
+    let draft = drafted(&World {
+        options: options(json!({
+            "chat_template": "--host \"a\"\n'b'",
+            "chat_template_kwargs": {"enable_thinking": false},
+            "lora": ["/a.gguf", "/b.gguf"],
+            "reverse_prompt": ["User:", "-"],
+            "seed": -1,
+            "control_vector_layer_range": [1, 2],
+        })),
+        ..world()
+    });
+    assert_eq!(
+        draft.command[8..],
+        [
+            "--chat-template",
+            "--host \"a\"\n'b'",
+            "--chat-template-kwargs",
+            "{\"enable_thinking\":false}",
+            "--control-vector-layer-range",
+            "1",
+            "2",
+            "--lora",
+            "/a.gguf,/b.gguf",
+            "--reverse-prompt",
+            "User:",
+            "--reverse-prompt",
+            "-",
+            "--seed",
+            "-1",
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_work_is_said_with_its_key() {
+    assert_eq!(refused(&World { model: None, ..world() }).0, "model");
+    for model in ["gemma", "a/b/c", "~/a.gguf", "~/models/a", "a/", "-a/b", "a/b:"] {
+        assert_eq!(refused(&World { model: Some(model), ..world() }).0, "model", "{model}");
+    }
+    let cases = [
+        (Kind::Chat, "embedding", true),
+        (Kind::Embedding, "reranking", true),
+        (Kind::Rerank, "rerank", false),
+        (Kind::Embedding, "embeddings", false),
+    ];
+    for (kind, key, value) in cases {
+        assert_eq!(refused(&World { kind, options: options(json!({ key: value })), ..world() }).0, key);
+    }
+}

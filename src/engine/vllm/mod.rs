@@ -1,0 +1,160 @@
+//! vLLM: `vllm serve` in a container.
+//! It decides nothing about places; ports, GPUs and caches come from its caller.
+
+mod check;
+mod options;
+mod phase;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::command_line::{LeadingDash, arguments, carry};
+use super::{Draft, Engine, Gpus, Kind, Opt, Phase, Serve};
+
+/// vLLM in Docker: `vllm/vllm-openai` and `nvcr.io/nvidia/vllm` alike.
+pub(super) struct Vllm;
+
+const PORT: u16 = 8000;
+
+impl Engine for Vllm {
+    fn name(&self) -> &'static str {
+        "vllm"
+    }
+
+    fn image_variable(&self) -> &'static str {
+        "vllm_image"
+    }
+
+    /// The release whose options this file lists. The build for CPUs has a repository of its own
+    /// (<https://hub.docker.com/r/vllm/vllm-openai-cpu>).
+    fn default_image(&self, gpus: &Gpus) -> &'static str {
+        match gpus {
+            Gpus::None => "vllm/vllm-openai-cpu:v0.33.0",
+            Gpus::All | Gpus::Some(_) => "vllm/vllm-openai:v0.33.0",
+        }
+    }
+
+    fn container_port(&self) -> u16 {
+        PORT
+    }
+
+    fn options(&self) -> &'static [Opt] {
+        options::OPTIONS
+    }
+
+    fn reserved(&self) -> &'static [(&'static str, &'static str)] {
+        options::RESERVED
+    }
+
+    fn check(&self, serve: &Serve<'_>) -> Result<(), (&'static str, String)> {
+        check::check(serve)
+    }
+
+    fn draft(&self, serve: &Serve<'_>) -> Draft {
+        Draft {
+            entrypoint: entrypoint(serve.image),
+            command: command(serve),
+            environment: environment(),
+            // vllm/envs.py; a key on the command line would show in every process list.
+            api_key_variable: Some("VLLM_API_KEY"),
+            volumes: vec![
+                format!("{}:{HF_HOME}", serve.hf_home),
+                // Compiled graphs: without it every new container compiles again (vllm/envs.py,
+                // VLLM_CACHE_ROOT).
+                "~/.cache/vllm:/root/.cache/vllm".to_owned(),
+            ],
+            // Its processes pass tensors through /dev/shm, which is 64 MiB in a container of its
+            // own (vLLM's documentation, "Using Docker").
+            ipc_host: true,
+        }
+    }
+
+    fn phase(&self, line: &str) -> Option<Phase> {
+        phase::phase(line)
+    }
+}
+
+const HF_HOME: &str = "/root/.cache/huggingface";
+
+fn environment() -> BTreeMap<String, String> {
+    let plain = [
+        // Wherever the image would put it, the cache is where the volume is.
+        ("HF_HOME", HF_HOME),
+        // Log lines are read by machines too.
+        ("NO_COLOR", "1"),
+        // It reports home otherwise (vllm/usage/usage_lib.py).
+        ("VLLM_NO_USAGE_STATS", "1"),
+    ];
+    plain.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// NVIDIA's image has a shell script for an entrypoint, which sets things up and then runs its
+/// arguments; every other image is entered by vLLM itself.
+fn entrypoint(image: &str) -> Vec<String> {
+    let words: &[&str] = if is_nvidia(image) {
+        &["/opt/nvidia/nvidia_entrypoint.sh", "vllm", "serve"]
+    } else {
+        &["vllm", "serve"]
+    };
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+/// NVIDIA's own image, from its registry or a mirror that keeps the path.
+fn is_nvidia(image: &str) -> bool {
+    let repository = repository(image);
+    repository == "nvidia/vllm" || repository.ends_with("/nvidia/vllm")
+}
+
+/// An image's name without tag and digest.
+fn repository(image: &str) -> &str {
+    let name = image.split('@').next().unwrap_or(image);
+    match name.rsplit_once(':') {
+        // A colon before the last slash belongs to the registry's port.
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
+    }
+}
+
+/// The model comes first: as an option it is deprecated, and after other options it is not
+/// found (vllm/utils/argparse_utils.py, `parse_args`).
+fn command(serve: &Serve<'_>) -> Vec<String> {
+    let name = serve.name.to_string();
+    let port = PORT.to_string();
+    let own = ["--served-model-name", name.as_str(), "--host", "0.0.0.0", "--port", port.as_str()];
+    let model = serve.model.iter().copied();
+    let own = model.chain(own).map(str::to_owned);
+    let options = arguments(options::OPTIONS, &with_defaults(serve), LeadingDash::Joined);
+    own.chain(options).chain(serve.args.iter().cloned()).collect()
+}
+
+/// The options that were given, and those that follow from the rest of the model.
+fn with_defaults(serve: &Serve<'_>) -> BTreeMap<String, Value> {
+    let given = |option: &str| {
+        let flag = format!("--{}", option.replace('_', "-"));
+        serve.options.contains_key(option) || carry(serve.args, &[&flag])
+    };
+    let mut all = serve.options.clone();
+    if let Gpus::Some(gpus) = serve.gpus
+        && gpus.len() > 1
+        && !["tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"].into_iter().any(given)
+        && !carry(serve.args, &["-tp", "-pp", "-dp"])
+    {
+        all.insert("tensor_parallel_size".to_owned(), gpus.len().into());
+    }
+    // A parser alone does nothing (vllm/entrypoints/common/cli_args.py, `validate_parsed_serve_args`
+    // and the chat endpoint, which refuses `tool_choice: auto`).
+    let no_tools = carry(serve.args, &["--no-enable-auto-tool-choice", "--disable-auto-tool-choice"]);
+    if given("tool_call_parser") && !given("enable_auto_tool_choice") && !no_tools {
+        all.insert("enable_auto_tool_choice".to_owned(), true.into());
+    }
+    // By itself vLLM goes by the architecture, and many an embedding model has that of a chat
+    // model (vllm/config/model.py, `_get_default_runner_type`).
+    let pools = matches!(serve.kind, Kind::Embedding | Kind::Rerank);
+    if pools && !given("runner") && !given("convert") {
+        all.insert("runner".to_owned(), "pooling".into());
+    }
+    all
+}

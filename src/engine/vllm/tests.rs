@@ -1,0 +1,189 @@
+//! Whole command lines, as they reach Docker.
+//! What single options become is tested in `command_line`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::super::testing::{World, sorted_and_plain};
+use super::*;
+
+fn world() -> World {
+    World { image: "vllm/vllm-openai:v0.33.0", model: Some("Qwen/Qwen3-4B-AWQ"), ..World::new("qwen3-4b") }
+}
+
+fn drafted(world: &World) -> Draft {
+    world.with(|serve| {
+        assert_eq!(Vllm.check(serve), Ok(()));
+        Vllm.draft(serve)
+    })
+}
+
+fn refused(world: &World) -> (&'static str, String) {
+    world.with(|serve| Vllm.check(serve)).unwrap_err()
+}
+
+fn options(pairs: Value) -> BTreeMap<String, Value> {
+    serde_json::from_value(pairs).unwrap()
+}
+
+#[test]
+fn the_table_is_sorted_and_plain() {
+    sorted_and_plain(&Vllm);
+    assert_eq!(options::OPTIONS.len(), 304);
+}
+
+#[test]
+fn a_small_model_on_a_share_of_a_gpu() {
+    let draft = drafted(&World {
+        options: options(json!({
+            "max_model_len": 8192, "gpu_memory_utilization": 0.25, "max_num_batched_tokens": 4096,
+            "max_num_seqs": 64, "tool_call_parser": "hermes", "enable_auto_tool_choice": true,
+        })),
+        args: vec!["--enable-chunked-prefill".to_owned()],
+        ..world()
+    });
+    assert_eq!(draft.entrypoint, ["vllm", "serve"]);
+    assert_eq!(
+        draft.command.join(" "),
+        "Qwen/Qwen3-4B-AWQ --served-model-name qwen3-4b --host 0.0.0.0 --port 8000 \
+         --enable-auto-tool-choice --gpu-memory-utilization 0.25 --max-model-len 8192 \
+         --max-num-batched-tokens 4096 --max-num-seqs 64 --tool-call-parser hermes --enable-chunked-prefill"
+    );
+    assert_eq!(
+        draft.volumes,
+        ["~/.cache/huggingface:/root/.cache/huggingface", "~/.cache/vllm:/root/.cache/vllm"]
+    );
+    assert_eq!(draft.environment["VLLM_NO_USAGE_STATS"], "1");
+    assert_eq!(draft.api_key_variable, Some("VLLM_API_KEY"));
+    assert!(draft.ipc_host);
+}
+
+#[test]
+fn a_large_model_in_nvidias_image() {
+    let draft = drafted(&World {
+        name: "qwen3-30b",
+        model: Some("Qwen/Qwen3-30B-A3B-GPTQ-Int4"),
+        image: "nvcr.io/nvidia/vllm:26.01-py3",
+        gpus: Gpus::Some([0, 1].into()),
+        options: options(json!({
+            "max_model_len": 32768, "gpu_memory_utilization": 0.6, "max_num_batched_tokens": 8192,
+            "max_num_seqs": 32, "tool_call_parser": "hermes", "enable_chunked_prefill": true,
+        })),
+        ..world()
+    });
+    assert_eq!(draft.entrypoint, ["/opt/nvidia/nvidia_entrypoint.sh", "vllm", "serve"]);
+    assert_eq!(
+        draft.command.join(" "),
+        "Qwen/Qwen3-30B-A3B-GPTQ-Int4 --served-model-name qwen3-30b --host 0.0.0.0 --port 8000 \
+         --enable-auto-tool-choice --enable-chunked-prefill --gpu-memory-utilization 0.6 \
+         --max-model-len 32768 --max-num-batched-tokens 8192 --max-num-seqs 32 \
+         --tensor-parallel-size 2 --tool-call-parser hermes"
+    );
+}
+
+#[test]
+fn only_nvidias_image_is_entered_through_its_script() {
+    let cases = [
+        ("nvcr.io/nvidia/vllm:26.01-py3", true),
+        ("nvcr.io/nvidia/vllm@sha256:0123", true),
+        ("registry.lan:5000/nvidia/vllm", true),
+        ("registry.lan:5000/vllm/vllm-openai:v0.33.0", false),
+        ("vllm/vllm-openai", false),
+        ("example/notnvidia/vllm-nvidia/vllm2:1", false),
+    ];
+    for (image, expected) in cases {
+        assert_eq!(is_nvidia(image), expected, "{image}");
+    }
+}
+
+#[test]
+fn what_was_typed_wins_over_what_follows() {
+    let typed = |pairs: Value, args: &[&str]| {
+        let args = args.iter().map(|&a| a.to_owned()).collect();
+        let gpus = Gpus::Some([2, 3].into());
+        drafted(&World { options: options(pairs), args, gpus, ..world() }).command[7..].join(" ")
+    };
+    assert_eq!(typed(json!({}), &[]), "--tensor-parallel-size 2");
+    assert_eq!(typed(json!({"pipeline_parallel_size": 2}), &[]), "--pipeline-parallel-size 2");
+    assert_eq!(typed(json!({}), &["-tp", "1"]), "-tp 1");
+    assert_eq!(
+        typed(json!({"enable_auto_tool_choice": false, "tool_call_parser": "hermes"}), &["-tp=1"]),
+        "--no-enable-auto-tool-choice --tool-call-parser hermes -tp=1"
+    );
+    assert_eq!(
+        typed(json!({"tool_call_parser": "hermes"}), &["-tp=1", "--no-enable-auto-tool-choice"]),
+        "--tool-call-parser hermes -tp=1 --no-enable-auto-tool-choice"
+    );
+}
+
+#[test]
+fn a_model_that_gives_vectors_or_scores_pools() {
+    for kind in [Kind::Embedding, Kind::Rerank] {
+        assert_eq!(drafted(&World { kind, ..world() }).command[7..], ["--runner", "pooling"]);
+        let convert = options(json!({"convert": "classify"}));
+        let draft = drafted(&World { kind, options: convert, ..world() });
+        assert_eq!(draft.command[7..], ["--convert", "classify"]);
+    }
+}
+
+#[test]
+fn maps_are_json_and_hostile_values_stay_whole() {
+    let draft = drafted(&World {
+        options: options(json!({
+            "default_chat_template_kwargs": {"enable_thinking": false},
+            "chat_template": "{% if 'a' %} \"b\"\n{% endif %}",
+            "max_model_len": -1,
+            "reasoning_parser_plugin": "--port=1",
+            "hf_overrides": "{\"a\": 1}",
+        })),
+        ..world()
+    });
+    assert_eq!(
+        draft.command[7..],
+        [
+            "--chat-template",
+            "{% if 'a' %} \"b\"\n{% endif %}",
+            "--default-chat-template-kwargs",
+            "{\"enable_thinking\":false}",
+            "--hf-overrides",
+            "{\"a\": 1}",
+            "--max-model-len=-1",
+            "--reasoning-parser-plugin=--port=1",
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_work_is_said_with_its_key() {
+    assert_eq!(refused(&World { model: None, ..world() }).0, "model");
+    assert_eq!(refused(&World { model: Some("--help"), ..world() }).0, "model");
+    for model in ["/models/q.GGUF", "Qwen/Qwen3-4B-GGUF:Q4_K_M"] {
+        assert!(refused(&World { model: Some(model), ..world() }).1.contains("llama_cpp"), "{model}");
+        let plugin = options(json!({"load_format": "gguf"}));
+        drafted(&World { model: Some(model), options: plugin, ..world() });
+    }
+    drafted(&World { model: Some("s3://bucket/model"), ..world() });
+    assert_eq!(refused(&World { gpus: Gpus::None, ..world() }).0, "image");
+    drafted(&World { gpus: Gpus::None, image: "vllm/vllm-openai-cpu:v0.33.0", ..world() });
+
+    let cases = [
+        ("gpu_memory_utilization", json!({"gpu_memory_utilization": 1.1})),
+        ("gpu_memory_utilization", json!({"gpu_memory_utilization": 0})),
+        ("enable_auto_tool_choice", json!({"enable_auto_tool_choice": true})),
+        ("enable_log_outputs", json!({"enable_log_outputs": true})),
+        (
+            "enable_per_request_metrics",
+            json!({"enable_per_request_metrics": true, "disable_log_stats": true}),
+        ),
+        ("tensor_parallel_size", json!({"tensor_parallel_size": 4})),
+        ("runner", json!({"runner": "pooling"})),
+        ("ignore_patterns", json!({"ignore_patterns": ["a", "-b"]})),
+    ];
+    for (key, pairs) in cases {
+        let gpus = Gpus::Some([0, 1].into());
+        assert_eq!(refused(&World { options: options(pairs), gpus, ..world() }).0, key);
+    }
+    let generate = options(json!({"runner": "generate"}));
+    assert_eq!(refused(&World { kind: Kind::Embedding, options: generate, ..world() }).0, "runner");
+}

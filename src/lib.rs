@@ -1,7 +1,9 @@
 //! homelab: language models on your own machines, from one inventory.
 //! The way of a deploy is `commands::deploy`; docs/architecture.md is the map.
 
+pub mod cli;
 pub mod cluster;
+pub mod commands;
 pub mod connection;
 pub mod desired;
 pub mod diagnostic;
@@ -15,3 +17,4 @@ pub mod plan;
 pub mod secret;
 pub mod service;
 pub mod survey;
+pub mod ui;

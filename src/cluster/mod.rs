@@ -17,7 +17,7 @@ use crate::secret::{Content, SecretRef};
 use crate::service::Service;
 
 pub use overlay::LocalFile;
-pub use resolve::{LocalFiles, resolve};
+pub use resolve::{LocalFiles, expanded, resolve};
 pub use spec::{HostSpec, Spec, read};
 
 /// The cluster as it should be.
@@ -33,6 +33,13 @@ pub struct Cluster {
     pub options: gateway::Options,
     /// Every public name and backend, in the order of the gateway's config.
     pub routes: Vec<gateway::Route>,
+}
+
+impl Cluster {
+    /// Every secret that something needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
+        self.hosts.values().flat_map(|h| &h.units).flat_map(|u| u.secrets.values())
+    }
 }
 
 /// A host as it should be.

@@ -3,7 +3,7 @@
 
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::engine::{self, Engine, Gpus, Kind, Opt, Takes};
-use crate::inventory::{Entry, Fields, HostVars, Map, Node, Value, parsed, texts};
+use crate::inventory::{Entry, Fields, HostVars, Map, Node, Value, parsed};
 use crate::names::{ModelName, Port};
 
 use super::overlay;
@@ -138,7 +138,7 @@ fn explain_reserved(map: &Map, engine: &'static dyn Engine, fields: &mut Fields<
     for (key, why) in engine.reserved() {
         if let Some(entry) = map.get(key) {
             fields.node(key);
-            let set = Diagnostic::error(&entry.origin, format!("`{key}` is set by homelab"));
+            let set = Diagnostic::error(&entry.origin, format!("`{key}` cannot be set here"));
             fields.problems.push(set.hint(*why));
         }
     }
@@ -200,28 +200,24 @@ pub(super) fn seconds(text: &str) -> Result<u64, String> {
 
 /// The value of an engine's option, if it is of the kind the engine takes.
 fn option(option: &Opt, node: &Node) -> Result<serde_json::Value, Diagnostic> {
-    let fits = match option.takes {
-        Takes::Flag | Takes::Switch => matches!(node.value, Value::Bool(_)),
-        Takes::Int => matches!(node.value, Value::Int(_)),
-        Takes::Number => matches!(node.value, Value::Int(_) | Value::Float(_)),
-        Takes::Text => !matches!(node.value, Value::Seq(_) | Value::Map(_)),
-        Takes::Many => !matches!(node.value, Value::Map(_)),
-        Takes::Json => true,
-    };
-    let wants = match option.takes {
-        Takes::Flag | Takes::Switch => "true or false",
-        Takes::Int => "a whole number",
-        Takes::Number => "a number",
-        Takes::Text => "a string",
-        Takes::Many => "a list or a string",
-        Takes::Json => "a map, a list or a string",
+    let is_list = matches!(node.value, Value::Seq(_));
+    let (fits, wants) = match option.takes {
+        Takes::Flag | Takes::Switch => (matches!(node.value, Value::Bool(_)), "true or false"),
+        Takes::Int => (matches!(node.value, Value::Int(_)), "a whole number"),
+        Takes::Size => (matches!(node.value, Value::Int(_) | Value::Str(_)), "a whole number or a string"),
+        Takes::Number => (matches!(node.value, Value::Int(_) | Value::Float(_)), "a number"),
+        Takes::Text => (!is_list && !matches!(node.value, Value::Map(_)), "a string"),
+        Takes::Many | Takes::Each | Takes::Commas => {
+            (!matches!(node.value, Value::Map(_)), "a list or a string")
+        }
+        Takes::Json => (true, "a map, a list or a string"),
     };
     if !fits {
         return Err(node.expected(&format!("`{}` to be {wants}", option.name)));
     }
     Ok(match option.takes {
         Takes::Text => node.as_text()?.into(),
-        Takes::Many => texts(node)?.into(),
+        Takes::Many | Takes::Each | Takes::Commas if !is_list => vec![node.as_text()?].into(),
         _ => node.to_json(),
     })
 }

@@ -61,10 +61,16 @@ struct Home<'a>(&'a str);
 
 impl Home<'_> {
     fn expand(self, path: &str) -> String {
-        match path.strip_prefix('~') {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{}{rest}", self.0),
-            _ => path.to_owned(),
-        }
+        expanded(path, self.0)
+    }
+}
+
+/// A path on a host with `~` as its home directory.
+#[must_use]
+pub fn expanded(path: &str, home: &str) -> String {
+    match path.strip_prefix('~') {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
+        _ => path.to_owned(),
     }
 }
 

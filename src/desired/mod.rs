@@ -22,8 +22,8 @@ pub use templates::{Overrides, TEMPLATES};
 pub struct Desired {
     /// The Compose project.
     pub project: ProjectName,
-    /// Where the gateway runs.
-    pub gateway: HostName,
+    /// Where the gateway runs, if there is to be one.
+    pub gateway: Option<HostName>,
     /// The hosts, those that should have nothing too.
     pub hosts: BTreeMap<HostName, DesiredHost>,
 }
@@ -54,6 +54,24 @@ pub struct DesiredService {
     pub port: Port,
     /// How long it may take until it answers, in seconds.
     pub ready_timeout: u64,
+}
+
+impl Desired {
+    /// Hosts that should have nothing, by where their files lie: what `down` leads to.
+    #[must_use]
+    pub fn nothing(project: ProjectName, dirs: BTreeMap<HostName, String>) -> Self {
+        let host = |dir| DesiredHost {
+            dir,
+            files: BTreeMap::new(),
+            services: BTreeMap::new(),
+            external_networks: vec![],
+        };
+        Self {
+            project,
+            gateway: None,
+            hosts: dirs.into_iter().map(|(name, dir)| (name, host(dir))).collect(),
+        }
+    }
 }
 
 impl DesiredHost {

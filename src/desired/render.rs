@@ -55,7 +55,7 @@ pub fn render(cluster: &Cluster, versions: &Versions, overrides: &Overrides) -> 
         problems.0.dedup();
         return Err(problems);
     }
-    Ok(Desired { project: cluster.project.clone(), gateway: cluster.gateway.clone(), hosts })
+    Ok(Desired { project: cluster.project.clone(), gateway: Some(cluster.gateway.clone()), hosts })
 }
 
 fn render_host(

@@ -13,7 +13,7 @@ use super::wait::{Tell, Waiting, reach};
 use super::{failure, hinted};
 use crate::desired::{Desired, DesiredHost};
 use crate::names::{HostName, Secret, ServiceName};
-use crate::plan::{Action, container_name, previous_name};
+use crate::plan::{Action, ROOT_KEY_FILE, container_name, previous_name};
 use crate::secret::Content;
 use crate::service::label;
 use crate::survey::{Failure, State};
@@ -141,7 +141,7 @@ impl Act<'_> {
             return Err(failure(self.words, "there is no root key to write"));
         };
         let line = format!("{}\n", root.reveal());
-        self.hands.write_file(&self.path("root.key")?, line.as_bytes(), 0o600).await
+        self.hands.write_file(&self.path(ROOT_KEY_FILE)?, line.as_bytes(), 0o600).await
     }
 
     async fn write_file(&self, path: &str, content: &Content) -> Result<(), Failure> {
@@ -157,7 +157,13 @@ impl Act<'_> {
             self.hands.remove_dir_if_empty(&self.path(directory)?).await?;
             parent = directory;
         }
-        Ok(())
+        // So does the project's own, and the one around it that only homelab's default makes.
+        let dir = &self.site()?.dir;
+        self.hands.remove_dir_if_empty(dir).await?;
+        match dir.rsplit_once('/') {
+            Some((around, _)) if around.ends_with("/homelab") => self.hands.remove_dir_if_empty(around).await,
+            _ => Ok(()),
+        }
     }
 
     async fn create(&self, name: &ServiceName) -> Result<String, Failure> {

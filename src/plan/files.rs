@@ -15,6 +15,9 @@ use super::{Action, Cause, Step, Task};
 /// The directories whose files are named by content, so that homelab may remove them.
 const OWN_DIRECTORIES: [&str; 3] = ["env/", "litellm/", "configs/"];
 
+/// The root key's file on the gateway's host.
+pub const ROOT_KEY_FILE: &str = "root.key";
+
 /// Files that are missing or differ, the Compose file last.
 pub(super) fn missing_files(host: &DesiredHost, seen: &Seen) -> Vec<Step> {
     let mut paths: Vec<&String> = host.files.keys().collect();
@@ -59,6 +62,15 @@ pub(super) fn stale_files(host: &DesiredHost, seen: &Seen) -> Vec<Step> {
         interrupts: false,
     };
     seen.files.keys().filter(stale).map(remove).collect()
+}
+
+/// Every file of ours on the host, the root key too.
+pub(super) fn all(seen: &Seen) -> impl Iterator<Item = String> + '_ {
+    let own = |path: &&String| {
+        OWN_DIRECTORIES.iter().any(|d| path.starts_with(d))
+            || [COMPOSE_FILE, ROOT_KEY_FILE].contains(&path.as_str())
+    };
+    seen.files.keys().filter(own).cloned()
 }
 
 /// The images that `services` need and the host lacks, each with the services that wait for it.

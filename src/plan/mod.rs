@@ -2,10 +2,12 @@
 //! It is made by [`plan`] without I/O and carried out by `host::carry_out`, which decides nothing.
 
 mod cause;
+mod down;
 mod files;
 mod order;
 mod service;
 mod site;
+mod status;
 mod text;
 
 use serde::Serialize;
@@ -19,7 +21,10 @@ use crate::service::Service;
 use crate::survey::Failure;
 
 pub use cause::{Cause, Change};
+pub use down::down;
+pub use files::ROOT_KEY_FILE;
 pub use order::plan;
+pub use status::{Condition, Row, status};
 pub use text::text;
 
 /// What would be done.

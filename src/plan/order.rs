@@ -43,7 +43,8 @@ fn await_gateway(desired: &Desired, survey: &Survey, blocked: &[Blocked], all: &
         .flat_map(|w| w.models.iter().filter(|m| m.model.is_some()).map(move |m| (w.host, m)))
         .flat_map(|(host, m)| m.task.services.iter().map(move |s| (host.clone(), s.clone())))
         .collect();
-    let Some(host) = desired.hosts.get(&desired.gateway) else { return };
+    let Some(gateway) = &desired.gateway else { return };
+    let Some(host) = desired.hosts.get(gateway) else { return };
     let leaving = leaving(all);
     let name = ServiceName::gateway();
     let Some(service) = host.services.get(&name) else { return };
@@ -51,10 +52,10 @@ fn await_gateway(desired: &Desired, survey: &Survey, blocked: &[Blocked], all: &
     let is_blocked = |host: &HostName, service: &ServiceName| {
         blocked.iter().any(|b| b.host == *host && b.service.as_ref().is_none_or(|s| s == service))
     };
-    if is_blocked(&desired.gateway, &name) {
+    if is_blocked(gateway, &name) {
         return;
     }
-    let Some(work) = all.iter_mut().find(|w| *w.host == desired.gateway) else { return };
+    let Some(work) = all.iter_mut().find(|w| w.host == gateway) else { return };
     let backends = backends(desired);
     let ask = |(public, kind): (&ModelName, &Kind)| {
         let serving = backends.get(public).cloned().unwrap_or_default();
@@ -75,7 +76,7 @@ fn await_gateway(desired: &Desired, survey: &Survey, blocked: &[Blocked], all: &
         names,
         timeout: service.ready_timeout,
     };
-    let seen = survey.seen(&desired.gateway);
+    let seen = survey.seen(gateway);
     let container = |name: String| seen.and_then(|s| s.containers.get(&name));
     let now = Now {
         name: &name,

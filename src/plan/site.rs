@@ -151,7 +151,7 @@ impl<'a> Site<'a> {
     /// Asks the gateway's host whether it reaches the model, if that is another host and up.
     fn reach(&self, name: &ServiceName, service: &DesiredService) -> Option<Action> {
         let Role::Model(served) = &service.role else { return None };
-        let from = self.desired.gateway.clone();
+        let from = self.desired.gateway.clone()?;
         self.survey.seen(&from)?;
         let address = served.address.clone()?;
         Some(Action::Reach { service: name.clone(), from, address, port: service.port })
@@ -190,7 +190,7 @@ impl<'a> Site<'a> {
     fn host_files(&self) -> Option<Task> {
         let mut steps = Vec::new();
         let step = |action, because| Step { action, because, interrupts: false };
-        if *self.name == self.desired.gateway && self.survey.root_key == RootKey::Absent {
+        if Some(self.name) == self.desired.gateway.as_ref() && self.survey.root_key == RootKey::Absent {
             steps.push(step(Action::WriteRootKey, Cause::Missing));
         }
         let network = network_name(self.desired);

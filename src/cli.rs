@@ -1,0 +1,124 @@
+//! The command line: what may be typed, and what each word means.
+//! It parses; the verbs do.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// One inventory, one command, one gateway: language models on your own machines.
+#[derive(Debug, Parser)]
+#[command(
+    name = "homelab",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, nothing to do, in sync · 1 failed, or status found something amiss ·\n\
+                  2 changes pending (plan --detailed-exitcode) · 64 wrong usage · 65 your files are wrong ·\n\
+                  130 interrupted.\n\nStart with a copy of inventory.example.yml, then: homelab plan, homelab deploy."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// The inventory; group_vars/, host_vars/ and templates/ lie beside it
+    #[arg(
+        short,
+        long,
+        value_name = "PATH",
+        env = "HOMELAB_INVENTORY",
+        default_value = "inventory.yml",
+        global = true
+    )]
+    pub inventory: PathBuf,
+    /// Say more: connections, requests, times
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// When to use colours; NO_COLOR is honoured too
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    pub color: Color,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show what deploy would do and why; reads only
+    Plan(PlanArgs),
+    /// Make it so: start, swap and remove models until every one answers through the gateway
+    Deploy(DeployArgs),
+    /// Is it so: every service beside what the inventory says; exit 1 if something is amiss
+    Status(StatusArgs),
+    /// Write every file that deploy would push
+    Render(RenderArgs),
+    /// Remove what homelab made; images and model caches stay
+    Down(DownArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Connect to no host; what only a host knows is taken as missing
+    #[arg(long)]
+    pub offline: bool,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Exit with 2 if there is something to do
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DeployArgs {
+    /// Do not ask before something that serves is stopped
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Stop after planning: the same as plan
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the plan and what came of it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Print the table as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// Where to write: a directory per host
+    #[arg(long, value_name = "DIR", default_value = "rendered")]
+    pub out: PathBuf,
+    /// Fill in secrets (files become mode 0600); asks the hosts. Else placeholders stand there
+    #[arg(long)]
+    pub with_secrets: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    /// Do not ask before something that serves is stopped
+    #[arg(short, long)]
+    pub yes: bool,
+}

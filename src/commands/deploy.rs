@@ -1,0 +1,100 @@
+//! `homelab deploy`: look, resolve, render, plan, ask, carry out, and look again.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use tokio::sync::{mpsc, watch};
+
+use super::Exit;
+use super::prepare::{self, Files, Seen};
+use crate::cli::{Common, DeployArgs, PlanArgs};
+use crate::desired::Desired;
+use crate::host::{CarryOut, Hands, Look, Outcome};
+use crate::names::HostName;
+use crate::plan::{self, Plan};
+use crate::survey::RootKey;
+use crate::ui;
+
+pub(super) async fn run(common: &Common, args: &DeployArgs) -> Result<Exit> {
+    if args.dry_run {
+        let args = PlanArgs { offline: false, json: args.json, detailed_exitcode: false };
+        return super::plan::run(common, &args).await;
+    }
+    let files = prepare::files(common)?;
+    let mut seen = ui::progress::looking(files.look()).await;
+    if seen.survey.root_key == RootKey::Absent
+        && let Err(why) = seen.vault.make_root()
+    {
+        ui::errors::failure("this machine", None, &why);
+        return Ok(Exit::Failed);
+    }
+    let planned = files.plan(&seen);
+    let ended = match planned {
+        Ok((desired, plan)) => go_on(&files, &mut seen, (&desired, &plan), args).await,
+        Err(error) => Err(error),
+    };
+    ui::verbose::connections(common.verbose, &seen.looks);
+    seen.close().await;
+    ended
+}
+
+async fn go_on(
+    files: &Files,
+    seen: &mut Seen,
+    (desired, plan): (&Desired, &Plan),
+    args: &DeployArgs,
+) -> Result<Exit> {
+    if !args.json {
+        ui::plan(plan, desired.hosts.len(), false)?;
+    }
+    if plan.stages.is_empty() {
+        ui::errors::blocked(&plan.blocked);
+        if args.json {
+            ui::deployed_json(plan, &Outcome::default(), &Plan::default())?;
+        }
+        return Ok(if plan.is_empty() { Exit::Done } else { Exit::Failed });
+    }
+    if !args.yes && !ui::confirm(plan)? {
+        return Ok(Exit::Failed);
+    }
+    let (outcome, stopped) = carry_out(seen, desired, plan).await;
+    let after = if stopped { Plan::default() } else { settled(files, seen, &outcome, plan).await? };
+    if args.json {
+        ui::deployed_json(plan, &outcome, &after)?;
+    }
+    ui::errors::blocked(&plan.blocked);
+    ui::outcome(plan, &outcome, &after, desired)?;
+    Ok(match (stopped, outcome.failures.is_empty() && plan.blocked.is_empty() && after.is_empty()) {
+        (true, _) => Exit::Interrupted,
+        (false, true) => Exit::Done,
+        (false, false) => Exit::Failed,
+    })
+}
+
+/// Carries a plan out; Ctrl-C ends what only waits, and leads back what was begun.
+pub(super) async fn carry_out(seen: &mut Seen, desired: &Desired, plan: &Plan) -> (Outcome, bool) {
+    let looks: BTreeMap<HostName, Look> = std::mem::take(&mut seen.looks);
+    let hands: BTreeMap<HostName, Hands> =
+        looks.into_iter().map(|(host, look)| (host, look.into_hands())).collect();
+    let (events, heard) = mpsc::unbounded_channel();
+    let (stop, stopping) = watch::channel(false);
+    let shown = tokio::spawn(ui::progress::show(heard));
+    let interrupts = tokio::spawn(ui::progress::interrupts(stop));
+    let outcome = CarryOut::new(desired, &hands, &seen.vault, events, stopping.clone()).run(plan).await;
+    interrupts.abort();
+    // Ends when the last sender is gone, which `run` has taken with it.
+    let _ = shown.await;
+    seen.looks = hands.into_iter().map(|(host, hands)| (host, hands.into_look())).collect();
+    let stopped = *stopping.borrow();
+    (outcome, stopped)
+}
+
+/// Looks again: after a deploy that succeeded there must be nothing left to do.
+async fn settled(files: &Files, seen: &Seen, outcome: &Outcome, plan: &Plan) -> Result<Plan> {
+    if !outcome.failures.is_empty() || !plan.blocked.is_empty() {
+        return Ok(Plan::default());
+    }
+    let survey = files.look_again(&seen.survey, &seen.looks).await;
+    let desired = files.desired(&files.resolve(&survey)?, &seen.vault)?;
+    Ok(plan::plan(&desired, &survey))
+}

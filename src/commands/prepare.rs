@@ -1,0 +1,150 @@
+//! What the verbs share: from the inventory's path to a spec, a look at the hosts, and a plan.
+//! It reads files and hosts and changes neither.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::cli::Common;
+use crate::cluster::{self, Cluster, LocalFiles, Spec};
+use crate::desired::{self, Desired, Overrides, TEMPLATES};
+use crate::diagnostic::Source;
+use crate::host::{self, Ask, Look, Vault};
+use crate::inventory::{self, Inventory};
+use crate::names::HostName;
+use crate::plan::{self, Plan, ROOT_KEY_FILE};
+use crate::service::label;
+use crate::survey::{self, RootKey, Survey};
+use crate::ui;
+
+/// What the user's files say.
+pub(super) struct Files {
+    pub(super) spec: Spec,
+    locals: LocalFiles,
+    pub(super) overrides: Overrides,
+}
+
+/// What was seen, and the means to go on.
+pub(super) struct Seen {
+    pub(super) survey: Survey,
+    pub(super) looks: BTreeMap<HostName, Look>,
+    pub(super) vault: Vault,
+}
+
+/// Reads the inventory and every file it names. Warnings are shown.
+pub(super) fn files(common: &Common) -> Result<Files> {
+    let inventory = inventory::load(&common.inventory, std::env::vars().collect())?;
+    let overrides = overrides(&inventory);
+    let spec = cluster::read(&inventory, !overrides.is_empty())?;
+    ui::errors::diagnostics(&spec.warnings);
+    let read = |path: &str| std::fs::read(inventory.dir.join(path)).map_err(|e| e.to_string());
+    let locals = spec.local_files().map(|file| (file.path.clone(), read(&file.path))).collect();
+    Ok(Files { spec, locals, overrides })
+}
+
+/// The user's own templates, from `templates/` beside the inventory.
+fn overrides(inventory: &Inventory) -> Overrides {
+    let read = |name: &str| {
+        let path = inventory.dir.join("templates").join(name);
+        let text = std::fs::read_to_string(&path).ok()?;
+        let shown = path.strip_prefix(Path::new(".")).unwrap_or(&path).display().to_string();
+        Some((name.to_owned(), Arc::new(Source { name: shown, text })))
+    };
+    TEMPLATES.iter().filter_map(|(name, _)| read(name)).collect()
+}
+
+impl Files {
+    /// What to look at, host by host.
+    pub(super) fn asks(&self) -> Vec<Ask> {
+        let ask = |host: &cluster::HostSpec| Ask {
+            connection: host.connection.clone(),
+            project: self.spec.project.clone(),
+            dir: host.dir.clone(),
+        };
+        self.spec.hosts.values().map(ask).collect()
+    }
+
+    /// Looks at every host and reads the secrets, at the same time.
+    pub(super) async fn look(&self) -> Seen {
+        let wanted: BTreeSet<_> = self.spec.secrets().cloned().collect();
+        let asks = self.asks();
+        let ((mut survey, looks), mut vault) = tokio::join!(host::survey(&asks), Vault::open(wanted));
+        survey.root_key = self.root_key(&survey, &looks, &mut vault).await;
+        Seen { survey, looks, vault }
+    }
+
+    /// Looks again at the hosts that were reached.
+    pub(super) async fn look_again(&self, seen: &Survey, looks: &BTreeMap<HostName, Look>) -> Survey {
+        let mut survey = Survey { root_key: RootKey::Present, ..seen.clone() };
+        let asks = self.asks();
+        let reached = asks.iter().filter_map(|ask| Some((ask, looks.get(&ask.connection.name)?)));
+        let again = reached
+            .map(|(ask, look)| async move { (ask.connection.name.clone(), host::again(look, ask).await) });
+        survey.hosts.extend(futures_util::future::join_all(again).await);
+        survey
+    }
+
+    /// Nothing was looked at.
+    pub(super) async fn offline(&self) -> Seen {
+        let hosts = self.spec.hosts.keys().map(|name| (name.clone(), survey::Look::NotAsked)).collect();
+        let wanted: BTreeSet<_> = self.spec.secrets().cloned().collect();
+        let survey = Survey { hosts, root_key: RootKey::Unknown };
+        Seen { survey, looks: BTreeMap::new(), vault: Vault::open(wanted).await }
+    }
+
+    async fn root_key(
+        &self,
+        survey: &Survey,
+        looks: &BTreeMap<HostName, Look>,
+        vault: &mut Vault,
+    ) -> RootKey {
+        let Some((name, spec)) = self.spec.hosts.iter().find(|(_, host)| host.gateway.is_some()) else {
+            return RootKey::Unknown;
+        };
+        if let (Some(seen), Some(look)) = (survey.seen(name), looks.get(name)) {
+            if !seen.files.contains_key(ROOT_KEY_FILE) {
+                return RootKey::Absent;
+            }
+            let dir = cluster::expanded(&spec.dir, &seen.facts.home);
+            if let Ok(Some(key)) = look.read_root_key(&dir).await {
+                vault.set_root(key);
+                return RootKey::Present;
+            }
+        }
+        // Containers elsewhere tell which key they were made with: enough to see that nothing changed.
+        let seen = survey.hosts.keys().filter_map(|host| survey.seen(host));
+        let mut versions =
+            seen.flat_map(|s| s.containers.values()).filter_map(|c| c.labels.get(label::ROOT_KEY));
+        if let Some(version) = versions.next() {
+            vault.set_root_version(version);
+        }
+        RootKey::Unknown
+    }
+
+    /// What the inventory means, given what was seen.
+    pub(super) fn resolve(&self, survey: &Survey) -> Result<Cluster> {
+        Ok(cluster::resolve(&self.spec, &self.locals, survey)?)
+    }
+
+    /// What every host should have.
+    pub(super) fn desired(&self, cluster: &Cluster, vault: &Vault) -> Result<Desired> {
+        let secrets: BTreeSet<_> = cluster.secrets().cloned().collect();
+        Ok(desired::render(cluster, &vault.versions(secrets.iter()), &self.overrides)?)
+    }
+
+    /// What every host should have, and the plan that leads there.
+    pub(super) fn plan(&self, seen: &Seen) -> Result<(Desired, Plan)> {
+        let desired = self.desired(&self.resolve(&seen.survey)?, &seen.vault)?;
+        let plan = plan::plan(&desired, &seen.survey);
+        Ok((desired, plan))
+    }
+}
+
+impl Seen {
+    /// Closes every connection; ssh's masters stay for the next run.
+    pub(super) async fn close(self) {
+        futures_util::future::join_all(self.looks.values().map(Look::close)).await;
+    }
+}

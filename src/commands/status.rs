@@ -1,0 +1,22 @@
+//! `homelab status`: a survey and its plan, shown as a table.
+
+use anyhow::Result;
+
+use super::Exit;
+use super::prepare;
+use crate::cli::{Common, StatusArgs};
+use crate::plan;
+use crate::ui;
+
+pub(super) async fn run(common: &Common, args: &StatusArgs) -> Result<Exit> {
+    let files = prepare::files(common)?;
+    let seen = ui::progress::looking(files.look()).await;
+    let planned = files.plan(&seen);
+    ui::verbose::connections(common.verbose, &seen.looks);
+    let survey = seen.survey.clone();
+    seen.close().await;
+    let (desired, plan) = planned?;
+    let rows = plan::status(&desired, &survey, &plan);
+    ui::status::show(&rows, args.json)?;
+    Ok(if rows.iter().all(plan::Row::is_fine) { Exit::Done } else { Exit::Failed })
+}

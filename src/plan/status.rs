@@ -1,0 +1,195 @@
+//! Is it so: every service of every host beside what the plan would do to it.
+//! A host is in sync exactly when its part of the plan is empty; nothing else decides.
+
+use serde::Serialize;
+
+use crate::cluster::Role;
+use crate::desired::{Desired, DesiredService};
+use crate::names::{HostName, ModelName, ServiceName};
+use crate::survey::{Container, Gpu, Health, Look, State, Survey};
+
+use super::service::state_text;
+use super::{Action, Cause, Plan, Task, container_name};
+
+/// How a service is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", content = "why", rename_all = "snake_case")]
+pub enum Condition {
+    /// As it should be, and it answers.
+    InSync,
+    /// Something else runs than should.
+    Differs(String),
+    /// It runs as it should, but does not answer.
+    Unhealthy(String),
+    /// It comes up.
+    Starting(String),
+    /// It is not there, or does not run.
+    Missing(String),
+    /// Its host could not be seen.
+    Unreachable(String),
+    /// It cannot be made so.
+    Blocked(String),
+    /// The inventory does not name it.
+    NotInInventory,
+}
+
+/// One service of one host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// The host.
+    pub host: HostName,
+    /// The service; none for a line about the host itself.
+    pub service: Option<ServiceName>,
+    /// The model it serves.
+    pub model: Option<ModelName>,
+    /// How it is.
+    pub condition: Condition,
+    /// Since when it runs, RFC 3339.
+    pub since: Option<String>,
+    /// How often Docker restarted it.
+    pub restarts: u32,
+    /// The GPUs it may use.
+    pub gpus: Vec<Gpu>,
+    /// Where clients or the gateway reach it.
+    pub endpoint: Option<String>,
+}
+
+/// A row per service, and one per host that could not be seen.
+#[must_use]
+pub fn status(desired: &Desired, survey: &Survey, plan: &Plan) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (host, wanted) in &desired.hosts {
+        for (name, service) in &wanted.services {
+            rows.push(row(desired, survey, plan, (host, name, service)));
+        }
+        rows.extend(leftovers(host, plan));
+        if wanted.services.is_empty()
+            && let Some(Look::Failed(why)) = survey.hosts.get(host)
+        {
+            rows.push(Row { condition: Condition::Unreachable(why.what.clone()), ..empty(host, None) });
+        }
+        rows.extend(host_only(host, plan));
+    }
+    rows
+}
+
+fn empty(host: &HostName, service: Option<ServiceName>) -> Row {
+    let condition = Condition::InSync;
+    Row {
+        host: host.clone(),
+        service,
+        model: None,
+        condition,
+        since: None,
+        restarts: 0,
+        gpus: vec![],
+        endpoint: None,
+    }
+}
+
+fn row(
+    desired: &Desired,
+    survey: &Survey,
+    plan: &Plan,
+    (host, name, service): (&HostName, &ServiceName, &DesiredService),
+) -> Row {
+    let seen = survey.seen(host);
+    let container = seen.and_then(|s| s.containers.get(&container_name(desired, name)));
+    let address = match &service.role {
+        Role::Model(served) => served.address.clone(),
+        Role::Gateway { .. } => None,
+    };
+    let address = address.or_else(|| seen.and_then(|s| s.facts.address.clone()));
+    let used = |gpu: &&Gpu| match &service.gpus {
+        crate::engine::Gpus::None => false,
+        crate::engine::Gpus::All => true,
+        crate::engine::Gpus::Some(indices) => indices.contains(&gpu.index),
+    };
+    Row {
+        model: match &service.role {
+            Role::Model(served) => Some(served.model.clone()),
+            Role::Gateway { .. } => None,
+        },
+        condition: condition(survey, plan, (host, name), container),
+        since: container.filter(|c| c.state == State::Running).and_then(|c| c.started_at.clone()),
+        restarts: container.map_or(0, |c| c.restarts),
+        gpus: seen.map(|s| s.facts.gpus.iter().filter(used).cloned().collect()).unwrap_or_default(),
+        endpoint: Some(format!("http://{}:{}", address.as_deref().unwrap_or(host.as_str()), service.port)),
+        ..empty(host, Some(name.clone()))
+    }
+}
+
+fn condition(
+    survey: &Survey,
+    plan: &Plan,
+    (host, name): (&HostName, &ServiceName),
+    container: Option<&Container>,
+) -> Condition {
+    if let Some(Look::Failed(why)) = survey.hosts.get(host) {
+        return Condition::Unreachable(why.what.clone());
+    }
+    if let Some(blocked) = plan.blocked.iter().find(|b| b.host == *host && b.service.as_ref() == Some(name)) {
+        return Condition::Blocked(blocked.why.what.clone());
+    }
+    let Some(container) = container else { return Condition::Missing("it is not there".to_owned()) };
+    let Some(because) = cause(plan, host, name) else { return Condition::InSync };
+    match (&container.state, &container.health, because) {
+        (_, _, Cause::Changed(_) | Cause::Drift(_) | Cause::MadeByCompose) => {
+            Condition::Differs(because.to_string())
+        }
+        (State::Running, Health::Hung(why), _) => Condition::Unhealthy(format!("it hangs: {why}")),
+        (State::Restarting, _, _) => {
+            Condition::Unhealthy(format!("it keeps restarting ({} times)", container.restarts))
+        }
+        (State::Running, Health::NotReady(why), _) if container.restarts > 0 => {
+            Condition::Unhealthy(why.clone())
+        }
+        (State::Running, Health::NotReady(why), _) => Condition::Starting(why.clone()),
+        (State::Running, Health::Ready | Health::NotAsked, _) => Condition::InSync,
+        (state, _, _) => Condition::Missing(format!("it {}", state_text(state))),
+    }
+}
+
+/// Why the plan touches the service's container.
+fn cause<'a>(plan: &'a Plan, host: &HostName, name: &ServiceName) -> Option<&'a Cause> {
+    let own = |(at, task): &(&HostName, &Task)| *at == host && task.services.contains(name);
+    let steps = plan.tasks().filter(own).flat_map(|(_, task)| task.ahead.iter().chain(&task.steps));
+    let touches = |action: &Action| !matches!(action, Action::Pull { .. } | Action::RemoveFile { .. });
+    steps
+        .filter(|s| touches(&s.action))
+        .map(|s| &s.because)
+        .find(|c| !matches!(c, Cause::Follows(_) | Cause::NotNeeded))
+}
+
+/// Services that should not be there.
+fn leftovers(host: &HostName, plan: &Plan) -> Vec<Row> {
+    let steps = plan.steps().filter(|(at, step)| *at == host && step.because == Cause::NotInInventory);
+    let mut names: Vec<&ServiceName> = steps.filter_map(|(_, step)| step.action.service()).collect();
+    names.dedup();
+    let row =
+        |name: &ServiceName| Row { condition: Condition::NotInInventory, ..empty(host, Some(name.clone())) };
+    names.into_iter().map(row).collect()
+}
+
+/// What the plan would do to a host without touching a service: its files, its network.
+fn host_only(host: &HostName, plan: &Plan) -> Option<Row> {
+    let own = plan.tasks().filter(|(at, task)| *at == host && task.services.is_empty());
+    let mut what: Vec<String> = own
+        .flat_map(|(_, task)| &task.steps)
+        .map(|step| match &step.action {
+            Action::WriteFile { path, .. } | Action::RemoveFile { path } => path.clone(),
+            Action::CreateNetwork { name } | Action::RemoveNetwork { name } => format!("network {name}"),
+            _ => "root key".to_owned(),
+        })
+        .collect();
+    what.dedup();
+    (!what.is_empty()).then(|| Row { condition: Condition::Differs(what.join(", ")), ..empty(host, None) })
+}
+
+impl Row {
+    /// Whether it is as it should be.
+    #[must_use]
+    pub fn is_fine(&self) -> bool {
+        self.condition == Condition::InSync
+    }
+}

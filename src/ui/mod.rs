@@ -1,0 +1,175 @@
+//! The only place that prints: what was asked for goes to stdout, everything else to stderr.
+//! Whatever comes from users, hosts and models is cleaned of terminal escapes before it is shown.
+
+pub mod errors;
+pub mod progress;
+pub mod status;
+pub mod verbose;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use anstream::ColorChoice;
+use anstyle::{AnsiColor, Style};
+use anyhow::Result;
+use serde_json::json;
+
+use crate::cli::Color;
+use crate::commands::Exit;
+use crate::desired::Desired;
+use crate::host::Outcome;
+use crate::plan::{self, Action, Plan};
+
+/// Chooses whether anything is coloured. `auto` honours `NO_COLOR` and whether a terminal looks on.
+pub fn colors(color: Color) {
+    match color {
+        Color::Auto => {}
+        Color::Always => ColorChoice::Always.write_global(),
+        Color::Never => ColorChoice::Never.write_global(),
+    }
+}
+
+/// Shows what is wrong with the arguments, or the help that was asked for.
+#[must_use]
+pub fn usage(error: &clap::Error) -> ExitCode {
+    // Nowhere is left to say that printing failed.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+}
+
+/// Prints to stdout. A reader who went away (`| head`) is no failure.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn out(text: &str) -> Result<()> {
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Prints to stderr.
+fn note(text: &str) {
+    // When stderr is gone there is nobody to tell.
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// A style around a text.
+fn paint(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const GREEN: Style = AnsiColor::Green.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// Prints a plan.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn plan(plan: &Plan, hosts: usize, as_json: bool) -> Result<()> {
+    if as_json {
+        return out(&format!("{}\n", serde_json::to_string_pretty(&json!({"version": 1, "plan": plan}))?));
+    }
+    let colored: String = plan::text(plan, hosts).lines().map(|line| colored(line) + "\n").collect();
+    out(&colored)
+}
+
+fn colored(line: &str) -> String {
+    let style = match line.trim_start().chars().next() {
+        Some('+') => GREEN,
+        Some('~') => YELLOW,
+        Some('-' | '!') => RED,
+        _ if !line.starts_with(' ') => BOLD,
+        _ => return line.to_owned(),
+    };
+    paint(style, line)
+}
+
+/// Asks whether what serves may be stopped; without a terminal the answer is no, with the way out.
+///
+/// # Errors
+/// When the terminal cannot be read.
+pub fn confirm(plan: &Plan) -> Result<bool> {
+    let stops: Vec<String> = plan
+        .interruptions()
+        .filter_map(|(host, step)| Some(format!("{} on {host}", step.action.service()?)))
+        .collect();
+    if stops.is_empty() {
+        return Ok(true);
+    }
+    let list = stops.join(", ");
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        errors::plain(
+            &format!("this stops what serves now: {list}"),
+            Some("nobody is there to ask; say --yes if that is fine. Nothing was changed"),
+        );
+        return Ok(false);
+    }
+    note(&format!("This stops what serves now: {list}.\nGo on? [y/N] "));
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    let yes = ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str());
+    if !yes {
+        note("Nothing was changed.\n");
+    }
+    Ok(yes)
+}
+
+/// What came of a deploy, in words.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn outcome(plan: &Plan, outcome: &Outcome, after: &Plan, desired: &Desired) -> Result<()> {
+    errors::failures(outcome);
+    if !after.is_empty() {
+        let text = plan::text(after, desired.hosts.len());
+        errors::plain(&format!("the cluster does not settle; this is still to do:\n{text}"), None);
+        return Ok(());
+    }
+    if !outcome.failures.is_empty() || !plan.blocked.is_empty() {
+        return Ok(());
+    }
+    let asked: usize = plan
+        .steps()
+        .filter_map(|(_, step)| match &step.action {
+            Action::AwaitGateway { names, .. } => Some(names.len()),
+            _ => None,
+        })
+        .sum();
+    note(&paint(GREEN, "Done."));
+    note(&match asked {
+        0 => " Everything is as the inventory says.\n".to_owned(),
+        1 => " Everything is as the inventory says, and the model answers through the gateway.\n".to_owned(),
+        n => format!(" Everything is as the inventory says, and {n} names answer through the gateway.\n"),
+    });
+    Ok(())
+}
+
+/// What came of a deploy, as JSON.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn deployed_json(plan: &Plan, outcome: &Outcome, after: &Plan) -> Result<()> {
+    let failures: Vec<_> = outcome
+        .failures
+        .iter()
+        .map(|f| json!({"host": f.host, "service": f.service, "why": f.why}))
+        .collect();
+    let pairs =
+        |list: &mut dyn Iterator<Item = &(crate::names::HostName, crate::names::ServiceName)>| -> Vec<_> {
+            list.map(|(host, service)| json!({"host": host, "service": service})).collect()
+        };
+    let report = json!({
+        "version": 1,
+        "plan": plan,
+        "failures": failures,
+        "back": pairs(&mut outcome.back.iter()),
+        "skipped": pairs(&mut outcome.skipped.iter()),
+        "left": after,
+    });
+    out(&format!("{}\n", serde_json::to_string_pretty(&report)?))
+}

@@ -1,0 +1,173 @@
+//! Progress: bars on a terminal, plain lines elsewhere, both made from the same events.
+//! It shows; it changes nothing of the work.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::sync::{mpsc, watch};
+
+use super::{GREEN, RED, note, paint};
+use crate::diagnostic::clean;
+use crate::event::{Event, Happened};
+use crate::names::{ByteSize, HostName, ServiceName};
+
+/// A line of progress: a host and a service, or the host itself.
+type Key = (HostName, Option<ServiceName>);
+
+/// How often a plain line may repeat that something goes on.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// Shows a spinner while the hosts are looked at, if that takes more than a moment.
+pub async fn looking<T>(work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return done,
+        () = tokio::time::sleep(Duration::from_millis(300)) => {}
+    }
+    let bar = ProgressBar::new_spinner().with_message("looking at the hosts");
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let done = work.await;
+    bar.finish_and_clear();
+    done
+}
+
+/// Turns Ctrl-C into a wish to stop; a second one ends the program at once.
+pub async fn interrupts(stop: watch::Sender<bool>) {
+    if tokio::signal::ctrl_c().await.is_err() {
+        return;
+    }
+    note("\nInterrupted: ending what waits and leading back what was begun. Once more to leave at once.\n");
+    let _ = stop.send(true);
+    if tokio::signal::ctrl_c().await.is_ok() {
+        note("\nLeft at once. `homelab deploy` goes on from here.\n");
+        std::process::exit(130);
+    }
+}
+
+/// Shows events until no more can come.
+pub async fn show(mut events: mpsc::UnboundedReceiver<Event>) {
+    if std::io::stderr().is_terminal() {
+        let mut bars = Bars::new();
+        while let Some(event) = events.recv().await {
+            bars.show(&event);
+        }
+        bars.end();
+    } else {
+        let mut lines = Lines::default();
+        while let Some(event) = events.recv().await {
+            lines.show(&event);
+        }
+    }
+}
+
+/// Where a line is about.
+fn place(event: &Event) -> String {
+    match &event.service {
+        Some(service) => format!("{} · {service}", event.host),
+        None => event.host.to_string(),
+    }
+}
+
+fn goes(what: &str, of: Option<(u64, u64)>) -> String {
+    let what = clean(what).replace('\n', " ");
+    match of {
+        // A percentage counts to 100; nothing that is pulled is that small.
+        Some((done, 100)) => format!("{what} {done} %"),
+        Some((done, total)) => format!("{what} {} of {}", ByteSize(done), ByteSize(total)),
+        None => what,
+    }
+}
+
+/// One plain line for each thing that begins, ends, or has gone on for a while.
+#[derive(Default)]
+struct Lines {
+    began: BTreeMap<Key, Instant>,
+    last: BTreeMap<Key, (Instant, String)>,
+}
+
+impl Lines {
+    fn show(&mut self, event: &Event) {
+        let key = (event.host.clone(), event.service.clone());
+        let now = Instant::now();
+        let place = place(event);
+        match &event.happened {
+            Happened::Began => {
+                self.began.insert(key.clone(), now);
+                self.last.insert(key, (now, String::new()));
+                note(&format!("{place}: {}\n", clean(&event.step)));
+            }
+            Happened::Goes { what, of } => {
+                let text = goes(what, *of);
+                let last = self.last.entry(key).or_insert((now, String::new()));
+                if text != last.1 && now.duration_since(last.0) >= QUIET {
+                    note(&format!("{place}: {}: {text}\n", clean(&event.step)));
+                    *last = (now, text);
+                }
+            }
+            Happened::Done => {
+                let took = self.began.get(&key).map(Instant::elapsed).unwrap_or_default();
+                if took >= Duration::from_secs(1) {
+                    note(&format!(
+                        "{place}: {}: done after {:.1} s\n",
+                        clean(&event.step),
+                        took.as_secs_f64()
+                    ));
+                }
+            }
+            Happened::Failed(why) => {
+                note(&format!("{place}: {}: {}\n", clean(&event.step), clean(&why.what)))
+            }
+            Happened::Skipped => note(&format!("{place}: not begun\n")),
+        }
+    }
+}
+
+/// A bar per host and service.
+struct Bars {
+    all: MultiProgress,
+    bars: BTreeMap<Key, ProgressBar>,
+}
+
+impl Bars {
+    fn new() -> Self {
+        Self { all: MultiProgress::new(), bars: BTreeMap::new() }
+    }
+
+    fn show(&mut self, event: &Event) {
+        let bar = self.bar(event);
+        let step = clean(&event.step);
+        match &event.happened {
+            Happened::Began => bar.set_message(step),
+            Happened::Goes { what, of } => bar.set_message(format!("{step}: {}", goes(what, *of))),
+            Happened::Done => bar.set_message(paint(GREEN, &format!("{step}: done"))),
+            Happened::Failed(why) => {
+                bar.abandon_with_message(paint(RED, &format!("{step}: {}", clean(&why.what))))
+            }
+            Happened::Skipped => bar.abandon_with_message("not begun".to_owned()),
+        }
+    }
+
+    fn bar(&mut self, event: &Event) -> ProgressBar {
+        let key = (event.host.clone(), event.service.clone());
+        let bar = self.bars.entry(key).or_insert_with(|| {
+            let bar = self.all.add(ProgressBar::new_spinner());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:24} {elapsed:>4} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.set_prefix(place(event));
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        bar.clone()
+    }
+
+    fn end(self) {
+        for bar in self.bars.values().filter(|bar| !bar.is_finished()) {
+            bar.finish();
+        }
+    }
+}

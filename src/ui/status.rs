@@ -1,0 +1,108 @@
+//! The status table, and the same as JSON.
+//! Rows come as data; what is fine was decided there.
+
+use anyhow::Result;
+use comfy_table::{ContentArrangement, Table, presets};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::out;
+use crate::diagnostic::clean;
+use crate::plan::{Condition, Row};
+
+/// Shows the rows.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn show(rows: &[Row], as_json: bool) -> Result<()> {
+    if as_json {
+        let ok = rows.iter().all(Row::is_fine);
+        return out(&format!(
+            "{}\n",
+            serde_json::to_string_pretty(&json!({"version": 1, "ok": ok, "services": rows}))?
+        ));
+    }
+    if rows.is_empty() {
+        return out("The inventory asks for nothing, and nothing is there.\n");
+    }
+    let with_gpus = rows.iter().any(|row| !row.gpus.is_empty());
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    let mut head = vec!["HOST", "SERVICE", "MODEL", "STATE", "SINCE", "RESTARTS", "ENDPOINT"];
+    if with_gpus {
+        head.insert(6, "GPU MEMORY");
+    }
+    table.set_header(head);
+    let now = Timestamp::now();
+    for row in rows {
+        let mut cells = vec![
+            row.host.to_string(),
+            row.service.as_ref().map_or("-".to_owned(), ToString::to_string),
+            row.model.as_ref().map_or("-".to_owned(), ToString::to_string),
+            state(&row.condition),
+            row.since.as_deref().map_or("-".to_owned(), |since| ago(since, now)),
+            row.since.as_ref().map_or("-".to_owned(), |_| row.restarts.to_string()),
+            row.endpoint.clone().unwrap_or_else(|| "-".to_owned()),
+        ];
+        if with_gpus {
+            cells.insert(6, memory(row));
+        }
+        table.add_row(cells);
+    }
+    let text: String =
+        table.lines().map(|line| format!("{}\n", line.trim_end().trim_start_matches(' '))).collect();
+    out(&clean(&text))
+}
+
+fn state(condition: &Condition) -> String {
+    let clipped = |why: &str| clean(why).replace('\n', " ").chars().take(80).collect::<String>();
+    match condition {
+        Condition::InSync => "in sync".to_owned(),
+        Condition::Differs(why) => format!("differs: {}", clipped(why)),
+        Condition::Unhealthy(why) => format!("unhealthy: {}", clipped(why)),
+        Condition::Starting(why) => format!("starting: {}", clipped(why)),
+        Condition::Missing(why) => format!("missing: {}", clipped(why)),
+        Condition::Unreachable(why) => format!("unreachable: {}", clipped(why)),
+        Condition::Blocked(why) => format!("blocked: {}", clipped(why)),
+        Condition::NotInInventory => "not in the inventory".to_owned(),
+    }
+}
+
+/// `3d 4h`: the two largest units.
+fn ago(since: &str, now: Timestamp) -> String {
+    let Ok(then) = since.parse::<Timestamp>() else { return "-".to_owned() };
+    let seconds = now.duration_since(then).as_secs().max(0);
+    match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, s) => format!("{s}s"),
+        (0, 0, m, s) => format!("{m}m {s}s"),
+        (0, h, m, _) => format!("{h}h {m}m"),
+        (d, h, _, _) => format!("{d}d {h}h"),
+    }
+}
+
+fn memory(row: &Row) -> String {
+    let one = |gpu: &crate::survey::Gpu| match (gpu.memory_used, gpu.memory_total) {
+        (Some(used), Some(total)) => format!("{used}/{total} MiB"),
+        _ => "-".to_owned(),
+    };
+    if row.gpus.is_empty() { "-".to_owned() } else { row.gpus.iter().map(one).collect::<Vec<_>>().join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_shows_its_two_largest_units() {
+        let now: Timestamp = "2026-01-03T04:05:06Z".parse().unwrap();
+        for (since, shown) in [
+            ("2026-01-03T04:05:01.5Z", "4s"),
+            ("2026-01-03T04:02:06Z", "3m 0s"),
+            ("2026-01-03T01:00:00Z", "3h 5m"),
+            ("2026-01-01T00:00:00Z", "2d 4h"),
+            ("never", "-"),
+        ] {
+            assert_eq!(ago(since, now), shown);
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //! Rows come as data; what is fine was decided there.
 
 use anyhow::Result;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::Table;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -27,7 +27,7 @@ pub fn show(rows: &[Row], as_json: bool) -> Result<()> {
     }
     let with_gpus = rows.iter().any(|row| !row.gpus.is_empty());
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(comfy_table::presets::NOTHING);
     let mut head = vec!["HOST", "SERVICE", "MODEL", "STATE", "SINCE", "RESTARTS", "ENDPOINT"];
     if with_gpus {
         head.insert(6, "GPU MEMORY");

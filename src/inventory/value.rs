@@ -1,6 +1,8 @@
 //! A YAML tree in which every key and value knows its place.
 //! It holds data only; reading files and evaluating expressions happen elsewhere.
 
+use std::collections::BTreeMap;
+
 use crate::diagnostic::{Diagnostic, Origin};
 
 /// A value and where it stands.
@@ -25,6 +27,10 @@ pub enum Value {
     Float(f64),
     /// Any other scalar.
     Str(String),
+    /// Text tagged `!unsafe`: it is never read as a template.
+    Unsafe(String),
+    /// What `ansible-vault` encrypted (`!vault`). Nothing here can read it; whoever needs it gets an error.
+    Vault(String),
     /// A sequence.
     Seq(Vec<Node>),
     /// A mapping, in the order of the file.
@@ -52,6 +58,22 @@ impl Map {
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.0.iter().rev().find(|e| e.key == key)
     }
+
+    /// Every entry whose key stands in this mapping already, with the entry that came first.
+    #[must_use]
+    pub fn duplicates(&self) -> Vec<(&Entry, &Entry)> {
+        let mut seen = BTreeMap::new();
+        let mut found = Vec::new();
+        for entry in &self.0 {
+            match seen.get(entry.key.as_str()) {
+                Some(first) => found.push((*first, entry)),
+                None => {
+                    seen.insert(entry.key.as_str(), entry);
+                }
+            }
+        }
+        found
+    }
 }
 
 impl Node {
@@ -63,7 +85,8 @@ impl Node {
             Value::Bool(_) => "true or false",
             Value::Int(_) => "a whole number",
             Value::Float(_) => "a number",
-            Value::Str(_) => "a string",
+            Value::Str(_) | Value::Unsafe(_) => "a string",
+            Value::Vault(_) => "a value encrypted by Ansible Vault",
             Value::Seq(_) => "a list",
             Value::Map(_) => "a map",
         }
@@ -103,9 +126,10 @@ impl Node {
     /// When it is a list, a map or nothing.
     pub fn as_text(&self) -> Result<String, Diagnostic> {
         match &self.value {
-            Value::Str(text) => Ok(text.clone()),
+            Value::Str(text) | Value::Unsafe(text) => Ok(text.clone()),
             Value::Int(number) => Ok(number.to_string()),
-            Value::Float(number) => Ok(number.to_string()),
+            // `{:?}` keeps the `.0` of a whole number, as Python does.
+            Value::Float(number) => Ok(format!("{number:?}")),
             Value::Bool(flag) => Ok(flag.to_string()),
             _ => Err(self.expected("a string")),
         }
@@ -133,7 +157,34 @@ impl Node {
         }
     }
 
-    /// The same value as plain JSON, without its places.
+    /// Whether this is the same value as `other`, wherever the two stand.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        match (&self.value, &other.value) {
+            (Value::Seq(a), Value::Seq(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b)),
+            (Value::Map(a), Value::Map(b)) => {
+                a.0.len() == b.0.len()
+                    && a.0.iter().all(|e| b.get(&e.key).is_some_and(|o| e.node.same(&o.node)))
+            }
+            (Value::Seq(_) | Value::Map(_), _) | (_, Value::Seq(_) | Value::Map(_)) => false,
+            (a, b) => a == b,
+        }
+    }
+
+    /// The duplicate keys of this and of everything in it, each with the key that came first.
+    #[must_use]
+    pub fn duplicates(&self) -> Vec<(&Entry, &Entry)> {
+        match &self.value {
+            Value::Seq(seq) => seq.iter().flat_map(Self::duplicates).collect(),
+            Value::Map(map) => {
+                let deeper = map.0.iter().flat_map(|e| e.node.duplicates());
+                map.duplicates().into_iter().chain(deeper).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The same value as plain JSON, without its places; `!unsafe` and `!vault` as `ansible-inventory` writes them.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         match &self.value {
@@ -142,6 +193,8 @@ impl Node {
             Value::Int(number) => (*number).into(),
             Value::Float(number) => (*number).into(),
             Value::Str(text) => text.as_str().into(),
+            Value::Unsafe(text) => serde_json::json!({ "__ansible_unsafe": text }),
+            Value::Vault(text) => serde_json::json!({ "__ansible_vault": text }),
             Value::Seq(seq) => seq.iter().map(Self::to_json).collect(),
             Value::Map(map) => {
                 serde_json::Value::Object(map.0.iter().map(|e| (e.key.clone(), e.node.to_json())).collect())

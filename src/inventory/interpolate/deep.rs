@@ -1,0 +1,125 @@
+//! Values written out whole: every list, map and expression in them.
+//! It goes as far as the session's limits and never in a circle.
+
+use minijinja::value::{Value as Jinja, ValueKind};
+
+use super::lazy::{Lazy, Place};
+use super::{Inner, MAX_VALUES, cycle, encrypted, explain, note, text, too_much};
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
+use crate::inventory::{Entry, Map, Node, Value};
+
+/// How deep a value that an expression made may be.
+const MAX_DEPTH: usize = 50;
+
+impl Inner {
+    /// A node with everything in it evaluated.
+    pub(super) fn deep(&self, place: &Place, problems: &mut Diagnostics) -> Node {
+        let node = place.node();
+        if !self.room(&node.origin, problems) {
+            return node.clone();
+        }
+        let at = |value| Node { origin: node.origin.clone(), value };
+        match &node.value {
+            Value::Str(text) if text::is_template(text) => match self.outcome(place) {
+                Ok(value) => self.node_of(&value, &node.origin, 0, problems),
+                Err(failure) => {
+                    note(failure.diagnostic(), problems);
+                    node.clone()
+                }
+            },
+            Value::Unsafe(text) => at(Value::Str(text.clone())),
+            Value::Vault(_) => {
+                note(encrypted(place), problems);
+                node.clone()
+            }
+            Value::Seq(seq) => self.inside(place, problems, |problems| {
+                Value::Seq((0..seq.len()).map(|i| self.deep(&place.child(i), problems)).collect())
+            }),
+            Value::Map(map) => self.inside(place, problems, |problems| {
+                let entry = |(index, entry): (usize, &Entry)| {
+                    let node = self.deep(&place.child(index), problems);
+                    Entry { key: entry.key.clone(), origin: entry.origin.clone(), node }
+                };
+                Value::Map(Map(map.0.iter().enumerate().map(entry).collect()))
+            }),
+            _ => node.clone(),
+        }
+    }
+
+    /// Writes out what is in a list or map, unless that is what is being written out already.
+    fn inside(
+        &self,
+        place: &Place,
+        problems: &mut Diagnostics,
+        write: impl FnOnce(&mut Diagnostics) -> Value,
+    ) -> Node {
+        let (spot, node) = (place.spot(), place.node());
+        if self.state().open.contains(&spot) {
+            note(cycle(std::iter::once(place)), problems);
+            return node.clone();
+        }
+        self.state().open.push(spot);
+        let value = write(problems);
+        self.state().open.pop();
+        Node { origin: node.origin.clone(), value }
+    }
+
+    /// A value of the engine as a node that stands at `origin`.
+    pub(super) fn node_of(
+        &self,
+        value: &Jinja,
+        origin: &Origin,
+        depth: usize,
+        problems: &mut Diagnostics,
+    ) -> Node {
+        let at = |value| Node { origin: origin.clone(), value };
+        if let Some(lazy) = value.downcast_object_ref::<Lazy>() {
+            return at(self.deep(&lazy.place, problems).value);
+        }
+        if depth > MAX_DEPTH || !self.room(origin, problems) {
+            note(too_much(origin), problems);
+            return at(Value::Null);
+        }
+        if let Err(error) = self.valid(value) {
+            note(
+                explain::carried(&error).unwrap_or_else(|| Diagnostic::error(origin, error.to_string())),
+                problems,
+            );
+            return at(Value::Null);
+        }
+        match value.kind() {
+            ValueKind::Undefined | ValueKind::None => at(Value::Null),
+            ValueKind::Bool => at(Value::Bool(value.is_true())),
+            ValueKind::Number => {
+                at(match (value.is_integer(), value.as_i64(), f64::try_from(value.clone())) {
+                    (true, Some(number), _) => Value::Int(number),
+                    (false, _, Ok(number)) => Value::Float(number),
+                    _ => Value::Str(value.to_string()),
+                })
+            }
+            ValueKind::Seq | ValueKind::Iterable => {
+                let items = value.try_iter().into_iter().flatten();
+                at(Value::Seq(items.map(|item| self.node_of(&item, origin, depth + 1, problems)).collect()))
+            }
+            ValueKind::Map => {
+                let entry = |key: Jinja| {
+                    let item = value.get_item(&key).unwrap_or(Jinja::UNDEFINED);
+                    let node = self.node_of(&item, origin, depth + 1, problems);
+                    Entry { key: key.to_string(), origin: origin.clone(), node }
+                };
+                at(Value::Map(Map(value.try_iter().into_iter().flatten().map(entry).collect())))
+            }
+            _ => at(Value::Str(value.to_string())),
+        }
+    }
+
+    /// Whether there is room for one more value.
+    fn room(&self, origin: &Origin, problems: &mut Diagnostics) -> bool {
+        let mut state = self.state();
+        state.values += 1;
+        if state.values == MAX_VALUES + 1 {
+            problems.push(too_much(origin));
+        }
+        state.values <= MAX_VALUES
+    }
+}

@@ -1,0 +1,281 @@
+//! Expressions in variables (`{{ … }}`), evaluated when they are asked for.
+//! It sees the inventory and nothing else: no file, no process, no clock, no environment but the one given.
+
+mod deep;
+mod explain;
+mod functions;
+mod lazy;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use minijinja::value::{Value as Jinja, ValueKind};
+use minijinja::{Environment, Error};
+
+use super::host::World;
+use super::{Node, Value};
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
+use crate::names::HostName;
+use explain::Failure;
+use lazy::{Lazy, Place, Scope};
+
+/// How many variables may stand for one another in a row.
+const MAX_CHAIN: usize = 30;
+/// How many values one question may come to, and how many bytes of text.
+const MAX_VALUES: usize = 200_000;
+const MAX_BYTES: usize = 32 << 20;
+
+/// One round of questions: what was evaluated once is remembered until it is dropped.
+pub(super) struct Session(Arc<Inner>);
+
+pub(super) struct Inner {
+    world: Arc<World>,
+    strict: Environment<'static>,
+    /// The same, but `a.b.c` of an undefined `a` is undefined instead of an error.
+    lenient: Environment<'static>,
+    me: Weak<Inner>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    known: BTreeMap<(HostName, usize), Result<Jinja, Failure>>,
+    /// The templates that are being evaluated, each for the one before it.
+    chain: Vec<Link>,
+    /// The lists and maps that are being written out.
+    open: Vec<(HostName, usize)>,
+    values: usize,
+    bytes: usize,
+}
+
+struct Link {
+    spot: (HostName, usize),
+    place: Place,
+    /// What it found undefined further down, and why.
+    missed: Vec<(String, Diagnostic)>,
+    /// What it wrote first, and how often it wrote.
+    wrote: Option<(Jinja, String)>,
+    writes: usize,
+}
+
+impl Session {
+    pub(super) fn new(world: &Arc<World>) -> Self {
+        Self(Arc::new_cyclic(|me| {
+            let strict = functions::engine(me, world);
+            let lenient = functions::lenient(&strict);
+            let (world, me) = (Arc::clone(world), me.clone());
+            Inner { world, strict, lenient, me, state: Mutex::default() }
+        }))
+    }
+
+    /// A variable with everything in it evaluated. What cannot be is noted and left as it was typed.
+    pub(super) fn evaluate(
+        &self,
+        host: &HostName,
+        name: &str,
+        node: &Arc<Node>,
+        problems: &mut Diagnostics,
+    ) -> Node {
+        self.0.deep(&Place::variable(host, name, node), problems)
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A node as the engine sees it; nothing when it comes to something undefined.
+    fn touch(&self, place: Place) -> Option<Jinja> {
+        let node = place.node();
+        Some(match &node.value {
+            Value::Null => Jinja::from(()),
+            Value::Bool(flag) => Jinja::from(*flag),
+            Value::Int(number) => Jinja::from(*number),
+            Value::Float(number) => Jinja::from(*number),
+            Value::Str(text) if text::is_template(text) => match self.outcome(&place) {
+                Ok(value) => value,
+                Err(Failure::Broken(diagnostic)) => Jinja::from(explain::wrapped(diagnostic)),
+                Err(Failure::Undefined(diagnostic)) => {
+                    if let Some(link) = self.state().chain.last_mut() {
+                        link.missed.push((place.label.clone(), diagnostic));
+                    }
+                    return None;
+                }
+            },
+            Value::Str(text) | Value::Unsafe(text) => Jinja::from(text.as_str()),
+            Value::Vault(_) => Jinja::from(explain::wrapped(encrypted(&place))),
+            Value::Seq(_) | Value::Map(_) => Jinja::from_object(Lazy { session: self.me.clone(), place }),
+        })
+    }
+
+    /// What the template at `place` comes to.
+    fn outcome(&self, place: &Place) -> Result<Jinja, Failure> {
+        let spot = place.spot();
+        {
+            let mut state = self.state();
+            if let Some(known) = state.known.get(&spot) {
+                return known.clone();
+            }
+            if let Some(at) = state.chain.iter().position(|link| link.spot == spot) {
+                return Err(Failure::Broken(cycle(state.chain[at..].iter().map(|link| &link.place))));
+            }
+            if state.chain.len() >= MAX_CHAIN {
+                let message = format!("more than {MAX_CHAIN} variables stand for one another here");
+                return Err(Failure::Broken(Diagnostic::error(&place.node().origin, message)));
+            }
+            state.values += 1;
+            let (place, missed) = (place.clone(), Vec::new());
+            state.chain.push(Link { spot: spot.clone(), place, missed, wrote: None, writes: 0 });
+        }
+        let result = self.render(place);
+        let mut state = self.state();
+        state.bytes += result.as_ref().ok().and_then(Jinja::as_str).map_or(0, str::len);
+        let result = if state.bytes > MAX_BYTES || state.values > MAX_VALUES {
+            Err(Failure::Broken(too_much(&place.node().origin)))
+        } else {
+            result
+        };
+        state.chain.pop();
+        state.known.insert(spot, result.clone());
+        result
+    }
+
+    /// Evaluates the template at `place`, which is the last link of the chain.
+    fn render(&self, place: &Place) -> Result<Jinja, Failure> {
+        let Value::Str(text) = &place.node().value else { return Ok(Jinja::from(())) };
+        // Like Ansible: line breaks at the end are not part of the template, but of a text it makes.
+        let template = text.trim_end_matches('\n');
+        let breaks = &text[template.len()..];
+        let value = self.run(&self.strict, template, &place.host).or_else(|error| {
+            let failure = explain::explain(&error, place, &self.world, &self.missed());
+            // Ansible's `default` helps where `a` of `a.b.c` is undefined; the strict engine stops before.
+            if explain::may_default(&error, template)
+                && let Ok(value) = self.run(&self.lenient, template, &place.host)
+                && !value.is_undefined()
+            {
+                return Ok(value);
+            }
+            Err(failure)
+        })?;
+        if value.is_undefined() {
+            return Err(explain::undefined("", place, &self.world, &self.missed()));
+        }
+        Ok(match value.as_str() {
+            Some(text) if !breaks.is_empty() => Jinja::from(format!("{text}{breaks}")),
+            _ => value,
+        })
+    }
+
+    /// What one engine makes of a template.
+    fn run(&self, engine: &Environment<'static>, template: &str, host: &HostName) -> Result<Jinja, Error> {
+        let scope = || Jinja::from_object(Scope { session: self.me.clone(), host: host.clone() });
+        if let Some(link) = self.state().chain.last_mut() {
+            (link.writes, link.wrote) = (0, None);
+        }
+        if let Some(expression) = text::sole_expression(template) {
+            let value = engine.compile_expression_owned(expression.to_owned())?.eval(scope())?;
+            // The value may itself be the error of something further down.
+            self.valid(&value)?;
+            if !value.is_undefined() {
+                return Ok(value);
+            }
+            // Only an error names what is undefined: make it one below.
+        }
+        let whole = engine.render_str(template, scope())?;
+        Ok(self.written(whole))
+    }
+
+    /// What the last link of the chain found undefined further down.
+    fn missed(&self) -> Vec<(String, Diagnostic)> {
+        self.state().chain.last().map(|link| link.missed.clone()).unwrap_or_default()
+    }
+
+    /// What a template wrote: if that was one value and nothing else, the value itself, as in Ansible
+    /// (`{% if x %}{{ 5 }}{% endif %}` is a number).
+    fn written(&self, whole: String) -> Jinja {
+        let mut state = self.state();
+        match state.chain.last_mut().map(|link| (link.writes, link.wrote.take())) {
+            Some((1, Some((value, text)))) if text == whole => value,
+            _ => Jinja::from(whole),
+        }
+    }
+
+    /// A value as a template writes it into its text.
+    fn write(&self, value: &Jinja) -> Result<String, Error> {
+        self.valid(value)?;
+        let text = match value.kind() {
+            ValueKind::Undefined | ValueKind::None => String::new(),
+            ValueKind::Bool => if value.is_true() { "True" } else { "False" }.to_owned(),
+            ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => text::python(&self.node(value)?),
+            _ => value.to_string(),
+        };
+        if let Some(link) = self.state().chain.last_mut() {
+            link.writes += 1;
+            link.wrote = (link.writes == 1).then(|| (value.clone(), text.clone()));
+        }
+        Ok(text)
+    }
+
+    fn json(&self, value: &Jinja) -> Result<String, Error> {
+        Ok(self.node(value)?.to_json().to_string())
+    }
+
+    /// The error that an invalid value stands for.
+    fn valid(&self, value: &Jinja) -> Result<(), Error> {
+        match value.kind() {
+            ValueKind::Invalid => value.get_attr("").map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
+    /// A value with everything in it evaluated, for use inside an expression.
+    fn node(&self, value: &Jinja) -> Result<Node, Error> {
+        let here = self.state().chain.last().map(|link| link.place.node().origin.clone());
+        let Some(here) = here else { return Err(Error::from(minijinja::ErrorKind::InvalidOperation)) };
+        let mut problems = Diagnostics::default();
+        let node = self.node_of(value, &here, 0, &mut problems);
+        match problems.0.into_iter().next() {
+            Some(first) => Err(explain::wrapped(first)),
+            None => Ok(node),
+        }
+    }
+}
+
+/// Adds a diagnostic unless it is there: several values may fail for one reason.
+fn note(diagnostic: Diagnostic, problems: &mut Diagnostics) {
+    if !problems.0.contains(&diagnostic) {
+        problems.push(diagnostic);
+    }
+}
+
+fn too_much(origin: &Origin) -> Diagnostic {
+    Diagnostic::error(origin, "the expressions here come to too much")
+        .hint("lists of lists of expressions grow without end")
+}
+
+fn encrypted(place: &Place) -> Diagnostic {
+    let message = format!("`{}` is encrypted by Ansible Vault, which homelab cannot read", place.label);
+    Diagnostic::error(&place.node().origin, message)
+        .hint("secrets go into {env: NAME}, {file: PATH} or {command: [..]}")
+}
+
+/// The variables that stand for one another, the first of them once more at the end.
+fn cycle<'a>(places: impl Iterator<Item = &'a Place>) -> Diagnostic {
+    let places: Vec<&Place> = places.collect();
+    let first = places[0];
+    let name = |place: &&Place| match place.host == first.host {
+        true => place.label.clone(),
+        false => format!("hostvars['{}'].{}", place.host, place.label),
+    };
+    let mut chain: Vec<String> = places.iter().map(name).collect();
+    chain.push(first.label.clone());
+    Diagnostic::error(
+        &first.node().origin,
+        format!("`{}` refers to itself: {}", first.label, chain.join(" → ")),
+    )
+    .hint("give one of them a value of its own")
+}

@@ -9,6 +9,8 @@ mod interpolate;
 mod layers;
 mod load;
 mod pattern;
+#[cfg(test)]
+mod tests;
 mod value;
 mod yaml;
 

@@ -147,6 +147,15 @@ fn syntax_errors_say_what_to_do() {
             "a: 1\n---\nb: 2\n",
             "error: a second document in one file\n --> t.yml:2:1\n  |\n2 | ---\n  | ^^^\n  hint: keep one document per file: remove what follows this `---`",
         ),
+    ];
+    for (text, shown) in cases {
+        assert_eq!(error(text), shown, "for {text:?}");
+    }
+}
+
+#[test]
+fn values_that_need_quotes_say_so() {
+    let cases = [
         (
             "a: 1\nb\n",
             "error: a `:` is missing after this key\n --> t.yml:2:1\n  |\n2 | b\n  | ^\n  hint: write `key: value`, or `- value` in a list",

@@ -9,6 +9,7 @@ pub mod desired;
 pub mod diagnostic;
 pub mod engine;
 pub mod event;
+pub mod exit;
 pub mod gateway;
 pub mod host;
 pub mod inventory;

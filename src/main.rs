@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use homelab::cli::Cli;
+use homelab::exit::Exit;
 use homelab::{commands, ui};
 
 fn main() -> ExitCode {
@@ -17,7 +18,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime.block_on(commands::run(cli)).into(),
         Err(error) => {
             ui::errors::unexpected(&error.into());
-            commands::Exit::Failed.into()
+            Exit::Failed.into()
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Inventories from files: groups, precedence, and what is wrong with them.
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

@@ -15,8 +15,8 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::cli::Color;
-use crate::commands::Exit;
 use crate::desired::Desired;
+use crate::exit::Exit;
 use crate::host::Outcome;
 use crate::plan::{self, Action, Plan};
 

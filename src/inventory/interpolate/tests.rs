@@ -1,3 +1,5 @@
+//! Expressions as Ansible evaluates them, and what is wrong with them.
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

@@ -1,3 +1,5 @@
+//! YAML 1.1 as Ansible types it, and its limits.
+
 use std::time::{Duration, Instant};
 
 use super::*;

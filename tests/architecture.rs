@@ -1,0 +1,331 @@
+//! The house rules that a compiler does not check: what may import what, who may print, read or
+//! act. It reads the sources as text and runs nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use homelab::service::{KEYS, Who};
+use homelab::{cluster, inventory};
+
+/// The modules, lowest first: each may import those before it, and itself.
+const ORDER: [&str; 20] = [
+    "names",
+    "diagnostic",
+    "exit",
+    "secret",
+    "service",
+    "survey",
+    "connection",
+    "inventory",
+    "engine",
+    "gateway",
+    "cluster",
+    "desired",
+    "plan",
+    "event",
+    "host",
+    "cli",
+    "ui",
+    "commands",
+    "lib",
+    "main",
+];
+
+/// The last module of the pure part, which begins with the first of all.
+const LAST_PURE: &str = "plan";
+
+/// The two files of the pure part that read: one asks what is there, the other opens it.
+const READERS: [&str; 2] = ["inventory/files.rs", "inventory/load.rs"];
+
+/// What would let the pure part wait, tell the time or go by chance.
+const IMPURE_WORDS: [&str; 12] = [
+    "tokio",
+    "openssh",
+    "bollard",
+    "hyper",
+    "getrandom",
+    "jiff",
+    "async",
+    "await",
+    "SystemTime",
+    "Instant",
+    "HashMap",
+    "HashSet",
+];
+
+/// What would let it see or change the machine it runs on.
+const WORLD: [&str; 12] = [
+    "std::fs",
+    "std::env",
+    "std::process::Command",
+    "std::thread",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::os::",
+    "std::path::absolute",
+    "io::stdin",
+    ".exists()",
+    ".is_dir()",
+    "std::{",
+];
+
+/// A source file.
+struct Rust {
+    /// Below `src/`.
+    path: PathBuf,
+    text: String,
+}
+
+impl Rust {
+    /// The module at the top that it belongs to.
+    fn module(&self) -> String {
+        let first = self.path.components().next().unwrap().as_os_str().to_string_lossy();
+        first.trim_end_matches(".rs").to_owned()
+    }
+
+    fn is_test(&self) -> bool {
+        matches!(self.path.file_name().unwrap().to_str(), Some("tests.rs" | "testing.rs"))
+    }
+
+    /// How many modules lie between the root and this one, itself counted.
+    fn depth(&self) -> usize {
+        let parts = self.path.components().count();
+        if self.path.ends_with("mod.rs") { parts - 1 } else { parts }
+    }
+
+    /// Its lines of code with their numbers, without comments, strings and the unit tests at its end.
+    fn code(&self) -> impl Iterator<Item = (usize, String)> {
+        let text = self.text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        text.lines().enumerate().map(|(i, line)| (i + 1, without_strings(line)))
+    }
+
+    fn at(&self, line: usize) -> String {
+        format!("src/{}:{line}", self.path.display())
+    }
+}
+
+/// A line without what stands in quotes or behind `//`.
+fn without_strings(line: &str) -> String {
+    let mut out = String::new();
+    let mut chars = line.chars().peekable();
+    let mut quoted = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' if quoted => drop(chars.next()),
+            '"' => quoted = !quoted,
+            '/' if !quoted && chars.peek() == Some(&'/') => break,
+            c if !quoted => out.push(c),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// Its words: what stands between characters that no identifier has.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
+}
+
+fn rust_files(dir: &Path, below: &Path, found: &mut Vec<Rust>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, below, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push(Rust { path: path.strip_prefix(below).unwrap().to_owned(), text });
+        }
+    }
+}
+
+fn sources() -> Vec<Rust> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    rust_files(&src, &src, &mut found);
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    assert!(found.len() > 50, "only {} files found", found.len());
+    found
+}
+
+fn none_of(found: Vec<String>, rule: &str) {
+    assert!(found.is_empty(), "{rule}:\n  {}", found.join("\n  "));
+}
+
+fn rank(module: &str) -> usize {
+    let rank = ORDER.iter().position(|m| *m == module);
+    rank.unwrap_or_else(|| panic!("module `{module}` has no place in ORDER, tests/architecture.rs"))
+}
+
+/// The modules a line names by `crate::` or, in the program, by `homelab::`.
+fn imports(line: &str) -> Vec<String> {
+    let starts = line.match_indices("crate::").chain(line.match_indices("homelab::"));
+    let mut all = Vec::new();
+    for (at, root) in starts {
+        let rest = &line[at + root.len()..];
+        let list = match rest.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap_or(list),
+            None => rest.split([':', ';', ' ', ',', ')', '(', '>']).next().unwrap_or(rest),
+        };
+        all.extend(list.split(',').filter_map(|item| words(item).next().map(str::to_owned)));
+    }
+    all
+}
+
+#[test]
+fn imports_go_strictly_downward() {
+    let mut found = Vec::new();
+    for file in sources() {
+        let module = file.module();
+        let own = rank(&module);
+        for (i, line) in file.text.lines().enumerate().map(|(i, l)| (i + 1, without_strings(l))) {
+            for other in imports(&line) {
+                if other != module && rank(&other) >= own {
+                    found.push(format!("{}: {module} imports {other}", file.at(i)));
+                }
+            }
+        }
+    }
+    none_of(found, "a module imports only what stands before it in ORDER");
+}
+
+#[test]
+fn no_path_climbs_to_the_root_by_super() {
+    let mut found = Vec::new();
+    for file in sources() {
+        for (i, line) in file.code() {
+            let deepest = line.split("super::").collect::<Vec<_>>();
+            let longest = deepest[1..].split(|part| !part.is_empty()).map(|run| run.len() + 1).max();
+            if longest.is_some_and(|n| deepest.len() > 1 && n >= file.depth()) {
+                found.push(file.at(i));
+            }
+        }
+    }
+    none_of(found, "another module is named by `crate::`, so that the order of imports can be seen");
+}
+
+#[test]
+fn every_module_has_a_place_in_the_order() {
+    let files = sources();
+    let mut modules: Vec<String> = files.iter().map(Rust::module).collect();
+    modules.dedup();
+    for module in ORDER {
+        assert!(modules.iter().any(|m| m == module), "ORDER names `{module}`, which is gone");
+    }
+    for module in &modules {
+        let _ = rank(module);
+    }
+}
+
+#[test]
+fn the_pure_part_has_no_world() {
+    let mut found = Vec::new();
+    let last = rank(LAST_PURE);
+    for file in sources().iter().filter(|f| rank(&f.module()) <= last && !f.is_test()) {
+        let reads = READERS.iter().any(|reader| file.path == Path::new(reader));
+        for (i, line) in file.code() {
+            let word = words(&line).find(|word| IMPURE_WORDS.contains(word));
+            let world = WORLD.iter().copied().find(|world| !reads && line.contains(world));
+            found.extend(word.or(world).map(|what| format!("{}: {what}", file.at(i))));
+        }
+    }
+    none_of(found, "names to plan are pure: no I/O, no clock, no chance");
+}
+
+#[test]
+fn only_ui_prints() {
+    let mut found = Vec::new();
+    for file in sources().iter().filter(|f| f.module() != "ui") {
+        for (i, line) in file.code() {
+            let prints = ["print!", "println!", "eprint!", "eprintln!", "dbg!", "stdout()", "stderr()"];
+            found.extend(prints.iter().filter(|p| line.contains(*p)).map(|p| format!("{}: {p}", file.at(i))));
+        }
+    }
+    none_of(found, "only ui prints");
+}
+
+#[test]
+fn only_deploy_and_down_act() {
+    let allowed = ["commands/deploy.rs", "commands/down.rs"];
+    let mut found = Vec::new();
+    for file in sources().iter().filter(|f| f.module() != "host") {
+        for (i, line) in file.code() {
+            let acts = words(&line).any(|w| ["CarryOut", "into_hands", "Hands"].contains(&w));
+            if acts && !allowed.iter().any(|a| file.path == Path::new(a)) {
+                found.push(file.at(i));
+            }
+        }
+    }
+    none_of(found, "only deploy and down may get hands; what else looks cannot act");
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are() {
+    let mut found = Vec::new();
+    for file in sources() {
+        let lines = file.text.lines().count();
+        if lines >= 400 {
+            found.push(format!("src/{}: {lines} lines", file.path.display()));
+        }
+        if !file.text.starts_with("//! ") {
+            found.push(format!("{}: it does not begin with `//!`", file.at(1)));
+        }
+    }
+    none_of(found, "a file is shorter than 400 lines and says first what it is");
+}
+
+#[test]
+fn nothing_is_allowed_or_put_off() {
+    let mut found = Vec::new();
+    for file in sources() {
+        for (i, line) in file.text.lines().enumerate() {
+            let bad = ["#[allow(", "#![allow(", "TODO", "FIXME", "#[ignore"];
+            found
+                .extend(bad.iter().filter(|b| line.contains(*b)).map(|b| format!("{}: {b}", file.at(i + 1))));
+        }
+    }
+    none_of(found, "lints are expected with a reason, not allowed, and work is done, not marked");
+}
+
+/// A value for every Compose key of the user's.
+const SAMPLES: [(&str, &str); 17] = [
+    ("image", "vllm/vllm-openai:v0.33.0"),
+    ("entrypoint", "[vllm, serve]"),
+    ("environment", "{A: b}"),
+    ("volumes", "[\"~/a:/b\"]"),
+    ("ipc", "private"),
+    ("shm_size", "1g"),
+    ("ulimits", "{nofile: 1}"),
+    ("devices", "[/dev/dri]"),
+    ("group_add", "[video]"),
+    ("cap_add", "[IPC_LOCK]"),
+    ("security_opt", "[\"label=disable\"]"),
+    ("networks", "[default]"),
+    ("mem_limit", "1g"),
+    ("restart", "always"),
+    ("pull_policy", "never"),
+    ("labels", "{a: b}"),
+    ("host_ip", "127.0.0.1"),
+];
+
+/// What is wrong with a model that sets one key more.
+fn problems_with(key: &str, value: &str) -> String {
+    let text = format!(
+        "all:\n  hosts:\n    here:\n      models:\n        m: {{engine: vllm, model: m, port: 8000, {key}: {value}}}\n"
+    );
+    let inventory = inventory::parse("inventory.yml", &text, BTreeMap::new()).unwrap();
+    cluster::read(&inventory, false).map_or_else(|problems| problems.to_string(), |_| String::new())
+}
+
+#[test]
+fn a_model_takes_every_compose_key_of_the_users_and_none_of_homelabs() {
+    for (key, who) in KEYS {
+        let value = SAMPLES.iter().find(|(k, _)| k == key).map_or("x", |(_, value)| value);
+        let problems = problems_with(key, value);
+        match who {
+            Who::User => assert_eq!(problems, "", "a model may set `{key}`"),
+            Who::Homelab => assert!(problems.contains(&format!("`{key}`")), "`{key}` is homelab's"),
+        }
+    }
+    assert_eq!(problems_with("host_ip", "127.0.0.1"), "");
+}

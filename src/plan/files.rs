@@ -32,8 +32,8 @@ pub(super) fn missing_files(host: &DesiredHost, seen: &Seen) -> Vec<Step> {
         let action = Action::WriteFile { path: path.clone(), content: content.clone() };
         Some(Step { action, because, interrupts: false })
     };
-    // A host that should have no service and has none needs no file either.
-    if host.services.is_empty() && seen.containers.is_empty() {
+    // A host that should have no service needs no file either; those it has go last.
+    if host.services.is_empty() {
         return vec![];
     }
     paths.into_iter().filter_map(step).collect()

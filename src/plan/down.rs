@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::names::{HostName, ProjectName, ServiceName};
 use crate::service::label;
-use crate::survey::{Health, Look, Seen, Survey};
+use crate::survey::{Look, Seen, Survey};
 
-use super::service::is_running;
+use super::service::serves;
 use super::{Action, Blocked, Cause, Lane, Plan, Stage, StageName, Step, Task, files};
 
 /// Plans to remove a project from every host that was seen.
@@ -38,7 +38,7 @@ fn lane(host: &HostName, project: &ProjectName, seen: &Seen) -> Option<Lane> {
         let step = Step {
             action: Action::Remove { service: service.clone(), id: container.id.clone() },
             because: Cause::Down,
-            interrupts: is_running(container) && container.health == Health::Ready,
+            interrupts: serves(container),
         };
         by_service.entry(service).or_default().push(step);
     }

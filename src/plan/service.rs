@@ -26,6 +26,22 @@ pub(super) struct Now<'a> {
 /// # Errors
 /// When its container's label cannot be read.
 pub(super) fn task(now: &Now<'_>) -> Result<Option<Task>, Failure> {
+    let Some(mut task) = without_older(now)? else { return Ok(None) };
+    // Somebody started what was set aside: it has the port and the GPU that this one needs.
+    if let Some(older) = now.previous.filter(|older| is_running(older))
+        && !task.ahead.iter().chain(&task.steps).any(|step| acts_on(&step.action, &older.id))
+    {
+        task.ahead.insert(0, set_aside(now, older, Cause::CutOff));
+    }
+    Ok(Some(task))
+}
+
+fn acts_on(action: &Action, container: &str) -> bool {
+    matches!(action, Action::Remove { id, .. } | Action::PutBack { id, .. } if id == container)
+}
+
+/// The same while the one that was set aside lies still, as it should.
+fn without_older(now: &Now<'_>) -> Result<Option<Task>, Failure> {
     let Some(current) = now.current else { return Ok(Some(made(now))) };
     let running = match difference(now, current)? {
         None => return Ok(same(now, current)),
@@ -34,7 +50,7 @@ pub(super) fn task(now: &Now<'_>) -> Result<Option<Task>, Failure> {
     Ok(Some(match (running, now.previous) {
         // It runs: it is what leads back.
         ((true, cause), None) => swap(now, current, cause),
-        ((true, cause), Some(older)) if current.health == Health::Ready => {
+        ((true, cause), Some(older)) if serves(current) => {
             let mut task = swap(now, current, cause);
             task.ahead.insert(0, remove(now, older, Cause::NotNeeded));
             task
@@ -114,7 +130,7 @@ fn same(now: &Now<'_>, current: &Container) -> Option<Task> {
 fn made(now: &Now<'_>) -> Task {
     match now.previous {
         None => create(now, Cause::Missing),
-        Some(older) if older.service.as_ref() == Ok(&now.desired.service) => Task {
+        Some(older) if matches!(difference(now, older), Ok(None)) => Task {
             steps: put_back(now, older)
                 .into_iter()
                 .take(1)
@@ -128,12 +144,16 @@ fn made(now: &Now<'_>) -> Task {
 }
 
 fn swap(now: &Now<'_>, current: &Container, cause: Cause) -> Task {
-    let aside = Step {
-        action: Action::SetAside { service: now.name.clone(), id: current.id.clone() },
-        because: cause.clone(),
-        interrupts: current.health == Health::Ready,
-    };
+    let aside = set_aside(now, current, cause.clone());
     Task { ahead: vec![aside], way_back: way_back(now, current), ..create(now, cause) }
+}
+
+fn set_aside(now: &Now<'_>, container: &Container, because: Cause) -> Step {
+    Step {
+        action: Action::SetAside { service: now.name.clone(), id: container.id.clone() },
+        because,
+        interrupts: serves(container),
+    }
 }
 
 /// Makes it and waits; what was made goes again if it does not answer.
@@ -220,12 +240,17 @@ fn back(action: Action) -> Step {
 }
 
 fn remove(now: &Now<'_>, container: &Container, because: Cause) -> Step {
-    let interrupts = is_running(container) && container.health == Health::Ready && because != Cause::WayBack;
+    let interrupts = serves(container) && because != Cause::WayBack;
     Step {
         action: Action::Remove { service: now.name.clone(), id: container.id.clone() },
         because,
         interrupts,
     }
+}
+
+/// Whether it serves, as far as anybody knows: one whose label tells no port cannot be asked.
+pub(super) fn serves(container: &Container) -> bool {
+    container.state == State::Running && matches!(container.health, Health::Ready | Health::NotAsked)
 }
 
 /// Whether Docker keeps it running, so that it may be serving soon if it does not yet.

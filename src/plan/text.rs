@@ -85,7 +85,7 @@ fn lines(task: &Task) -> Vec<Line> {
         let name = create.action.service().map(ToString::to_string).unwrap_or_default();
         return vec![line(Mark::Change, format!("replace {name}"), create, old.interrupts)];
     }
-    if let (Some(old), None) = (aside, creates) {
+    if let (Some(old), true) = (aside, task.steps.is_empty()) {
         let name = old.action.service().map(ToString::to_string).unwrap_or_default();
         return vec![line(Mark::Remove, format!("set {name} aside"), old, old.interrupts)];
     }

@@ -4,6 +4,8 @@
 mod cause;
 mod down;
 mod files;
+mod leftovers;
+mod needs;
 mod order;
 mod service;
 mod site;

@@ -10,7 +10,7 @@ use crate::names::{HostName, ModelName, ServiceName};
 use crate::survey::{Look, Seen, Survey};
 
 use super::service::Now;
-use super::site::{ModelWork, Needs, Site, Work};
+use super::site::{ModelWork, Site, Work};
 use super::{Action, Ask, Blocked, Cause, Lane, Plan, Stage, StageName, Step, Task};
 use super::{container_name, previous_name, service};
 
@@ -132,7 +132,7 @@ fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
     let mut models: BTreeMap<usize, Vec<Lane>> = BTreeMap::new();
     let mut gateway = Vec::new();
     let mut tidy = Vec::new();
-    let mut replaced: BTreeMap<ModelName, Vec<(HostName, ServiceName)>> = BTreeMap::new();
+    let mut replaced = Replaced::new();
     for work in all {
         // Pulls and files of a host do not wait for each other.
         prepare
@@ -140,7 +140,10 @@ fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
         for (wave, lanes) in waves(work.host, work.models, &mut replaced) {
             models.entry(wave).or_default().extend(lanes);
         }
-        gateway.extend(work.gateway.map(|task| Lane { host: work.host.clone(), tasks: vec![task] }));
+        let tasks: Vec<Task> = work.gateway.into_iter().chain(work.room).collect();
+        if !tasks.is_empty() {
+            gateway.push(Lane { host: work.host.clone(), tasks });
+        }
         if !work.tidy.is_empty() {
             tidy.push(Lane { host: work.host.clone(), tasks: work.tidy });
         }
@@ -159,44 +162,41 @@ fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
         .collect()
 }
 
-/// A host's model tasks by wave, and in each wave by lane: tasks that may meet on a GPU share one.
-fn waves(
-    host: &HostName,
-    work: Vec<ModelWork<'_>>,
-    replaced: &mut BTreeMap<ModelName, Vec<(HostName, ServiceName)>>,
-) -> BTreeMap<usize, Vec<Lane>> {
-    let mut by_wave: BTreeMap<usize, Vec<(Needs, Task)>> = BTreeMap::new();
-    for mut item in work {
-        // What leaves for a model's sake leaves in that model's wave, so that it can come back.
-        let met = |tasks: &Vec<(Needs, Task)>| tasks.iter().any(|(needs, _)| needs.meet(&item.needs));
-        let mut wave = match item.model {
-            Some(_) => 0,
-            None => by_wave.iter().find(|(_, tasks)| met(tasks)).map_or(0, |(wave, _)| *wave),
-        };
-        if let (Some(model), true) = (item.model, item.interrupts()) {
-            let earlier = replaced.entry(model.clone()).or_default();
-            wave = earlier.len();
+/// The replicas of a model that are replaced so far: in which wave the last one is, and all of them.
+type Replaced = BTreeMap<ModelName, (usize, Vec<(HostName, ServiceName)>)>;
+
+/// A host's lanes by wave. A lane keeps together: what leaves a GPU or port and what comes there
+/// are never in two waves, so that the one is gone before the other loads.
+fn waves(host: &HostName, work: Vec<ModelWork<'_>>, replaced: &mut Replaced) -> BTreeMap<usize, Vec<Lane>> {
+    let mut by_wave: BTreeMap<usize, Vec<Lane>> = BTreeMap::new();
+    for mut lane in lanes(work) {
+        let next = |item: &ModelWork<'_>| Some(replaced.get(item.replica()?)?.0 + 1);
+        let wave = lane.iter().filter_map(next).max().unwrap_or(0);
+        for item in &mut lane {
+            let Some(model) = item.replica() else { continue };
+            let (last, earlier) = replaced.entry(model.clone()).or_default();
+            *last = wave;
             item.task.after.extend(earlier.iter().cloned());
             earlier.extend(item.task.services.iter().map(|s| (host.clone(), s.clone())));
         }
-        by_wave.entry(wave).or_default().push((item.needs, item.task));
+        // What loads already has the GPU until it answers.
+        lane.sort_by_key(|item| !item.only_waits());
+        let tasks = lane.into_iter().map(|item| item.task).collect();
+        by_wave.entry(wave).or_default().push(Lane { host: host.clone(), tasks });
     }
-    by_wave.into_iter().map(|(wave, tasks)| (wave, lanes(host, tasks))).collect()
+    by_wave
 }
 
-fn lanes(host: &HostName, tasks: Vec<(Needs, Task)>) -> Vec<Lane> {
-    let mut lanes: Vec<(Vec<Needs>, Lane)> = Vec::new();
-    for (needs, task) in tasks {
+/// Work that may meet on a GPU or port, together; each such lane can go on beside the others.
+fn lanes(work: Vec<ModelWork<'_>>) -> Vec<Vec<ModelWork<'_>>> {
+    let mut lanes: Vec<Vec<ModelWork<'_>>> = Vec::new();
+    for item in work {
         let (meet, apart): (Vec<_>, Vec<_>) =
-            lanes.into_iter().partition(|(theirs, _)| theirs.iter().any(|n| n.meet(&needs)));
+            lanes.into_iter().partition(|lane| lane.iter().any(|other| other.needs.meet(&item.needs)));
         lanes = apart;
-        let mut merged = (vec![needs], Lane { host: host.clone(), tasks: vec![] });
-        for (theirs, lane) in meet {
-            merged.0.extend(theirs);
-            merged.1.tasks.extend(lane.tasks);
-        }
-        merged.1.tasks.push(task);
+        let mut merged: Vec<ModelWork<'_>> = meet.into_iter().flatten().collect();
+        merged.push(item);
         lanes.push(merged);
     }
-    lanes.into_iter().map(|(_, lane)| lane).collect()
+    lanes
 }

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 
 use crate::cluster::Role;
 use crate::desired::{Desired, DesiredHost, DesiredService};
-use crate::engine::Gpus;
 use crate::names::{HostName, ModelName, ServiceName};
-use crate::service::{Service, label};
-use crate::survey::{Container, Failure, Health, RootKey, Seen, Survey};
+use crate::survey::{Failure, RootKey, Seen, Survey};
 
-use super::service::{Now, is_running};
+use super::needs::{Needs, host_ports};
+use super::service::Now;
 use super::{Action, Blocked, Cause, Step, Task};
 use super::{container_name, files, network_name, previous_name, probe, service};
 
@@ -20,7 +19,25 @@ pub(super) struct Work<'a> {
     pub(super) prepare: Vec<Task>,
     pub(super) models: Vec<ModelWork<'a>>,
     pub(super) gateway: Option<Task>,
+    /// What the gateway needs if it is made or replaced.
+    pub(super) gateway_needs: Option<Needs>,
+    /// Tasks that only make room for the gateway.
+    pub(super) room: Vec<Task>,
     pub(super) tidy: Vec<Task>,
+}
+
+impl<'a> Work<'a> {
+    fn new(host: &'a HostName) -> Self {
+        Self {
+            host,
+            prepare: vec![],
+            models: vec![],
+            gateway: None,
+            gateway_needs: None,
+            room: vec![],
+            tidy: vec![],
+        }
+    }
 }
 
 /// A model's task and what its order depends on.
@@ -32,45 +49,16 @@ pub(super) struct ModelWork<'a> {
     pub(super) task: Task,
 }
 
-impl ModelWork<'_> {
-    pub(super) fn interrupts(&self) -> bool {
-        self.task.ahead.iter().any(|step| step.interrupts)
-    }
-}
-
-/// What two services cannot have at the same time.
-#[derive(Clone)]
-pub(super) struct Needs {
-    gpus: Gpus,
-    ports: BTreeSet<u16>,
-}
-
-impl Needs {
-    /// Whether two services would be in each other's way.
-    pub(super) fn meet(&self, other: &Self) -> bool {
-        let gpus = match (&self.gpus, &other.gpus) {
-            (Gpus::None, _) | (_, Gpus::None) => false,
-            (Gpus::All, _) | (_, Gpus::All) => true,
-            (Gpus::Some(a), Gpus::Some(b)) => !a.is_disjoint(b),
-        };
-        gpus || !self.ports.is_disjoint(&other.ports)
+impl<'a> ModelWork<'a> {
+    /// Whether it runs already and is only waited for.
+    pub(super) fn only_waits(&self) -> bool {
+        self.task.steps.first().is_some_and(|step| matches!(step.action, Action::AwaitModel { .. }))
     }
 
-    /// What a container has now.
-    fn of(container: &Container) -> Self {
-        let gpus = match container.labels.get(label::GPUS).map(String::as_str) {
-            None | Some("none") => Gpus::None,
-            Some("all") => Gpus::All,
-            Some(list) => Gpus::Some(list.split(',').filter_map(|i| i.parse().ok()).collect()),
-        };
-        let ports = container.service.as_ref().map(host_ports).unwrap_or_default();
-        Self { gpus, ports }
+    /// The model that stops serving here for a while: of its replicas one goes after the other.
+    pub(super) fn replica(&self) -> Option<&'a ModelName> {
+        self.model.filter(|_| self.task.ahead.iter().any(|step| step.interrupts))
     }
-}
-
-/// The ports of the host that a service publishes.
-fn host_ports(service: &Service) -> BTreeSet<u16> {
-    service.published().map(|port| port.host).collect()
 }
 
 /// A host, what it should have, and what it has.
@@ -84,20 +72,22 @@ pub(super) struct Site<'a> {
 
 impl<'a> Site<'a> {
     pub(super) fn work(&self, blocked: &mut Vec<Blocked>) -> Work<'a> {
-        let mut work = Work { host: self.name, prepare: vec![], models: vec![], gateway: None, tidy: vec![] };
+        let mut work = Work::new(self.name);
         let mut busy = BTreeSet::new();
         for (name, service) in &self.host.services {
             let now = self.now(name, service);
             match self.may_take(name, service).and_then(|()| service::task(&now)) {
                 Err(why) => blocked.push(self.refuse(name, why)),
-                Ok(task) => {
-                    work.tidy.extend(self.previous(&now, task.as_ref()));
-                    let Some(task) = task else { continue };
+                Ok(None) => work.drop_older(&now),
+                Ok(Some(task)) => {
+                    work.tidy.extend(self.previous(&now, &task));
                     busy.insert(name);
+                    let needs = self.needs(&now);
                     match &service.role {
-                        Role::Gateway { .. } => work.gateway = Some(task),
+                        Role::Gateway { .. } => {
+                            (work.gateway, work.gateway_needs) = (Some(task), Some(needs));
+                        }
                         Role::Model(served) => {
-                            let needs = self.needs(&now);
                             work.models.push(ModelWork { needs, model: Some(&served.model), task });
                         }
                     }
@@ -109,6 +99,7 @@ impl<'a> Site<'a> {
             let is_other = |task: &Task| !task.services.contains(&service);
             work.models.retain(|m| is_other(&m.task));
             work.gateway = work.gateway.filter(is_other);
+            work.gateway_needs = work.gateway_needs.filter(|_| work.gateway.is_some());
             work.tidy.retain(is_other);
             blocked.push(self.refuse(&service, why));
         }
@@ -122,11 +113,11 @@ impl<'a> Site<'a> {
         Blocked { host: self.name.clone(), service: Some(service.clone()), why }
     }
 
-    /// What a model needs, before and after.
+    /// What a service needs, before, after, and if it is led back.
     fn needs(&self, now: &Now<'_>) -> Needs {
-        let mut ports = host_ports(&now.desired.service);
-        ports.extend(now.current.iter().flat_map(|c| Needs::of(c).ports));
-        Needs { gpus: now.desired.gpus.clone(), ports }
+        let ports = host_ports(&now.desired.service);
+        let wanted = Needs { gpus: now.desired.gpus.clone(), ports, unknown: false };
+        now.current.into_iter().chain(now.previous).map(Needs::of).fold(wanted, Needs::and)
     }
 
     fn now<'b>(&'b self, name: &'b ServiceName, service: &'b DesiredService) -> Now<'b> {
@@ -201,56 +192,13 @@ impl<'a> Site<'a> {
         (!steps.is_empty()).then(|| Task { steps, ..Task::default() })
     }
 
-    /// Containers of services that should not be there. Where a model is about to need their GPU
-    /// or port they are set aside before it loads and come back if it fails; everywhere else
-    /// they go last, when the gateway asks them no more.
-    fn leftovers(&self, work: &mut Work<'a>) {
-        for container in self.seen.containers.values() {
-            let Some(service) = service_of(container) else { continue };
-            if self.host.services.contains_key(&service) {
-                continue;
-            }
-            let needs = Needs::of(container);
-            let next: Vec<_> = work
-                .models
-                .iter()
-                .filter(|m| m.model.is_some() && m.needs.meet(&needs))
-                .flat_map(|m| m.task.services.clone())
-                .map(|s| (self.name.clone(), s))
-                .collect();
-            let id = container.id.clone();
-            let ready = is_running(container) && container.health == Health::Ready;
-            let step = |action, interrupts| Step { action, because: Cause::NotInInventory, interrupts };
-            let remove = Action::Remove { service: service.clone(), id: id.clone() };
-            if next.is_empty() {
-                let steps = vec![step(remove, ready)];
-                work.tidy.push(Task { services: vec![service], steps, ..Task::default() });
-                continue;
-            }
-            let aside = Action::SetAside { service: service.clone(), id };
-            work.models.push(ModelWork {
-                needs,
-                model: None,
-                task: Task {
-                    services: vec![service.clone()],
-                    ahead: vec![step(aside, ready)],
-                    way_back: service::come_back(&service, container),
-                    ..Task::default()
-                },
-            });
-            let steps = vec![step(remove, false)];
-            work.tidy.push(Task { services: vec![service], after: next, steps, ..Task::default() });
-        }
-    }
-
     /// Removes the container that was set aside, once its successor answers.
-    fn previous(&self, now: &Now<'_>, task: Option<&Task>) -> Option<Task> {
-        let aside = task.iter().flat_map(|t| &t.ahead).find_map(|step| match &step.action {
+    fn previous(&self, now: &Now<'_>, task: &Task) -> Option<Task> {
+        let aside = task.ahead.iter().find_map(|step| match &step.action {
             Action::SetAside { id, .. } => Some(id.clone()),
             _ => None,
         });
-        let comes_back =
-            task.iter().flat_map(|t| &t.steps).any(|s| matches!(s.action, Action::PutBack { .. }));
+        let comes_back = task.steps.iter().any(|s| matches!(s.action, Action::PutBack { .. }));
         let id = aside.or_else(|| now.previous.filter(|_| !comes_back).map(|p| p.id.clone()))?;
         let action = Action::Remove { service: now.name.clone(), id };
         Some(Task {
@@ -277,8 +225,4 @@ impl<'a> Site<'a> {
         let after = services.map(|service| (self.name.clone(), service)).collect();
         tidy.push(Task { after, steps, ..Task::default() });
     }
-}
-
-fn service_of(container: &Container) -> Option<ServiceName> {
-    container.labels.get(label::COMPOSE_SERVICE).and_then(|name| ServiceName::new(name.as_str()).ok())
 }

@@ -1,0 +1,57 @@
+//! What a service has of its host that no other can have at the same time: GPUs and ports.
+//! It compares; it gives nothing to anybody.
+
+use std::collections::BTreeSet;
+
+use crate::engine::Gpus;
+use crate::service::{Service, label};
+use crate::survey::Container;
+
+/// What two services cannot have at the same time.
+#[derive(Clone)]
+pub(super) struct Needs {
+    pub(super) gpus: Gpus,
+    pub(super) ports: BTreeSet<u16>,
+    /// Whether it may have more than that: nobody can read what `docker compose` made.
+    pub(super) unknown: bool,
+}
+
+impl Needs {
+    /// Whether two services would be in each other's way.
+    pub(super) fn meet(&self, other: &Self) -> bool {
+        let gpus = match (&self.gpus, &other.gpus) {
+            (Gpus::None, _) | (_, Gpus::None) => false,
+            (Gpus::All, _) | (_, Gpus::All) => true,
+            (Gpus::Some(a), Gpus::Some(b)) => !a.is_disjoint(b),
+        };
+        gpus || !self.ports.is_disjoint(&other.ports) || self.unknown || other.unknown
+    }
+
+    /// What a container has now.
+    pub(super) fn of(container: &Container) -> Self {
+        let gpus = match container.labels.get(label::GPUS).map(String::as_str) {
+            Some("none") => Gpus::None,
+            Some("all") | None => Gpus::All,
+            Some(list) => Gpus::Some(list.split(',').filter_map(|i| i.parse().ok()).collect()),
+        };
+        let ports = container.service.as_ref().map(host_ports).unwrap_or_default();
+        Self { gpus, ports, unknown: container.service.is_err() }
+    }
+
+    /// What it needs and what the other does.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.gpus = match (self.gpus, other.gpus) {
+            (Gpus::None, gpus) | (gpus, Gpus::None) => gpus,
+            (Gpus::All, _) | (_, Gpus::All) => Gpus::All,
+            (Gpus::Some(a), Gpus::Some(b)) => Gpus::Some(a.union(&b).copied().collect()),
+        };
+        self.ports.extend(other.ports);
+        self.unknown |= other.unknown;
+        self
+    }
+}
+
+/// The ports of the host that a service publishes.
+pub(super) fn host_ports(service: &Service) -> BTreeSet<u16> {
+    service.published().map(|port| port.host).collect()
+}

@@ -9,7 +9,7 @@ use crate::names::{HostName, ModelName, ServiceName};
 use crate::survey::{Container, Gpu, Health, Look, State, Survey};
 
 use super::service::state_text;
-use super::{Action, Cause, Plan, Task, container_name};
+use super::{Action, Cause, Plan, Step, Task, container_name};
 
 /// How a service is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -132,7 +132,10 @@ fn condition(
         return Condition::Blocked(blocked.why.what.clone());
     }
     let Some(container) = container else { return Condition::Missing("it is not there".to_owned()) };
-    let Some(because) = cause(plan, host, name) else { return Condition::InSync };
+    let Some(because) = cause(plan, host, name) else {
+        let older = plan.steps().any(|(at, step)| at == host && removes_older(step, name));
+        return if older { Condition::Differs(OLDER.to_owned()) } else { Condition::InSync };
+    };
     match (&container.state, &container.health, because) {
         (_, _, Cause::Changed(_) | Cause::Drift(_) | Cause::MadeByCompose) => {
             Condition::Differs(because.to_string())
@@ -148,6 +151,14 @@ fn condition(
         (State::Running, Health::Ready | Health::NotAsked, _) => Condition::InSync,
         (state, _, _) => Condition::Missing(format!("it {}", state_text(state))),
     }
+}
+
+/// What is left over from a deploy that was cut off at its very end.
+const OLDER: &str = "its previous version is still there";
+
+fn removes_older(step: &Step, name: &ServiceName) -> bool {
+    step.because == Cause::NotNeeded
+        && matches!(&step.action, Action::Remove { service, .. } if service == name)
 }
 
 /// Why the plan touches the service's container.

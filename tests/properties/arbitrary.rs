@@ -1,0 +1,177 @@
+//! Random clusters and what is there of them: what should run, what does, what is in the way.
+//! Only what can be: two running containers never hold one port of a host.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use homelab::cluster::{Role, Served};
+use homelab::desired::{Desired, DesiredHost, DesiredService};
+use homelab::engine::{Gpus, Kind};
+use homelab::names::{HostName, ModelName, Port, ProjectName, ServiceName};
+use homelab::secret::{Content, SecretRef};
+use homelab::service::{Service, label};
+
+use crate::dice::Dice;
+
+pub(crate) const MODELS: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// Whether anything may be in the way of a deploy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// Every host is up and everything can be done.
+    Clear,
+    /// Hosts are down, ports taken, images missing.
+    Any,
+}
+
+pub(crate) fn host_name(index: usize) -> HostName {
+    HostName::new(format!("h{index}")).unwrap()
+}
+
+pub(crate) fn service_name(name: &str) -> ServiceName {
+    ServiceName::new(name).unwrap()
+}
+
+pub(crate) fn gpus(dice: &mut Dice<'_>) -> Gpus {
+    match dice.below(5) {
+        0 => Gpus::Some(BTreeSet::from([0])),
+        1 => Gpus::None,
+        2 => Gpus::Some(BTreeSet::from([1])),
+        3 => Gpus::Some(BTreeSet::from([0, 1])),
+        _ => Gpus::All,
+    }
+}
+
+pub(crate) fn gpus_word(gpus: &Gpus) -> String {
+    match gpus {
+        Gpus::None => "none".into(),
+        Gpus::All => "all".into(),
+        Gpus::Some(some) => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+    }
+}
+
+/// What a model's container is made from.
+pub(crate) fn model_service(name: &str, gpus: &Gpus, port: u16, version: usize) -> Service {
+    let labels = [
+        (label::ROLE, "model".to_owned()),
+        (label::ENGINE, "vllm".to_owned()),
+        (label::HEALTH, "/health".to_owned()),
+        (label::GPUS, gpus_word(gpus)),
+        (label::MODEL, name.to_owned()),
+        (label::KIND, "chat".to_owned()),
+    ];
+    Service {
+        image: format!("vllm/vllm-openai:v{version}"),
+        command: Some(vec![name.to_owned(), "--max-model-len".into(), format!("{version}000")]),
+        env_file: vec![format!("./env/{name}-{version}.env")],
+        ports: vec![format!("0.0.0.0:{port}:8000")],
+        networks: vec!["default".into()],
+        labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        ..Service::default()
+    }
+}
+
+pub(crate) fn gateway_service(port: u16, version: usize) -> Service {
+    let labels = [(label::ROLE, "gateway"), (label::ENGINE, "litellm"), (label::GPUS, "none")];
+    Service {
+        image: "ghcr.io/berriai/litellm:v1".into(),
+        volumes: vec![format!("./litellm/config-{version}.yml:/etc/litellm/config.yml:ro")],
+        ports: vec![format!("0.0.0.0:{port}:4000")],
+        networks: vec!["default".into()],
+        labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        ..Service::default()
+    }
+}
+
+/// What every host should have. Version 2 of everything is wanted.
+pub(crate) fn desired(dice: &mut Dice<'_>) -> Desired {
+    let count = 1 + dice.below(4);
+    let gateway = host_name(dice.below(count));
+    let mut hosts: BTreeMap<HostName, DesiredHost> =
+        (0..count).map(|i| (host_name(i), host(dice, host_name(i) != gateway))).collect();
+    let served = hosts.values().flat_map(|host| host.services.values());
+    let names = served.filter_map(|service| match &service.role {
+        Role::Model(served) => Some((served.model.clone(), served.kind)),
+        Role::Gateway { .. } => None,
+    });
+    let role = Role::Gateway { master_key: SecretRef::gateway(), names: names.collect() };
+    let service = gateway_service(4000, 2);
+    if let Some(host) = hosts.get_mut(&gateway) {
+        add(host, ServiceName::gateway(), desired_service(service, role, (Gpus::None, 4000)));
+    }
+    for host in hosts.values_mut() {
+        files(host);
+    }
+    Desired { project: ProjectName::homelab(), gateway: Some(gateway), hosts }
+}
+
+fn host(dice: &mut Dice<'_>, remote: bool) -> DesiredHost {
+    let mut host = DesiredHost {
+        dir: "/home/me/homelab/homelab".into(),
+        files: BTreeMap::new(),
+        services: BTreeMap::new(),
+        external_networks: vec![],
+    };
+    let shift = dice.below(3);
+    for (i, name) in MODELS.iter().enumerate().take(1 + dice.below(5)) {
+        if dice.once_in(3) {
+            continue;
+        }
+        let gpus = gpus(dice);
+        let port = 8000 + u16::try_from((i + shift) % MODELS.len()).unwrap();
+        let mut service = model_service(name, &gpus, port, 2);
+        match dice.below(12) {
+            10 => service.pull_policy = Some("always".into()),
+            11 => service.pull_policy = Some("never".into()),
+            _ => {}
+        }
+        if dice.once_in(10) {
+            service.networks.push("backend".into());
+            host.external_networks = vec!["backend".into()];
+        }
+        let model = ModelName::new(*name).unwrap();
+        let served = Served {
+            aliases: vec![],
+            engine: "vllm",
+            kind: Kind::Chat,
+            api_key: Some(SecretRef::model(&model)),
+            model,
+            address: remote.then(|| "192.0.2.1".to_owned()),
+        };
+        let wanted = desired_service(service, Role::Model(served), (gpus, port));
+        add(&mut host, service_name(name), wanted);
+    }
+    host
+}
+
+fn desired_service(service: Service, role: Role, (gpus, port): (Gpus, u16)) -> DesiredService {
+    DesiredService { service, role, gpus, port: Port::new(i64::from(port)).unwrap(), ready_timeout: 60 }
+}
+
+fn add(host: &mut DesiredHost, name: ServiceName, service: DesiredService) {
+    host.services.insert(name, service);
+}
+
+/// The Compose file, and what its services mention.
+fn files(host: &mut DesiredHost) {
+    let text =
+        serde_json::to_string(&host.services.values().map(|s| &s.service).collect::<Vec<_>>()).unwrap();
+    host.files.insert("compose.yml".into(), Content::plain(text));
+    for service in host.services.values() {
+        for path in mentioned(&service.service) {
+            let secret = BTreeMap::from([("KEY".to_owned(), SecretRef::gateway())]);
+            let content = if path.ends_with(".env") {
+                Content::env_file(&secret)
+            } else {
+                Content::plain(path.clone())
+            };
+            host.files.insert(path, content);
+        }
+    }
+}
+
+/// The files beside the Compose file that a service mentions.
+pub(crate) fn mentioned(service: &Service) -> Vec<String> {
+    let mounts = service.volumes.iter().filter_map(|v| v.split(':').next());
+    let all = service.env_file.iter().map(String::as_str).chain(mounts);
+    all.filter_map(|path| path.strip_prefix("./")).map(str::to_owned).collect()
+}

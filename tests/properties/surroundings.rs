@@ -1,0 +1,280 @@
+//! Random surveys of a random cluster: each service in any condition, leftovers, strangers, files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use homelab::desired::{Desired, DesiredHost};
+use homelab::engine::Gpus;
+use homelab::names::{HostName, ServiceName};
+use homelab::plan::{container_name, network_name, previous_name};
+use homelab::service::{Service, label};
+use homelab::survey::{Container, Failure, FileSeen, Health, Look, RootKey, Seen, State, Survey};
+use sha2::{Digest as _, Sha256};
+
+use crate::arbitrary::{self, Mood, gateway_service, model_service, service_name};
+use crate::dice::Dice;
+
+/// What should be, what is, and what no survey can see.
+pub(crate) struct Scenario {
+    pub(crate) desired: Desired,
+    pub(crate) survey: Survey,
+    /// What each container really has, by its id: `docker compose` writes no label about it.
+    pub(crate) truth: BTreeMap<String, Truth>,
+}
+
+/// What a container has while it runs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Truth {
+    pub(crate) gpus: Gpus,
+    pub(crate) ports: BTreeSet<u16>,
+}
+
+impl Truth {
+    pub(crate) fn of(service: &Service) -> Self {
+        let gpus = match service.labels.get(label::GPUS).map_or("none", String::as_str) {
+            "none" => Gpus::None,
+            "all" => Gpus::All,
+            list => Gpus::Some(list.split(',').map(|i| i.parse().unwrap()).collect()),
+        };
+        Self { gpus, ports: service.published().map(|p| p.host).collect() }
+    }
+}
+
+impl Scenario {
+    pub(crate) fn new(bytes: &[u8], mood: Mood) -> Self {
+        let mut dice = Dice::new(bytes);
+        let desired = arbitrary::desired(&mut dice);
+        let mut truth = BTreeMap::new();
+        let mut hosts = BTreeMap::new();
+        for (name, host) in &desired.hosts {
+            let mut around = Around { dice: &mut dice, mood, desired: &desired, name, truth: &mut truth };
+            hosts.insert(name.clone(), around.look(host));
+        }
+        let mut survey = Survey { hosts, root_key: RootKey::Unknown };
+        survey.root_key = root_key(&desired, &survey);
+        Self { desired, survey, truth }
+    }
+}
+
+/// What the root key's file tells.
+pub(crate) fn root_key(desired: &Desired, survey: &Survey) -> RootKey {
+    match desired.gateway.as_ref().and_then(|host| survey.seen(host)) {
+        None => RootKey::Unknown,
+        Some(seen) if seen.files.contains_key(homelab::plan::ROOT_KEY_FILE) => RootKey::Present,
+        Some(_) => RootKey::Absent,
+    }
+}
+
+/// Whether Docker keeps it running.
+pub(crate) fn runs(container: &Container) -> bool {
+    matches!(container.state, State::Running | State::Restarting | State::Paused)
+}
+
+pub(crate) fn failure(what: &str) -> Failure {
+    Failure { step: "connecting".into(), what: what.into(), lines: vec![], hint: None }
+}
+
+/// How a file looks that holds this.
+pub(crate) fn file(content: &homelab::secret::Content) -> FileSeen {
+    let bytes = content.as_plain().unwrap_or_else(|| b"secret".to_vec());
+    let sha256 = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+    FileSeen { sha256, mode: content.mode() }
+}
+
+struct Around<'a, 'd> {
+    dice: &'a mut Dice<'d>,
+    mood: Mood,
+    desired: &'a Desired,
+    name: &'a HostName,
+    truth: &'a mut BTreeMap<String, Truth>,
+}
+
+impl Around<'_, '_> {
+    fn look(&mut self, host: &DesiredHost) -> Look {
+        if self.mood == Mood::Any && self.dice.once_in(12) {
+            return Look::Failed(failure("no route to host"));
+        }
+        let mut seen = Seen::default();
+        seen.facts.home = "/home/me".into();
+        self.strangers(host, &mut seen);
+        for (name, wanted) in &host.services {
+            self.wanted(name, &wanted.service, &mut seen);
+        }
+        for name in ["x", "y", "litellm"] {
+            if !host.services.contains_key(&service_name(name)) && self.dice.once_in(3) {
+                self.leftover(&service_name(name), &mut seen);
+            }
+        }
+        self.rest(host, &mut seen);
+        Look::Seen(Box::new(seen))
+    }
+
+    /// What is not homelab's.
+    fn strangers(&mut self, host: &DesiredHost, seen: &mut Seen) {
+        seen.strangers.insert("grafana".into());
+        seen.taken.insert(3000, "container grafana".into());
+        if self.mood == Mood::Clear || !self.dice.once_in(6) {
+            return;
+        }
+        let Some(name) = host.services.keys().next() else { return };
+        if self.dice.coin() {
+            seen.strangers.insert(container_name(self.desired, name));
+        } else {
+            seen.taken.insert(host.services[name].port.get(), "a process".into());
+        }
+    }
+
+    /// The containers of a service that should run.
+    fn wanted(&mut self, name: &ServiceName, wanted: &Service, seen: &mut Seen) {
+        let current = container_name(self.desired, name);
+        if !seen.strangers.contains(&current) {
+            match self.dice.below(5) {
+                0 | 1 => self.put(current, name, Ok(wanted.clone()), seen),
+                2 => {}
+                3 => {
+                    let older = self.older(name, wanted);
+                    self.put(current, name, Ok(older), seen);
+                }
+                _ => {
+                    let odd = self.odd(name, wanted);
+                    self.put(current, name, odd, seen);
+                }
+            }
+        }
+        if self.dice.once_in(4) {
+            let older = if self.dice.coin() { self.older(name, wanted) } else { wanted.clone() };
+            self.put(previous_name(self.desired, name), name, Ok(older), seen);
+        }
+    }
+
+    fn leftover(&mut self, name: &ServiceName, seen: &mut Seen) {
+        let service = self.older(name, &Service::default());
+        let service = if self.dice.once_in(6) { self.odd(name, &service) } else { Ok(service) };
+        match self.dice.below(6) {
+            4 => self.put(previous_name(self.desired, name), name, service, seen),
+            5 => {
+                self.put(container_name(self.desired, name), name, service.clone(), seen);
+                self.put(previous_name(self.desired, name), name, service, seen);
+            }
+            _ => self.put(container_name(self.desired, name), name, service, seen),
+        }
+    }
+
+    /// The same name with another image, port or GPU.
+    fn older(&mut self, name: &ServiceName, wanted: &Service) -> Service {
+        if *name == ServiceName::gateway() {
+            return gateway_service(4000 + u16::from(self.dice.once_in(4)), 1);
+        }
+        let truth = Truth::of(wanted);
+        let port = truth.ports.first().copied().filter(|_| !self.dice.once_in(3));
+        let port = port.unwrap_or_else(|| match self.dice.below(7) {
+            6 if wanted.image.is_empty() => 4000,
+            other => 8000 + u16::try_from(other).unwrap(),
+        });
+        let gpus = if self.dice.once_in(3) { truth.gpus } else { arbitrary::gpus(self.dice) };
+        model_service(name.as_str(), &gpus, port, 1)
+    }
+
+    /// One whose label tells nothing: made by Compose, or, where that may be, by who knows whom.
+    fn odd(&mut self, name: &ServiceName, wanted: &Service) -> Result<Service, (Service, bool)> {
+        let service = self.older(name, wanted);
+        let unreadable = self.mood == Mood::Any && self.dice.coin();
+        Err((service, unreadable))
+    }
+
+    fn put(
+        &mut self,
+        container: String,
+        name: &ServiceName,
+        service: Result<Service, (Service, bool)>,
+        seen: &mut Seen,
+    ) {
+        let is_previous = container.ends_with(".previous");
+        let id = format!("{}/{container}", self.name);
+        let (state, health) = self.condition(is_previous);
+        let real = service.as_ref().unwrap_or_else(|(service, _)| service);
+        let truth = Truth::of(real);
+        let mut labels = BTreeMap::from([(label::COMPOSE_SERVICE.to_owned(), name.to_string())]);
+        labels.extend(real.labels.clone());
+        if !matches!(service, Err((_, false))) {
+            labels.insert(label::SERVICE.to_owned(), "{}".into());
+        }
+        let drift =
+            if self.dice.once_in(12) { vec!["image: label says A, Docker says B".into()] } else { vec![] };
+        let mut made = Container {
+            id: id.clone(),
+            service: service.map_err(|_| "unknown field".to_owned()),
+            labels,
+            state,
+            restarts: 0,
+            started_at: None,
+            health,
+            drift,
+        };
+        // A port has one holder; the later of two could not start.
+        let holds = |c: &Container| runs(c) && !self.truth[&c.id].ports.is_disjoint(&truth.ports);
+        if seen.containers.values().any(holds) || truth.ports.iter().any(|p| seen.taken.contains_key(p)) {
+            (made.state, made.health) = (State::Exited { code: 1, oom: false }, Health::NotAsked);
+        }
+        // Without its label nobody knows where to ask it.
+        if made.service.is_err() {
+            made.health = Health::NotAsked;
+        }
+        self.truth.insert(id, truth);
+        seen.containers.insert(container, made);
+    }
+
+    fn condition(&mut self, is_previous: bool) -> (State, Health) {
+        if is_previous {
+            // Now and then somebody started it by hand, and it serves.
+            let by_hand = self.dice.once_in(8);
+            let lies = (State::Exited { code: 0, oom: false }, Health::NotAsked);
+            return if by_hand { (State::Running, Health::Ready) } else { lies };
+        }
+        match self.dice.below(16) {
+            8 => (State::Running, Health::NotReady("connection refused".into())),
+            9 => (State::Running, Health::Hung("no answer in 5 s".into())),
+            10 => (State::Exited { code: 0, oom: false }, Health::NotAsked),
+            11 => (State::Exited { code: 137, oom: true }, Health::NotAsked),
+            12 => (State::Restarting, Health::NotAsked),
+            13 => (State::Created, Health::NotAsked),
+            14 => (State::Paused, Health::NotAsked),
+            15 => (State::Dead, Health::NotAsked),
+            _ => (State::Running, Health::Ready),
+        }
+    }
+
+    /// Images, networks and files.
+    fn rest(&mut self, host: &DesiredHost, seen: &mut Seen) {
+        for wanted in host.services.values() {
+            let needed = wanted.service.pull_policy.as_deref() == Some("never") && self.mood == Mood::Clear;
+            if needed || !self.dice.once_in(3) {
+                seen.images.insert(wanted.service.image.clone());
+            }
+        }
+        if !self.dice.once_in(4) {
+            seen.networks.insert(network_name(self.desired), !self.dice.once_in(8));
+        }
+        for network in &host.external_networks {
+            if self.mood == Mood::Clear || !self.dice.once_in(4) {
+                seen.networks.insert(network.clone(), false);
+            }
+        }
+        for (path, content) in &host.files {
+            match self.dice.below(8) {
+                6 => {}
+                7 => drop(seen.files.insert(path.clone(), FileSeen { sha256: "0".into(), mode: 0o644 })),
+                _ => drop(seen.files.insert(path.clone(), file(content))),
+            }
+        }
+        let mounted: Vec<String> =
+            seen.containers.values().flat_map(|c| c.service.iter().flat_map(arbitrary::mentioned)).collect();
+        let others = ["env/old.env", "litellm/config-old.yml", "notes.txt"].map(str::to_owned);
+        for path in mounted.into_iter().chain(others.into_iter().filter(|_| self.dice.once_in(4))) {
+            seen.files.entry(path).or_insert(FileSeen { sha256: "1".into(), mode: 0o600 });
+        }
+        if self.desired.gateway.as_ref() == Some(self.name) && !self.dice.once_in(4) {
+            seen.files
+                .insert(homelab::plan::ROOT_KEY_FILE.into(), FileSeen { sha256: "2".into(), mode: 0o600 });
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! A small model of hosts: what each action does to them, and what they refuse.
+//! It also watches: what loads on which GPU, and what is in its way there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use homelab::desired::Desired;
+use homelab::engine::Gpus;
+use homelab::names::{HostName, ServiceName};
+use homelab::plan::{Action, Plan, ROOT_KEY_FILE, container_name, previous_name};
+use homelab::service::label;
+use homelab::survey::{Container, FileSeen, Health, Look, Seen, State, Survey};
+
+use crate::arbitrary::mentioned;
+use crate::surroundings::{Scenario, Truth, file, root_key, runs};
+
+const STOPPED: State = State::Exited { code: 0, oom: false };
+
+/// The hosts while a plan is carried out.
+pub(crate) struct World {
+    pub(crate) desired: Desired,
+    pub(crate) survey: Survey,
+    pub(crate) truth: BTreeMap<String, Truth>,
+    /// The containers that were made, by service.
+    made: BTreeMap<(HostName, ServiceName), String>,
+    /// Containers that were started and did not answer yet, by id.
+    loading: BTreeMap<String, HostName>,
+    /// Containers that the plan takes away.
+    leaving: BTreeSet<String>,
+    count: usize,
+    /// What happened that must not.
+    pub(crate) wrong: Vec<String>,
+}
+
+impl World {
+    pub(crate) fn new(scenario: Scenario, plan: &Plan) -> Self {
+        let Scenario { desired, survey, truth } = scenario;
+        let mut world = Self {
+            desired,
+            survey,
+            truth,
+            made: BTreeMap::new(),
+            loading: BTreeMap::new(),
+            leaving: BTreeSet::new(),
+            count: 0,
+            wrong: vec![],
+        };
+        world.begin(plan);
+        world
+    }
+
+    /// Gets ready for a plan: what takes memory already counts as loading until it answers.
+    pub(crate) fn begin(&mut self, plan: &Plan) {
+        self.made.clear();
+        self.loading.clear();
+        self.leaving = leaving(plan);
+        for (host, look) in &self.survey.hosts {
+            let Look::Seen(seen) = look else { continue };
+            let loads = |c: &&Container| {
+                let loads = matches!(c.state, State::Restarting)
+                    || (c.state == State::Running && matches!(c.health, Health::NotReady(_)));
+                loads && waits_for(plan, host, c)
+            };
+            self.loading.extend(seen.containers.values().filter(loads).map(|c| (c.id.clone(), host.clone())));
+        }
+    }
+
+    /// Watches only what the plan itself starts, and nothing but that it loads alone.
+    pub(crate) fn only_what_is_started(&mut self) {
+        self.loading.clear();
+        self.leaving.clear();
+    }
+
+    /// What a new survey would see besides.
+    pub(crate) fn look_again(&mut self) {
+        self.survey.root_key = root_key(&self.desired, &self.survey);
+    }
+
+    fn seen(&mut self, host: &HostName) -> &mut Seen {
+        match self.survey.hosts.get_mut(host) {
+            Some(Look::Seen(seen)) => seen,
+            _ => panic!("a step on {host}, which nobody reached"),
+        }
+    }
+
+    /// Does an action, or the first half of it.
+    pub(crate) fn act(&mut self, host: &HostName, action: &Action, half: bool) -> Result<(), String> {
+        match action {
+            Action::SetAside { service, id } => {
+                self.stop(host, id)?;
+                let name = previous_name(&self.desired, service);
+                if half { Ok(()) } else { self.rename(host, id, name) }
+            }
+            Action::PutBack { service, id } => {
+                let name = container_name(&self.desired, service);
+                self.rename(host, id, name)?;
+                if half || self.container(host, id)?.state == State::Running {
+                    return Ok(());
+                }
+                self.start(host, id)
+            }
+            Action::Remove { id, .. } => {
+                self.stop(host, id)?;
+                if half { Ok(()) } else { self.remove(host, id) }
+            }
+            Action::RemoveMade { service } => {
+                match self.made.get(&(host.clone(), service.clone())).cloned() {
+                    Some(id) => self.remove(host, &id),
+                    None => Ok(()),
+                }
+            }
+            _ if half => Ok(()),
+            Action::Create { service } => self.create(host, service),
+            Action::Start { id, .. } => self.start(host, id),
+            Action::Restart { id, .. } => {
+                self.stop(host, id)?;
+                self.start(host, id)
+            }
+            Action::AwaitModel { service, .. } | Action::AwaitGateway { service, .. } => {
+                self.answer(host, service)
+            }
+            Action::Reach { .. } => Ok(()),
+            other => self.around(host, other),
+        }
+    }
+
+    fn around(&mut self, host: &HostName, action: &Action) -> Result<(), String> {
+        let mounted = self.mounted(host);
+        let seen = self.seen(host);
+        match action {
+            Action::WriteRootKey => {
+                seen.files.insert(ROOT_KEY_FILE.into(), FileSeen { sha256: "3".into(), mode: 0o600 });
+            }
+            Action::WriteFile { path, content } => drop(seen.files.insert(path.clone(), file(content))),
+            Action::CreateNetwork { name } => drop(seen.networks.insert(name.clone(), true)),
+            Action::Pull { image } => drop(seen.images.insert(image.clone())),
+            Action::RemoveFile { path } => {
+                if mounted.contains(path) {
+                    return Err(format!("{path} is still mounted"));
+                }
+                seen.files.remove(path);
+            }
+            Action::RemoveNetwork { name } => {
+                if !seen.containers.is_empty() {
+                    return Err("the network is in use".into());
+                }
+                seen.networks.remove(name);
+            }
+            other => unreachable!("{other:?}"),
+        }
+        Ok(())
+    }
+
+    fn mounted(&mut self, host: &HostName) -> BTreeSet<String> {
+        let containers = self.seen(host).containers.values();
+        containers.flat_map(|c| c.service.iter().flat_map(mentioned)).collect()
+    }
+
+    fn named(&mut self, host: &HostName, id: &str) -> Result<String, String> {
+        let containers = &self.seen(host).containers;
+        let found = containers.iter().find(|(_, c)| c.id == id).map(|(name, _)| name.clone());
+        found.ok_or_else(|| format!("no container {id}"))
+    }
+
+    fn container(&mut self, host: &HostName, id: &str) -> Result<&mut Container, String> {
+        let name = self.named(host, id)?;
+        self.seen(host).containers.get_mut(&name).ok_or(name)
+    }
+
+    fn stop(&mut self, host: &HostName, id: &str) -> Result<(), String> {
+        let container = self.container(host, id)?;
+        (container.state, container.health) = (STOPPED, Health::NotAsked);
+        self.loading.remove(id);
+        Ok(())
+    }
+
+    fn remove(&mut self, host: &HostName, id: &str) -> Result<(), String> {
+        let name = self.named(host, id)?;
+        self.seen(host).containers.remove(&name);
+        self.loading.remove(id);
+        Ok(())
+    }
+
+    fn rename(&mut self, host: &HostName, id: &str, to: String) -> Result<(), String> {
+        let name = self.named(host, id)?;
+        let seen = self.seen(host);
+        if name == to {
+            return Ok(());
+        }
+        if seen.containers.contains_key(&to) || seen.strangers.contains(&to) {
+            return Err(format!("the name {to} is taken"));
+        }
+        let container = seen.containers.remove(&name).ok_or(name)?;
+        seen.containers.insert(to, container);
+        Ok(())
+    }
+
+    fn create(&mut self, host: &HostName, service: &ServiceName) -> Result<(), String> {
+        let wanted = self.desired.hosts[host].services[service].service.clone();
+        let name = container_name(&self.desired, service);
+        self.count += 1;
+        let id = format!("{host}/{name}#{}", self.count);
+        let seen = self.seen(host);
+        if seen.containers.contains_key(&name) || seen.strangers.contains(&name) {
+            return Err(format!("the name {name} is taken"));
+        }
+        if !seen.images.contains(&wanted.image) {
+            return Err(format!("there is no image {}", wanted.image));
+        }
+        if let Some(path) = mentioned(&wanted).into_iter().find(|path| !seen.files.contains_key(path)) {
+            return Err(format!("there is no file {path}"));
+        }
+        let mut labels = wanted.labels.clone();
+        labels.insert(label::COMPOSE_SERVICE.to_owned(), service.to_string());
+        labels.insert(label::SERVICE.to_owned(), "{}".into());
+        let container = Container {
+            id: id.clone(),
+            service: Ok(wanted.clone()),
+            labels,
+            state: State::Created,
+            restarts: 0,
+            started_at: None,
+            health: Health::NotAsked,
+            drift: vec![],
+        };
+        seen.containers.insert(name, container);
+        self.truth.insert(id.clone(), Truth::of(&wanted));
+        if let Err(why) = self.start(host, &id) {
+            self.remove(host, &id)?;
+            return Err(why);
+        }
+        self.made.insert((host.clone(), service.clone()), id);
+        Ok(())
+    }
+
+    fn start(&mut self, host: &HostName, id: &str) -> Result<(), String> {
+        let own = self.truth[id].clone();
+        let truth = self.truth.clone();
+        let seen = self.seen(host);
+        let holds = |c: &&Container| c.id != id && runs(c) && !truth[&c.id].ports.is_disjoint(&own.ports);
+        if let Some(other) = seen.containers.values().find(holds) {
+            return Err(format!("port is already allocated, by {}", other.id));
+        }
+        if let Some(port) = own.ports.iter().find(|port| seen.taken.contains_key(port)) {
+            return Err(format!("port {port} is already allocated"));
+        }
+        let container = self.container(host, id)?;
+        (container.state, container.health) = (State::Running, Health::NotReady("connection refused".into()));
+        self.watch(host, id, &own.gpus);
+        // One without a label that can be read can come back, but nobody can ask whether it answers.
+        if self.container(host, id)?.service.is_ok() {
+            self.loading.insert(id.to_owned(), host.clone());
+        }
+        Ok(())
+    }
+
+    /// Notes what is on the GPUs that something begins to load on and must not be.
+    fn watch(&mut self, host: &HostName, id: &str, gpus: &Gpus) {
+        let meets = |other: &String| overlap(&self.truth[other].gpus, gpus);
+        let loading =
+            self.loading.iter().filter(|(other, at)| *at == host && other.as_str() != id && meets(other));
+        let mut wrong: Vec<String> =
+            loading.map(|(other, _)| format!("{id} loads while {other} does")).collect();
+        if let Some(Look::Seen(seen)) = self.survey.hosts.get(host) {
+            let stays =
+                |c: &&Container| runs(c) && self.leaving.contains(&c.id) && c.id != id && meets(&c.id);
+            let there = seen.containers.values().filter(stays);
+            wrong.extend(there.map(|c| format!("{id} loads before {} is gone", c.id)));
+        }
+        self.wrong.extend(wrong);
+    }
+
+    /// Nobody waits for it any more: its time was up.
+    pub(crate) fn gave_up(&mut self, host: &HostName, service: &ServiceName) {
+        let name = container_name(&self.desired, service);
+        let id = self.seen(host).containers.get(&name).map(|c| c.id.clone());
+        self.loading.retain(|other, _| Some(other) != id.as_ref());
+    }
+
+    fn answer(&mut self, host: &HostName, service: &ServiceName) -> Result<(), String> {
+        let name = container_name(&self.desired, service);
+        let container = self.seen(host).containers.get_mut(&name).ok_or(format!("no container {name}"))?;
+        if !runs(container) {
+            return Err(format!("{name} does not run"));
+        }
+        (container.state, container.health) = (State::Running, Health::Ready);
+        let id = container.id.clone();
+        self.loading.remove(&id);
+        Ok(())
+    }
+}
+
+/// Whether two services may meet on a GPU.
+pub(crate) fn overlap(a: &Gpus, b: &Gpus) -> bool {
+    match (a, b) {
+        (Gpus::None, _) | (_, Gpus::None) => false,
+        (Gpus::All, _) | (_, Gpus::All) => true,
+        (Gpus::Some(a), Gpus::Some(b)) => !a.is_disjoint(b),
+    }
+}
+
+/// Every container that the plan stops for good.
+fn leaving(plan: &Plan) -> BTreeSet<String> {
+    let ids = plan.steps().filter_map(|(_, step)| match &step.action {
+        Action::SetAside { id, .. } | Action::Remove { id, .. } => Some(id.clone()),
+        _ => None,
+    });
+    ids.collect()
+}
+
+/// Whether the plan keeps this container and waits until it answers.
+fn waits_for(plan: &Plan, host: &HostName, container: &Container) -> bool {
+    let own = container.labels.get(label::COMPOSE_SERVICE).cloned().unwrap_or_default();
+    let waits =
+        |action: &Action| matches!(action, Action::AwaitModel { service, .. } if service.as_str() == own);
+    plan.steps().any(|(at, step)| at == host && waits(&step.action)) && !leaving(plan).contains(&container.id)
+}

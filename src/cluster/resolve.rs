@@ -117,12 +117,7 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
     base.labels.insert(label::KIND.to_owned(), model.kind.word().to_owned());
     gpu_access(&model.gpus, &mut base);
     let api_key = model.api_key.then(|| SecretRef::model(&model.name));
-    let mut secrets = model.overlay.secrets.clone();
-    let token =
-        place.host.hf_token.as_ref().filter(|_| !model.overlay.service.environment.contains_key("HF_TOKEN"));
-    if let Some(token) = token {
-        secrets.entry("HF_TOKEN".to_owned()).or_insert_with(|| token.clone());
-    }
+    let mut secrets = secrets(model, place.host);
     if let (Some(variable), Some(key)) = (draft.api_key_variable, &api_key) {
         secrets.insert(variable.to_owned(), key.clone());
     }
@@ -145,6 +140,16 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
         port: model.port,
         ready_timeout: model.ready_timeout,
     })
+}
+
+/// The user's own secrets for a model, with the host's Hugging Face token unless the model has one.
+fn secrets(model: &ModelSpec, host: &HostSpec) -> BTreeMap<String, SecretRef> {
+    let mut secrets = model.overlay.secrets.clone();
+    let plain = model.overlay.service.environment.contains_key("HF_TOKEN");
+    if let Some(token) = host.hf_token.as_ref().filter(|_| !plain) {
+        secrets.entry("HF_TOKEN".to_owned()).or_insert_with(|| token.clone());
+    }
+    secrets
 }
 
 fn labels(role: &str, engine: &str, health: &str, gpus: &Gpus) -> BTreeMap<String, String> {

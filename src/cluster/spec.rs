@@ -203,7 +203,7 @@ fn read_gateway(vars: &HostVars, problems: &mut Diagnostics) -> Option<GatewaySp
     let map = problems.take(node.as_map())?;
     let mut fields = crate::inventory::Fields::new(map, "the gateway");
     let image = variable(vars, "litellm_image", problems, Node::as_text);
-    let options = crate::gateway::read(&mut fields, &node.origin, |node| secret(node));
+    let options = crate::gateway::read(&mut fields, &node.origin, secret);
     let mut overlay = super::overlay::read(&mut fields);
     if overlay.service.image.is_empty() {
         overlay.service.image = image.unwrap_or_default();

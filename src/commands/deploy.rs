@@ -64,6 +64,10 @@ async fn go_on(
     }
     ui::errors::blocked(&plan.blocked);
     ui::outcome(plan, &outcome, &after, desired)?;
+    if outcome.failures.is_empty() && !stopped && plan.blocked.is_empty() && after.is_empty() {
+        let rows = plan::status(desired, &seen.survey, &after);
+        ui::gateway(desired, &rows);
+    }
     Ok(match (stopped, outcome.failures.is_empty() && plan.blocked.is_empty() && after.is_empty()) {
         (true, _) => Exit::Interrupted,
         (false, true) => Exit::Done,

@@ -58,6 +58,7 @@ pub async fn run(cli: Cli) -> Exit {
     };
     match ended {
         Ok(exit) => exit,
+        Err(error) if error.is::<prepare::Said>() => Exit::Failed,
         Err(error) => match error.downcast_ref::<Diagnostics>() {
             Some(diagnostics) => {
                 ui::errors::diagnostics(diagnostics);

@@ -26,6 +26,18 @@ pub(super) struct Files {
     pub(super) overrides: Overrides,
 }
 
+/// The error of a verb that has said already what is wrong.
+#[derive(Debug)]
+pub(super) struct Said;
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("see above")
+    }
+}
+
+impl std::error::Error for Said {}
+
 /// What was seen, and the means to go on.
 pub(super) struct Seen {
     pub(super) survey: Survey,
@@ -134,8 +146,18 @@ impl Files {
         Ok(desired::render(cluster, &vault.versions(secrets.iter()), &self.overrides)?)
     }
 
-    /// What every host should have, and the plan that leads there.
+    /// What every host should have, and the plan that leads there. Without the value of a secret
+    /// nobody can tell whether what uses it is as it should be.
+    ///
+    /// # Errors
+    /// What the files get wrong; nothing but the sign to stop where secrets could not be read,
+    /// which is said already.
     pub(super) fn plan(&self, seen: &Seen) -> Result<(Desired, Plan)> {
+        let unread: Vec<_> = seen.vault.unread().collect();
+        if !unread.is_empty() && !seen.looks.is_empty() {
+            unread.iter().for_each(|why| ui::errors::failure("this machine", None, why));
+            return Err(Said.into());
+        }
         let desired = self.desired(&self.resolve(&seen.survey)?, &seen.vault)?;
         let plan = plan::plan(&desired, &seen.survey);
         Ok((desired, plan))

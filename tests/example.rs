@@ -9,7 +9,15 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Every key that the code asks an inventory for, read off the calls that ask.
 fn keys_in_code() -> BTreeSet<String> {
-    let calls = [".parse(\"", ".node(\"", ".texts(\"", "value_noting(\"", "(vars, \"", "text(\"", "number(fields, \""];
+    let calls = [
+        ".parse(\"",
+        ".node(\"",
+        ".texts(\"",
+        "value_noting(\"",
+        "(vars, \"",
+        "text(\"",
+        "number(fields, \"",
+    ];
     let mut keys = BTreeSet::new();
     for directory in ["src/cluster", "src/gateway"] {
         for entry in fs::read_dir(Path::new(ROOT).join(directory)).unwrap() {
@@ -34,7 +42,10 @@ fn the_example_names_every_key() {
     let example = fs::read_to_string(Path::new(ROOT).join("inventory.example.yml")).unwrap();
     let words: BTreeSet<&str> = example.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
     let keys = keys_in_code();
-    assert!(keys.contains("ready_timeout") && keys.contains("homelab_project"), "the scan finds nothing: {keys:?}");
+    assert!(
+        keys.contains("ready_timeout") && keys.contains("homelab_project"),
+        "the scan finds nothing: {keys:?}"
+    );
     // An alternative spelling of ansible_ssh_common_args, which Ansible adds to it.
     let missing: Vec<_> =
         keys.iter().filter(|key| !words.contains(key.as_str()) && *key != "ansible_ssh_extra_args").collect();

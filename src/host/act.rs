@@ -124,7 +124,7 @@ impl Act<'_> {
     }
 
     fn waiting<'b>(&'b self, id: &'b str) -> Waiting<'b> {
-        Waiting { hands: self.hands, id, step: self.words, tell: self.tell }
+        Waiting::new(self.hands, id, self.words, self.tell)
     }
 
     fn site(&self) -> Result<&DesiredHost, Failure> {

@@ -2,6 +2,7 @@
 //! soon as its container stops. It changes nothing and judges only what [`super::asking`] says.
 
 use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -38,9 +39,15 @@ pub(super) struct Waiting<'a> {
     /// The step in words, for failures.
     pub(super) step: &'a str,
     pub(super) tell: Tell<'a>,
+    /// Why it was not ready when it was last asked.
+    last: Mutex<String>,
 }
 
-impl Waiting<'_> {
+impl<'a> Waiting<'a> {
+    pub(super) fn new(hands: &'a Hands, id: &'a str, step: &'a str, tell: Tell<'a>) -> Self {
+        Self { hands, id, step, tell, last: Mutex::default() }
+    }
+
     /// Waits until a model's server answers as what it is for.
     ///
     /// # Errors
@@ -124,12 +131,16 @@ impl Waiting<'_> {
         }
     }
 
-    /// Tries until it works; what is in the way is told meanwhile.
+    /// Tries until it works; what is in the way is kept for the case that its time runs out.
     async fn until<F: Future<Output = Result<(), String>>>(&self, mut attempt: impl FnMut() -> F) {
         while let Err(why) = attempt().await {
-            (self.tell)(&why, None);
+            *self.last() = why;
             sleep(PAUSE).await;
         }
+    }
+
+    fn last(&self) -> MutexGuard<'_, String> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tries until it works, but not for long.
@@ -154,6 +165,7 @@ impl Waiting<'_> {
         timeout: u64,
         engine: Option<&str>,
     ) -> Result<(), Failure> {
+        (self.tell)("starting", None);
         let end = Instant::now() + Duration::from_secs(timeout);
         let both = async {
             tokio::select! {
@@ -165,7 +177,7 @@ impl Waiting<'_> {
         let result = timeout_at(end, both).await.unwrap_or_else(|_| {
             Err(hinted(
                 self.step,
-                format!("it did not answer within {timeout} s"),
+                format!("it did not answer within {timeout} s; when last asked: {}", self.last()),
                 "look at its log; if it only needs longer, raise its `ready_timeout`",
             ))
         });

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
+use super::Exit;
 use crate::cli::Common;
 use crate::cluster::{self, Cluster, LocalFiles, Spec};
 use crate::desired::{self, Desired, Overrides, TEMPLATES};
@@ -24,11 +25,13 @@ pub(super) struct Files {
     pub(super) spec: Spec,
     locals: LocalFiles,
     pub(super) overrides: Overrides,
+    /// The hosts to act on.
+    pub(super) within: BTreeSet<HostName>,
 }
 
 /// The error of a verb that has said already what is wrong.
 #[derive(Debug)]
-pub(super) struct Said;
+pub(super) struct Said(pub(super) Exit);
 
 impl std::fmt::Display for Said {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -48,12 +51,20 @@ pub(super) struct Seen {
 /// Reads the inventory and every file it names. Warnings are shown.
 pub(super) fn files(common: &Common) -> Result<Files> {
     let inventory = inventory::load(&common.inventory, std::env::vars().collect())?;
+    let within = match common.limit.as_deref().map(|pattern| inventory.select(pattern)) {
+        None => inventory.hosts.keys().cloned().collect(),
+        Some(Ok(hosts)) => hosts,
+        Some(Err(why)) => {
+            ui::errors::plain(&format!("--limit: {why}"), None);
+            return Err(Said(Exit::Usage).into());
+        }
+    };
     let overrides = overrides(&inventory);
     let spec = cluster::read(&inventory, !overrides.is_empty())?;
     ui::errors::diagnostics(&spec.warnings);
     let read = |path: &str| std::fs::read(inventory.dir.join(path)).map_err(|e| e.to_string());
     let locals = spec.local_files().map(|file| (file.path.clone(), read(&file.path))).collect();
-    Ok(Files { spec, locals, overrides })
+    Ok(Files { spec, locals, overrides, within })
 }
 
 /// The user's own templates, from `templates/` beside the inventory.
@@ -156,10 +167,19 @@ impl Files {
         let unread: Vec<_> = seen.vault.unread().collect();
         if !unread.is_empty() && !seen.looks.is_empty() {
             unread.iter().for_each(|why| ui::errors::failure("this machine", None, why));
-            return Err(Said.into());
+            return Err(Said(Exit::Failed).into());
         }
         let desired = self.desired(&self.resolve(&seen.survey)?, &seen.vault)?;
-        let plan = plan::plan(&desired, &seen.survey);
+        let plan = plan::plan(&desired, &seen.survey).limited_to(&self.within);
+        let makes_key = seen.survey.root_key == RootKey::Absent && !seen.looks.is_empty();
+        if makes_key && desired.gateway.as_ref().is_some_and(|gateway| !self.within.contains(gateway)) {
+            let hint = "the first deploy makes the root key on the gateway's host: take it into --limit";
+            ui::errors::plain(
+                "there is no root key yet, and --limit leaves the gateway's host out",
+                Some(hint),
+            );
+            return Err(Said(Exit::Failed).into());
+        }
         Ok((desired, plan))
     }
 }

@@ -135,7 +135,9 @@ async fn a_host_key_that_is_not_known_or_another_is_refused() {
     connection.accept_new = true;
     let link = Link::open(&connection).await.unwrap();
     assert_eq!(link.address(), Some(address.as_str()));
-    assert!(std::fs::read_to_string(&file).unwrap().starts_with(&format!("{address} ")));
+    // Names may be hashed there; ssh-keygen finds them all the same.
+    let found = Command::new("ssh-keygen").arg("-f").arg(&file).args(["-F", &address]).output().unwrap();
+    assert!(found.status.success(), "the key was not kept");
 
     keygen(&dir.path().join("other"));
     let other = std::fs::read_to_string(dir.path().join("other.pub")).unwrap();
@@ -276,7 +278,7 @@ impl Project {
     fn service(&self, script: &str, port: u16) -> Service {
         Service {
             image: self.image.clone(),
-            entrypoint: Some(vec!["/bin/sh".into(), "-c".into()]),
+            entrypoint: Some(vec!["busybox".into(), "sh".into(), "-c".into()]),
             command: Some(vec![script.into()]),
             environment: [("GREETING".to_owned(), "hello $HOME".to_owned())].into(),
             ports: vec![format!("0.0.0.0:{port}:80")],
@@ -300,6 +302,10 @@ fn clear(name: &str) -> String {
 
 impl Drop for Project {
     fn drop(&mut self) {
+        // A second panic would hide the first.
+        if std::thread::panicking() {
+            return;
+        }
         lab(&["ssh", self.ask.connection.name.as_str(), &clear(self.ask.project.as_str())]);
     }
 }

@@ -10,7 +10,7 @@ use bollard::models::{
 use sha2::{Digest as _, Sha256};
 
 use crate::names::{ProjectName, Secret, ServiceName};
-use crate::service::{Service, label};
+use crate::service::{Published, Service, label};
 
 /// A service and where it belongs.
 #[derive(Clone, Copy, Debug)]
@@ -65,11 +65,20 @@ pub fn container_body(
         cmd: service.command.clone(),
         env: Some(plain.chain(hidden).collect()),
         labels: Some(labels(placed)?),
-        exposed_ports: Some(published.iter().map(|p| p.container.clone()).collect()),
+        exposed_ports: Some(published.iter().map(tcp).collect()),
         host_config: Some(host_config(placed, published)?),
         networking_config: Some(NetworkingConfig { endpoints_config: Some(endpoints(placed)) }),
         ..ContainerCreateBody::default()
     })
+}
+
+fn published(text: &str) -> Result<Published, String> {
+    Published::parse(text).ok_or_else(|| format!("`{text}` is not a port as in 0.0.0.0:8000:8000"))
+}
+
+/// A port in a container, in the Engine's words.
+fn tcp(port: &Published) -> String {
+    format!("{}/tcp", port.container)
 }
 
 fn host_config(placed: &Placed<'_>, published: Vec<Published>) -> Result<HostConfig, String> {
@@ -79,8 +88,9 @@ fn host_config(placed: &Placed<'_>, published: Vec<Published>) -> Result<HostCon
     };
     let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
     for port in published {
-        let binding = PortBinding { host_ip: Some(port.ip), host_port: Some(port.host) };
-        bindings.entry(port.container).or_default().get_or_insert_default().push(binding);
+        let container = tcp(&port);
+        let binding = PortBinding { host_ip: Some(port.ip), host_port: Some(port.host.to_string()) };
+        bindings.entry(container).or_default().get_or_insert_default().push(binding);
     }
     let ulimit = |(name, limit): (&String, &crate::service::Ulimit)| ResourcesUlimits {
         name: Some(name.clone()),
@@ -143,36 +153,12 @@ fn networks(placed: &Placed<'_>) -> Vec<String> {
 }
 
 fn endpoints(placed: &Placed<'_>) -> HashMap<String, EndpointSettings> {
-    let alias = || EndpointSettings {
-        aliases: Some(vec![placed.container_name(), placed.name.to_string()]),
+    let endpoint = |network: &str| EndpointSettings {
+        // Docker's own bridge knows no names and refuses them.
+        aliases: (network != "bridge").then(|| vec![placed.container_name(), placed.name.to_string()]),
         ..EndpointSettings::default()
     };
-    networks(placed).into_iter().map(|name| (name, alias())).collect()
-}
-
-/// A published port, in the Engine's words.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Published {
-    /// The address on the host it listens on.
-    pub(super) ip: String,
-    /// The port on the host.
-    pub(super) host: String,
-    /// The port in the container with its protocol: `8000/tcp`.
-    pub(super) container: String,
-}
-
-/// Reads `[HOST_IP:]HOST_PORT:CONTAINER_PORT[/PROTOCOL]`.
-pub(super) fn published(text: &str) -> Result<Published, String> {
-    let bad = || format!("`{text}` is not a port as in 0.0.0.0:8000:8000");
-    let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let (outer, container) = ports.rsplit_once(':').ok_or_else(bad)?;
-    let (ip, host) = outer.rsplit_once(':').unwrap_or(("0.0.0.0", outer));
-    let number = |text: &str| text.parse::<u16>().is_ok_and(|n| n != 0);
-    if !number(host) || !number(container) || !["tcp", "udp", "sctp"].contains(&protocol) {
-        return Err(bad());
-    }
-    let ip = ip.trim_start_matches('[').trim_end_matches(']');
-    Ok(Published { ip: ip.to_owned(), host: host.to_owned(), container: format!("{container}/{protocol}") })
+    networks(placed).into_iter().map(|name| (name.clone(), endpoint(&name))).collect()
 }
 
 /// A bind with its source made absolute: `./x` lies beside the Compose file.
@@ -277,7 +263,8 @@ mod tests {
 
     #[test]
     fn a_value_of_another_form_is_named() {
-        let cases: [(fn(&mut Service), &str); 4] = [
+        type Spoil = fn(&mut Service);
+        let cases: [(Spoil, &str); 4] = [
             (|s| s.ports = vec!["http:80".into()], "`http:80` is not a port as in 0.0.0.0:8000:8000"),
             (
                 |s| s.volumes = vec!["data:/data".into()],
@@ -294,6 +281,6 @@ mod tests {
             spoil(&mut service);
             assert_eq!(body(&service), Err(error.to_owned()));
         }
-        assert_eq!(published("8000:80/udp").unwrap().container, "80/udp");
+        assert_eq!(published("8000:80/tcp").unwrap().ip, "0.0.0.0");
     }
 }

@@ -158,6 +158,6 @@ mod tests {
         assert!(container.service.unwrap_err().starts_with("unknown field `nonsense`"));
         let never = serde_json::json!({"State": {"Status": "created", "StartedAt": "0001-01-01T00:00:00Z"}});
         let never = inspected(&serde_json::from_value(never).unwrap());
-        assert_eq!(never, Inspected { state: State::Created, restarts: 0, started_at: None });
+        assert_eq!((never.state, never.restarts, never.started_at), (State::Created, 0, None));
     }
 }

@@ -37,9 +37,10 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
         let home = Home(facts.map_or("~", |f| f.home.as_str()));
         let mut units = Vec::new();
         for model in &host.models {
-            let there = Place { host, facts, home, gateway_host, name };
+            let asked = survey.address(name);
+            let there = Place { host, facts, asked, home, gateway_host, name };
             let Some(unit) = problems.take(model_unit(model, &there, files)) else { continue };
-            let address = problems.take(check::address((name, host), facts, gateway_host, model));
+            let address = problems.take(check::address((name, host), asked, gateway_host, model));
             routes.extend(address.iter().flat_map(|a| routes_of(model, &unit, a.as_deref(), &mut keys)));
             units.push(unit);
         }
@@ -78,6 +79,8 @@ pub fn expanded(path: &str, home: &str) -> String {
 struct Place<'a> {
     host: &'a HostSpec,
     facts: Option<&'a Facts>,
+    /// What ssh says its address is.
+    asked: Option<&'a String>,
     home: Home<'a>,
     gateway_host: &'a HostName,
     name: &'a HostName,
@@ -134,7 +137,7 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
             engine: engine.name(),
             kind: model.kind,
             api_key,
-            address: (place.name != place.gateway_host).then(|| check::address_text(place.host, place.facts)),
+            address: (place.name != place.gateway_host).then(|| check::address_text(place.host, place.asked)),
         }),
         gpus: model.gpus.clone(),
         port: model.port,

@@ -113,7 +113,7 @@ impl Files {
     pub(super) async fn offline(&self) -> Seen {
         let hosts = self.spec.hosts.keys().map(|name| (name.clone(), survey::Look::NotAsked)).collect();
         let wanted: BTreeSet<_> = self.spec.secrets().cloned().collect();
-        let survey = Survey { hosts, root_key: RootKey::Unknown };
+        let survey = Survey { hosts, ..Survey::default() };
         Seen { survey, looks: BTreeMap::new(), vault: Vault::open(wanted).await }
     }
 

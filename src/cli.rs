@@ -37,6 +37,10 @@ pub struct Common {
         global = true
     )]
     pub inventory: PathBuf,
+    /// Act only on these hosts: names, groups, `*`, joined by `,` or `:`; `!` leaves out, `&` keeps
+    /// only. The gateway's config is that of the whole cluster all the same
+    #[arg(long, value_name = "PATTERN", global = true)]
+    pub limit: Option<String>,
     /// Say more: connections, requests, times
     #[arg(short, long, global = true)]
     pub verbose: bool,

@@ -68,20 +68,22 @@ pub fn parse_ssh_args(text: &str) -> Result<SshArgs, String> {
     let mut args = SshArgs::default();
     let mut words = split_words(text)?.into_iter();
     while let Some(word) = words.next() {
+        let unknown = |what: &str| format!("`{what}` is not an option of ssh that homelab knows");
         let Some(flags) = word.strip_prefix('-').filter(|f| !f.is_empty() && !f.starts_with('-')) else {
-            return Err(format!("`{word}` is not an option of ssh that homelab knows"));
+            return Err(unknown(&word));
         };
         for (at, flag) in flags.char_indices() {
             if let Some(option) = plain_flag(flag) {
                 args.options.extend(option.map(|(k, v)| (k.to_owned(), v.to_owned())));
                 continue;
             }
+            let keyword = valued_flag(flag).ok_or_else(|| unknown(&format!("-{flag}")))?;
             let rest = &flags[at + flag.len_utf8()..];
             let value = match rest {
                 "" => words.next().ok_or_else(|| format!("`-{flag}` needs a value"))?,
                 rest => rest.to_owned(),
             };
-            args.add(valued_flag(flag, &value)?);
+            args.add(option(keyword, &value)?);
             break;
         }
     }
@@ -122,9 +124,10 @@ fn plain_flag(flag: char) -> Option<Option<(&'static str, &'static str)>> {
     })
 }
 
-fn valued_flag(flag: char, value: &str) -> Result<(String, String), String> {
-    let keyword = match flag {
-        'o' => return keyword_and_value(value),
+/// Flags with a value, and the keyword for it; `-o` brings its own.
+fn valued_flag(flag: char) -> Option<&'static str> {
+    Some(match flag {
+        'o' => "",
         'i' => "IdentityFile",
         'p' => "Port",
         'J' => "ProxyJump",
@@ -135,8 +138,14 @@ fn valued_flag(flag: char, value: &str) -> Result<(String, String), String> {
         'c' => "Ciphers",
         'm' => "MACs",
         'I' => "PKCS11Provider",
-        _ => return Err(format!("`-{flag}` is not an option of ssh that homelab knows")),
-    };
+        _ => return None,
+    })
+}
+
+fn option(keyword: &str, value: &str) -> Result<(String, String), String> {
+    if keyword.is_empty() {
+        return keyword_and_value(value);
+    }
     let spaced = value.contains(char::is_whitespace);
     Ok((keyword.to_owned(), if spaced { format!("\"{value}\"") } else { value.to_owned() }))
 }

@@ -90,7 +90,7 @@ compose_service! {
 /// A port as it is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
-    /// The address of the host it is published on; empty or `0.0.0.0` is every one.
+    /// The address of the host it is published on; `0.0.0.0` is every one.
     pub ip: String,
     /// The port on the host.
     pub host: u16,
@@ -104,16 +104,17 @@ impl Published {
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.strip_suffix("/tcp").unwrap_or(text);
         let (rest, container) = text.rsplit_once(':')?;
-        let (ip, host) = rest.rsplit_once(':').unwrap_or(("", rest));
+        let (ip, host) = rest.rsplit_once(':').unwrap_or(("0.0.0.0", rest));
         let ip = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
-        Some(Self { ip: ip.to_owned(), host: host.parse().ok()?, container: container.parse().ok()? })
+        let port = |text: &str| text.parse().ok().filter(|port| *port != 0);
+        Some(Self { ip: ip.to_owned(), host: port(host)?, container: port(container)? })
     }
 
     /// Where the host itself reaches it.
     #[must_use]
     pub fn local_address(&self) -> &str {
         match self.ip.as_str() {
-            "" | "0.0.0.0" => "127.0.0.1",
+            "0.0.0.0" => "127.0.0.1",
             "::" => "::1",
             ip => ip,
         }

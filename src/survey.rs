@@ -15,6 +15,9 @@ pub struct Survey {
     pub hosts: BTreeMap<HostName, Look>,
     /// Whether the gateway's host holds the root key.
     pub root_key: RootKey,
+    /// What `ssh -G` says of hosts that could not be seen: a host that is down keeps its address,
+    /// or the gateway's config would change because of it.
+    pub addresses: BTreeMap<HostName, String>,
 }
 
 /// Whether there is a root key, from which the keys nobody supplied are derived.
@@ -170,6 +173,13 @@ pub enum Health {
 }
 
 impl Survey {
+    /// What `ssh -G` says the host's address is, as far as anybody asked.
+    #[must_use]
+    pub fn address(&self, host: &HostName) -> Option<&String> {
+        let seen = self.seen(host).and_then(|seen| seen.facts.address.as_ref());
+        seen.or_else(|| self.addresses.get(host))
+    }
+
     /// The host, if it was seen.
     #[must_use]
     pub fn seen(&self, host: &HostName) -> Option<&Seen> {

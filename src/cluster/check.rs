@@ -128,24 +128,23 @@ pub(super) fn runtime(model: &ModelSpec, host: &HostName, facts: Option<&Facts>)
         .hint("install the NVIDIA Container Toolkit there, or say `gpu: none` to run it on the CPU"))
 }
 
-/// How other hosts reach a host.
-pub(super) fn address_text(host: &HostSpec, facts: Option<&Facts>) -> String {
-    let asked = facts.and_then(|f| f.address.clone());
-    host.address.clone().or(asked).unwrap_or_else(|| host.connection.address.clone())
+/// How other hosts reach a host: as the user says, else what ssh connects to.
+pub(super) fn address_text(host: &HostSpec, asked: Option<&String>) -> String {
+    host.address.as_ref().or(asked).unwrap_or(&host.connection.address).clone()
 }
 
 /// How the gateway reaches a model: the address, or nothing on its own host, where the Compose
 /// network leads to it.
 pub(super) fn address(
     (name, host): (&HostName, &HostSpec),
-    facts: Option<&Facts>,
+    asked: Option<&String>,
     gateway_host: &HostName,
     model: &ModelSpec,
 ) -> Result<Option<String>, Diagnostic> {
     if name == gateway_host {
         return Ok(None);
     }
-    let address = address_text(host, facts);
+    let address = address_text(host, asked);
     let ip = model.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
     if is_loopback(ip) {
         return Err(Diagnostic::error(

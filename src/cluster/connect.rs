@@ -43,7 +43,7 @@ fn home_expanded(path: &str) -> std::path::PathBuf {
 fn ssh_options(vars: &HostVars, problems: &mut Diagnostics) -> Vec<(String, String)> {
     let mut options = Vec::new();
     for name in ["ansible_ssh_common_args", "ansible_ssh_extra_args"] {
-        let Some(node) = problems.take(vars.value(name)).flatten() else { continue };
+        let Some(node) = vars.value_noting(name, problems) else { continue };
         let Some(args) = problems.take(parsed(&node, parse_ssh_args)) else { continue };
         if args.host_key_checking_dropped {
             problems.push(

@@ -14,9 +14,9 @@ const READY_TIMEOUT: u64 = 30 * 60;
 
 /// All models of a host.
 pub(super) fn read_all(vars: &HostVars, problems: &mut Diagnostics) -> Vec<ModelSpec> {
-    let ours = problems.take(vars.value("homelab_models")).flatten();
+    let ours = vars.value_noting("homelab_models", problems);
     let typed_as = if ours.is_some() { "homelab_models" } else { "models" };
-    let Some(node) = ours.or_else(|| problems.take(vars.value("models")).flatten()) else { return vec![] };
+    let Some(node) = ours.or_else(|| vars.value_noting("models", problems)) else { return vec![] };
     if node.value == Value::Null {
         return vec![];
     }

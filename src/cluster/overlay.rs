@@ -38,7 +38,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Overlay {
     for (key, _) in KEYS.iter().filter(|(_, who)| *who == Who::User) {
         let value = match *key {
             "environment" => fields.parse(key, |node| environment(node, &mut overlay.secrets)),
-            "labels" => fields.parse(key, |node| labels(node)),
+            "labels" => fields.parse(key, labels),
             "restart" => fields.parse(key, restart),
             "volumes" => fields.parse(key, volumes),
             "networks" | "devices" | "group_add" | "cap_add" | "security_opt" | "entrypoint" => {

@@ -37,9 +37,10 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
         let home = Home(facts.map_or("~", |f| f.home.as_str()));
         let mut units = Vec::new();
         for model in &host.models {
-            let there = Place { host, facts, home, gateway_host, name };
+            let asked = survey.address(name);
+            let there = Place { host, facts, asked, home, gateway_host, name };
             let Some(unit) = problems.take(model_unit(model, &there, files)) else { continue };
-            let address = problems.take(check::address((name, host), facts, gateway_host, model));
+            let address = problems.take(check::address((name, host), asked, gateway_host, model));
             routes.extend(address.iter().flat_map(|a| routes_of(model, &unit, a.as_deref(), &mut keys)));
             units.push(unit);
         }
@@ -78,6 +79,8 @@ pub fn expanded(path: &str, home: &str) -> String {
 struct Place<'a> {
     host: &'a HostSpec,
     facts: Option<&'a Facts>,
+    /// What ssh says its address is.
+    asked: Option<&'a String>,
     home: Home<'a>,
     gateway_host: &'a HostName,
     name: &'a HostName,
@@ -117,12 +120,7 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
     base.labels.insert(label::KIND.to_owned(), model.kind.word().to_owned());
     gpu_access(&model.gpus, &mut base);
     let api_key = model.api_key.then(|| SecretRef::model(&model.name));
-    let mut secrets = model.overlay.secrets.clone();
-    let token =
-        place.host.hf_token.as_ref().filter(|_| !model.overlay.service.environment.contains_key("HF_TOKEN"));
-    if let Some(token) = token {
-        secrets.entry("HF_TOKEN".to_owned()).or_insert_with(|| token.clone());
-    }
+    let mut secrets = secrets(model, place.host);
     if let (Some(variable), Some(key)) = (draft.api_key_variable, &api_key) {
         secrets.insert(variable.to_owned(), key.clone());
     }
@@ -139,12 +137,22 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
             engine: engine.name(),
             kind: model.kind,
             api_key,
-            address: (place.name != place.gateway_host).then(|| check::address_text(place.host, place.facts)),
+            address: (place.name != place.gateway_host).then(|| check::address_text(place.host, place.asked)),
         }),
         gpus: model.gpus.clone(),
         port: model.port,
         ready_timeout: model.ready_timeout,
     })
+}
+
+/// The user's own secrets for a model, with the host's Hugging Face token unless the model has one.
+fn secrets(model: &ModelSpec, host: &HostSpec) -> BTreeMap<String, SecretRef> {
+    let mut secrets = model.overlay.secrets.clone();
+    let plain = model.overlay.service.environment.contains_key("HF_TOKEN");
+    if let Some(token) = host.hf_token.as_ref().filter(|_| !plain) {
+        secrets.entry("HF_TOKEN".to_owned()).or_insert_with(|| token.clone());
+    }
+    secrets
 }
 
 fn labels(role: &str, engine: &str, health: &str, gpus: &Gpus) -> BTreeMap<String, String> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::connection::Connection;
-use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
 use crate::engine::{Engine, Gpus, Kind};
 use crate::gateway::Options;
 use crate::inventory::{HostVars, Inventory, Node, parsed};
@@ -133,11 +133,31 @@ pub fn read(inventory: &Inventory, with_vars: bool) -> Result<Spec, Diagnostics>
             .push(Diagnostic::everywhere("the inventory names no host").hint("add one below all: hosts:"));
         return Err(problems);
     };
+    without_repetition(&mut problems);
     if problems.has_errors() { Err(problems) } else { Ok(Spec { project, hosts, warnings: problems }) }
 }
 
+/// Hosts of one group share its mistakes, and what is an error here may have been a warning before.
+fn without_repetition(problems: &mut Diagnostics) {
+    let errors: Vec<Origin> = problems
+        .0
+        .iter()
+        .filter(|d| d.severity == Severity::Error)
+        .filter_map(|d| d.origin.clone())
+        .collect();
+    let mut kept: Vec<Diagnostic> = Vec::new();
+    for problem in std::mem::take(&mut problems.0) {
+        let outdone = problem.severity == Severity::Warning
+            && problem.origin.as_ref().is_some_and(|o| errors.contains(o));
+        if !outdone && !kept.contains(&problem) {
+            kept.push(problem);
+        }
+    }
+    problems.0 = kept;
+}
+
 fn project_of(vars: &HostVars, problems: &mut Diagnostics) -> (ProjectName, Option<Origin>) {
-    let node = problems.take(vars.value("homelab_project")).flatten();
+    let node = vars.value_noting("homelab_project", problems);
     let typed =
         node.as_ref().and_then(|node| problems.take(parsed(node, |text| text.parse::<ProjectName>())));
     (typed.unwrap_or_else(ProjectName::homelab), node.map(|n| n.origin))
@@ -150,7 +170,7 @@ pub(super) fn variable<T>(
     problems: &mut Diagnostics,
     read: impl FnOnce(&Node) -> Result<T, Diagnostic>,
 ) -> Option<T> {
-    let node = problems.take(vars.value(name)).flatten()?;
+    let node = vars.value_noting(name, problems)?;
     if node.value == crate::inventory::Value::Null {
         return None;
     }
@@ -198,12 +218,12 @@ fn remote_path(text: &str) -> Result<String, String> {
 }
 
 fn read_gateway(vars: &HostVars, problems: &mut Diagnostics) -> Option<GatewaySpec> {
-    let ours = problems.take(vars.value("homelab_gateway")).flatten();
-    let node = ours.or_else(|| problems.take(vars.value("gateway")).flatten())?;
+    let ours = vars.value_noting("homelab_gateway", problems);
+    let node = ours.or_else(|| vars.value_noting("gateway", problems))?;
     let map = problems.take(node.as_map())?;
     let mut fields = crate::inventory::Fields::new(map, "the gateway");
     let image = variable(vars, "litellm_image", problems, Node::as_text);
-    let options = crate::gateway::read(&mut fields, &node.origin, |node| secret(node));
+    let options = crate::gateway::read(&mut fields, &node.origin, secret);
     let mut overlay = super::overlay::read(&mut fields);
     if overlay.service.image.is_empty() {
         overlay.service.image = image.unwrap_or_default();

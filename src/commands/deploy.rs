@@ -45,7 +45,7 @@ async fn go_on(
     args: &DeployArgs,
 ) -> Result<Exit> {
     if !args.json {
-        ui::plan(plan, desired.hosts.len(), false)?;
+        ui::plan(plan, files.within.len(), false)?;
     }
     if plan.stages.is_empty() {
         ui::errors::blocked(&plan.blocked);
@@ -64,6 +64,10 @@ async fn go_on(
     }
     ui::errors::blocked(&plan.blocked);
     ui::outcome(plan, &outcome, &after, desired)?;
+    if outcome.failures.is_empty() && !stopped && plan.blocked.is_empty() && after.is_empty() {
+        let rows = plan::status(desired, &seen.survey, &after);
+        ui::gateway(desired, &rows);
+    }
     Ok(match (stopped, outcome.failures.is_empty() && plan.blocked.is_empty() && after.is_empty()) {
         (true, _) => Exit::Interrupted,
         (false, true) => Exit::Done,
@@ -96,5 +100,5 @@ async fn settled(files: &Files, seen: &Seen, outcome: &Outcome, plan: &Plan) -> 
     }
     let survey = files.look_again(&seen.survey, &seen.looks).await;
     let desired = files.desired(&files.resolve(&survey)?, &seen.vault)?;
-    Ok(plan::plan(&desired, &survey))
+    Ok(plan::plan(&desired, &survey).limited_to(&files.within))
 }

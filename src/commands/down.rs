@@ -13,7 +13,7 @@ use crate::ui;
 pub(super) async fn run(common: &Common, args: &DownArgs) -> Result<Exit> {
     let files = prepare::files(common)?;
     let mut seen = ui::progress::looking(files.look()).await;
-    let plan = plan::down(&files.spec.project, &seen.survey);
+    let plan = plan::down(&files.spec.project, &seen.survey).limited_to(&files.within);
     let dirs = files.spec.hosts.iter().map(|(name, host)| {
         let home = seen.survey.seen(name).map_or("~", |s| s.facts.home.as_str());
         (name.clone(), crate::cluster::expanded(&host.dir, home))
@@ -23,7 +23,7 @@ pub(super) async fn run(common: &Common, args: &DownArgs) -> Result<Exit> {
         ui::out("Nothing to remove.\n")?;
         Exit::Done
     } else {
-        ui::plan(&plan, desired.hosts.len(), false)?;
+        ui::plan(&plan, files.within.len(), false)?;
         if plan.stages.is_empty() || (!args.yes && !ui::confirm(&plan)?) {
             ui::errors::blocked(&plan.blocked);
             Exit::Failed

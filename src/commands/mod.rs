@@ -27,15 +27,21 @@ pub async fn run(cli: Cli) -> Exit {
     };
     match ended {
         Ok(exit) => exit,
-        Err(error) => match error.downcast_ref::<Diagnostics>() {
-            Some(diagnostics) => {
-                ui::errors::diagnostics(diagnostics);
-                Exit::Files
-            }
-            None => {
-                ui::errors::unexpected(&error);
-                Exit::Failed
-            }
-        },
+        Err(error) => explain(&error),
+    }
+}
+
+/// Says what ended a verb, if it has not been said.
+fn explain(error: &anyhow::Error) -> Exit {
+    if let Some(diagnostics) = error.downcast_ref::<Diagnostics>() {
+        ui::errors::diagnostics(diagnostics);
+        return Exit::Files;
+    }
+    match error.downcast_ref::<prepare::Said>() {
+        Some(said) => said.0,
+        None => {
+            ui::errors::unexpected(error);
+            Exit::Failed
+        }
     }
 }

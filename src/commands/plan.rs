@@ -13,8 +13,8 @@ pub(super) async fn run(common: &Common, args: &PlanArgs) -> Result<Exit> {
     let planned = files.plan(&seen);
     ui::verbose::connections(common.verbose, &seen.looks);
     seen.close().await;
-    let (desired, plan) = planned?;
-    ui::plan(&plan, desired.hosts.len(), args.json)?;
+    let (_, plan) = planned?;
+    ui::plan(&plan, files.within.len(), args.json)?;
     Ok(match (plan.blocked.is_empty(), plan.is_empty()) {
         (false, _) => Exit::Failed,
         (true, false) if args.detailed_exitcode => Exit::Pending,

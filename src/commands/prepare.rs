@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
+use super::Exit;
 use crate::cli::Common;
 use crate::cluster::{self, Cluster, LocalFiles, Spec};
 use crate::desired::{self, Desired, Overrides, TEMPLATES};
@@ -24,7 +25,21 @@ pub(super) struct Files {
     pub(super) spec: Spec,
     locals: LocalFiles,
     pub(super) overrides: Overrides,
+    /// The hosts to act on.
+    pub(super) within: BTreeSet<HostName>,
 }
+
+/// The error of a verb that has said already what is wrong.
+#[derive(Debug)]
+pub(super) struct Said(pub(super) Exit);
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("see above")
+    }
+}
+
+impl std::error::Error for Said {}
 
 /// What was seen, and the means to go on.
 pub(super) struct Seen {
@@ -36,12 +51,20 @@ pub(super) struct Seen {
 /// Reads the inventory and every file it names. Warnings are shown.
 pub(super) fn files(common: &Common) -> Result<Files> {
     let inventory = inventory::load(&common.inventory, std::env::vars().collect())?;
+    let within = match common.limit.as_deref().map(|pattern| inventory.select(pattern)) {
+        None => inventory.hosts.keys().cloned().collect(),
+        Some(Ok(hosts)) => hosts,
+        Some(Err(why)) => {
+            ui::errors::plain(&format!("--limit: {why}"), None);
+            return Err(Said(Exit::Usage).into());
+        }
+    };
     let overrides = overrides(&inventory);
     let spec = cluster::read(&inventory, !overrides.is_empty())?;
     ui::errors::diagnostics(&spec.warnings);
     let read = |path: &str| std::fs::read(inventory.dir.join(path)).map_err(|e| e.to_string());
     let locals = spec.local_files().map(|file| (file.path.clone(), read(&file.path))).collect();
-    Ok(Files { spec, locals, overrides })
+    Ok(Files { spec, locals, overrides, within })
 }
 
 /// The user's own templates, from `templates/` beside the inventory.
@@ -90,7 +113,7 @@ impl Files {
     pub(super) async fn offline(&self) -> Seen {
         let hosts = self.spec.hosts.keys().map(|name| (name.clone(), survey::Look::NotAsked)).collect();
         let wanted: BTreeSet<_> = self.spec.secrets().cloned().collect();
-        let survey = Survey { hosts, root_key: RootKey::Unknown };
+        let survey = Survey { hosts, ..Survey::default() };
         Seen { survey, looks: BTreeMap::new(), vault: Vault::open(wanted).await }
     }
 
@@ -134,10 +157,29 @@ impl Files {
         Ok(desired::render(cluster, &vault.versions(secrets.iter()), &self.overrides)?)
     }
 
-    /// What every host should have, and the plan that leads there.
+    /// What every host should have, and the plan that leads there. Without the value of a secret
+    /// nobody can tell whether what uses it is as it should be.
+    ///
+    /// # Errors
+    /// What the files get wrong; nothing but the sign to stop where secrets could not be read,
+    /// which is said already.
     pub(super) fn plan(&self, seen: &Seen) -> Result<(Desired, Plan)> {
+        let unread: Vec<_> = seen.vault.unread().collect();
+        if !unread.is_empty() && !seen.looks.is_empty() {
+            unread.iter().for_each(|why| ui::errors::failure("this machine", None, why));
+            return Err(Said(Exit::Failed).into());
+        }
         let desired = self.desired(&self.resolve(&seen.survey)?, &seen.vault)?;
-        let plan = plan::plan(&desired, &seen.survey);
+        let plan = plan::plan(&desired, &seen.survey).limited_to(&self.within);
+        let makes_key = seen.survey.root_key == RootKey::Absent && !seen.looks.is_empty();
+        if makes_key && desired.gateway.as_ref().is_some_and(|gateway| !self.within.contains(gateway)) {
+            let hint = "the first deploy makes the root key on the gateway's host: take it into --limit";
+            ui::errors::plain(
+                "there is no root key yet, and --limit leaves the gateway's host out",
+                Some(hint),
+            );
+            return Err(Said(Exit::Failed).into());
+        }
         Ok((desired, plan))
     }
 }

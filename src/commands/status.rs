@@ -16,7 +16,8 @@ pub(super) async fn run(common: &Common, args: &StatusArgs) -> Result<Exit> {
     let survey = seen.survey.clone();
     seen.close().await;
     let (desired, plan) = planned?;
-    let rows = plan::status(&desired, &survey, &plan);
+    let mut rows = plan::status(&desired, &survey, &plan);
+    rows.retain(|row| files.within.contains(&row.host));
     ui::status::show(&rows, args.json)?;
     Ok(if rows.iter().all(plan::Row::is_fine) { Exit::Done } else { Exit::Failed })
 }

@@ -29,7 +29,7 @@ pub struct Options {
     /// The port on its host.
     pub port: Port,
     /// Which names stand in for a name that fails, in order.
-    pub fallbacks: BTreeMap<String, (Origin, Vec<(String, Origin)>)>,
+    pub fallbacks: Fallbacks,
     /// How often a failed request is tried again before its fallback.
     pub num_retries: u64,
     /// Seconds until a request without streaming is given up.
@@ -43,6 +43,9 @@ pub struct Options {
     /// How long it may take to answer, in seconds.
     pub ready_timeout: u64,
 }
+
+/// Names that stand in for a name, each with the place where it is typed.
+pub type Fallbacks = BTreeMap<String, (Origin, Vec<(String, Origin)>)>;
 
 /// A name at the gateway and one backend that serves it.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,7 +101,7 @@ pub fn read(
     }
 }
 
-fn fallbacks(node: &Node) -> Result<BTreeMap<String, (Origin, Vec<(String, Origin)>)>, Diagnostic> {
+fn fallbacks(node: &Node) -> Result<Fallbacks, Diagnostic> {
     let mut all = BTreeMap::new();
     for entry in &node.as_map()?.0 {
         let one = |n: &Node| Ok((n.as_text()?, n.origin.clone()));

@@ -3,4 +3,6 @@
 
 mod litellm;
 
-pub use litellm::{CONFIG_PATH, HEALTH, NAME, Options, Route, bracketed, config, published, read, service};
+pub use litellm::{
+    CONFIG_PATH, Fallbacks, HEALTH, NAME, Options, Route, bracketed, config, published, read, service,
+};

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::body::{Placed, container_body, network_labels};
+use super::failure;
 use super::hands::Hands;
 use super::vault::Vault;
 use super::wait::{Tell, Waiting, reach};
-use super::{failure, hinted};
 use crate::desired::{Desired, DesiredHost};
 use crate::names::{HostName, Secret, ServiceName};
 use crate::plan::{Action, ROOT_KEY_FILE, container_name, previous_name};
@@ -78,9 +78,12 @@ impl Act<'_> {
             // The sender lives as long as the deploy; if it is gone, nobody can ask to stop.
             Ok(_) = stop.wait_for(|stop| *stop), if waits => Err(failure(self.words, "interrupted")),
         };
-        done.map_err(
-            |why| if why.step.is_empty() { Failure { step: self.words.to_owned(), ..why } } else { why },
-        )
+        // People know services, not container ids.
+        let worded = |why: Failure| match why.step.contains(" container ") {
+            true => Failure { step: self.words.to_owned(), ..why },
+            false => why,
+        };
+        done.map_err(worded)
     }
 
     async fn perform(&self, action: &Action) -> Result<Option<String>, Failure> {
@@ -124,7 +127,7 @@ impl Act<'_> {
     }
 
     fn waiting<'b>(&'b self, id: &'b str) -> Waiting<'b> {
-        Waiting { hands: self.hands, id, step: self.words, tell: self.tell }
+        Waiting::new(self.hands, id, self.words, self.tell)
     }
 
     fn site(&self) -> Result<&DesiredHost, Failure> {
@@ -187,21 +190,8 @@ impl Act<'_> {
             Err(why) => {
                 // One that never ran leads nowhere; its name must be free for the next try.
                 let _ = self.hands.remove(&id).await;
-                Err(self.start_hint(why, desired.port.get()))
+                Err(why)
             }
-        }
-    }
-
-    fn start_hint(&self, why: Failure, port: u16) -> Failure {
-        let taken =
-            why.what.contains("port is already allocated") || why.what.contains("address already in use");
-        match taken {
-            true => hinted(
-                self.words,
-                format!("port {port} is taken on the host"),
-                "stop what holds it, or choose another `port`",
-            ),
-            false => why,
         }
     }
 

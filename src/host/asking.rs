@@ -24,11 +24,40 @@ pub(super) fn question(model: &ModelName, kind: Kind) -> (&'static str, Value) {
     }
 }
 
+/// Why something is not an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It may be one if asked again.
+    Yet(String),
+    /// The server understood and said no.
+    Ever(String),
+}
+
+impl Refusal {
+    /// A refusal with that HTTP status.
+    fn with(status: u16, why: String) -> Self {
+        match status {
+            // Too early, too much at once: said by servers that are coming up.
+            408 | 425 | 429 => Self::Yet(why),
+            200 | 400..500 => Self::Ever(why),
+            _ => Self::Yet(why),
+        }
+    }
+
+    /// The same about something that was asked.
+    pub(super) fn of(self, what: &str) -> Self {
+        match self {
+            Self::Yet(why) => Self::Yet(format!("{what}: {why}")),
+            Self::Ever(why) => Self::Ever(format!("{what}: {why}")),
+        }
+    }
+}
+
 /// Whether a reply is an answer of that kind.
 ///
 /// # Errors
 /// What it is instead.
-pub(super) fn is_answer(kind: Kind, reply: &Reply) -> Result<(), String> {
+pub(super) fn is_answer(kind: Kind, reply: &Reply) -> Result<(), Refusal> {
     let (list, item) = match kind {
         Kind::Chat => ("choices", "message"),
         Kind::Completion => ("choices", "text"),
@@ -39,23 +68,34 @@ pub(super) fn is_answer(kind: Kind, reply: &Reply) -> Result<(), String> {
     let first = body.as_ref().and_then(|b| b.get(list)?.get(0)?.get(item));
     match (reply.status, first) {
         (200, Some(value)) if !value.is_null() => Ok(()),
-        (200, _) => Err(format!("it answered, but without `{list}[0].{item}`: {}", shortened(&reply.body))),
-        (status, _) => Err(format!("it answered {status}: {}", shortened(&reply.body))),
+        (200, _) => {
+            let why = format!("it answered, but without `{list}[0].{item}`: {}", shortened(&reply.body));
+            Err(Refusal::Ever(why))
+        }
+        (status, _) => {
+            Err(Refusal::with(status, format!("it answered {status}: {}", shortened(&reply.body))))
+        }
     }
 }
 
-/// The names in an OpenAI model list.
+/// Whether an OpenAI model list has all `names`.
 ///
 /// # Errors
-/// What it is instead.
-pub(super) fn listed(reply: &Reply) -> Result<Vec<String>, String> {
+/// What is missing, or what it is instead.
+pub(super) fn lists(names: &[String], reply: &Reply) -> Result<(), Refusal> {
     if reply.status != 200 {
-        return Err(format!("/v1/models answers {}: {}", reply.status, shortened(&reply.body)));
+        let why = format!("/v1/models answers {}: {}", reply.status, shortened(&reply.body));
+        return Err(Refusal::with(reply.status, why));
     }
-    let body: Value =
-        serde_json::from_slice(&reply.body).map_err(|e| format!("/v1/models is not JSON: {e}"))?;
-    let data = body.get("data").and_then(Value::as_array).ok_or("/v1/models has no `data`")?;
-    Ok(data.iter().filter_map(|m| m.get("id")?.as_str()).map(clean).collect())
+    let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
+    let Some(data) = body.as_ref().and_then(|b| b.get("data")?.as_array()) else {
+        return Err(Refusal::Ever("/v1/models has no `data`".to_owned()));
+    };
+    let there: Vec<String> = data.iter().filter_map(|m| m.get("id")?.as_str()).map(clean).collect();
+    match names.iter().find(|name| !there.contains(name)) {
+        None => Ok(()),
+        Some(name) => Err(Refusal::Ever(format!("it does not list {name}, only {}", there.join(", ")))),
+    }
 }
 
 /// The first words of a body, fit to be shown.
@@ -77,19 +117,19 @@ mod tests {
     fn an_answer_is_judged_by_its_kind() {
         let chat = r#"{"choices":[{"message":{"content":""}}]}"#;
         assert_eq!(is_answer(Kind::Chat, &reply(200, chat)), Ok(()));
-        assert!(is_answer(Kind::Embedding, &reply(200, chat)).unwrap_err().contains("data[0].embedding"));
-        assert_eq!(
-            is_answer(Kind::Chat, &reply(401, "no\u{1b}[2Jkey")),
-            Err("it answered 401: nokey".into())
-        );
+        let other = is_answer(Kind::Embedding, &reply(200, chat)).unwrap_err();
+        assert!(matches!(other, Refusal::Ever(why) if why.contains("data[0].embedding")));
+        let no = Refusal::Ever("it answered 401: nokey".into());
+        assert_eq!(is_answer(Kind::Chat, &reply(401, "no\u{1b}[2Jkey")), Err(no));
+        assert!(matches!(is_answer(Kind::Chat, &reply(500, "")), Err(Refusal::Yet(_))));
     }
 
     #[test]
-    fn a_model_list_gives_its_names() {
-        assert_eq!(
-            listed(&reply(200, r#"{"data":[{"id":"a"},{"id":"b"}]}"#)),
-            Ok(vec!["a".into(), "b".into()])
-        );
-        assert!(listed(&reply(200, "[]")).is_err());
+    fn a_model_list_must_have_every_name() {
+        let list = reply(200, r#"{"data":[{"id":"a"},{"id":"b"}]}"#);
+        assert_eq!(lists(&["a".into(), "b".into()], &list), Ok(()));
+        let missing = Refusal::Ever("it does not list c, only a, b".into());
+        assert_eq!(lists(&["c".into()], &list), Err(missing));
+        assert!(lists(&[], &reply(200, "[]")).is_err());
     }
 }

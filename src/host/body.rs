@@ -10,7 +10,7 @@ use bollard::models::{
 use sha2::{Digest as _, Sha256};
 
 use crate::names::{ProjectName, Secret, ServiceName};
-use crate::service::{Service, label};
+use crate::service::{Published, Service, label};
 
 /// A service and where it belongs.
 #[derive(Clone, Copy, Debug)]
@@ -65,11 +65,20 @@ pub fn container_body(
         cmd: service.command.clone(),
         env: Some(plain.chain(hidden).collect()),
         labels: Some(labels(placed)?),
-        exposed_ports: Some(published.iter().map(|p| p.container.clone()).collect()),
+        exposed_ports: Some(published.iter().map(tcp).collect()),
         host_config: Some(host_config(placed, published)?),
         networking_config: Some(NetworkingConfig { endpoints_config: Some(endpoints(placed)) }),
         ..ContainerCreateBody::default()
     })
+}
+
+fn published(text: &str) -> Result<Published, String> {
+    Published::parse(text).ok_or_else(|| format!("`{text}` is not a port as in 0.0.0.0:8000:8000"))
+}
+
+/// A port in a container, in the Engine's words.
+fn tcp(port: &Published) -> String {
+    format!("{}/tcp", port.container)
 }
 
 fn host_config(placed: &Placed<'_>, published: Vec<Published>) -> Result<HostConfig, String> {
@@ -79,8 +88,9 @@ fn host_config(placed: &Placed<'_>, published: Vec<Published>) -> Result<HostCon
     };
     let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
     for port in published {
-        let binding = PortBinding { host_ip: Some(port.ip), host_port: Some(port.host) };
-        bindings.entry(port.container).or_default().get_or_insert_default().push(binding);
+        let container = tcp(&port);
+        let binding = PortBinding { host_ip: Some(port.ip), host_port: Some(port.host.to_string()) };
+        bindings.entry(container).or_default().get_or_insert_default().push(binding);
     }
     let ulimit = |(name, limit): (&String, &crate::service::Ulimit)| ResourcesUlimits {
         name: Some(name.clone()),
@@ -143,36 +153,12 @@ fn networks(placed: &Placed<'_>) -> Vec<String> {
 }
 
 fn endpoints(placed: &Placed<'_>) -> HashMap<String, EndpointSettings> {
-    let alias = || EndpointSettings {
-        aliases: Some(vec![placed.container_name(), placed.name.to_string()]),
+    let endpoint = |network: &str| EndpointSettings {
+        // Docker's own bridge knows no names and refuses them.
+        aliases: (network != "bridge").then(|| vec![placed.container_name(), placed.name.to_string()]),
         ..EndpointSettings::default()
     };
-    networks(placed).into_iter().map(|name| (name, alias())).collect()
-}
-
-/// A published port, in the Engine's words.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Published {
-    /// The address on the host it listens on.
-    pub(super) ip: String,
-    /// The port on the host.
-    pub(super) host: String,
-    /// The port in the container with its protocol: `8000/tcp`.
-    pub(super) container: String,
-}
-
-/// Reads `[HOST_IP:]HOST_PORT:CONTAINER_PORT[/PROTOCOL]`.
-pub(super) fn published(text: &str) -> Result<Published, String> {
-    let bad = || format!("`{text}` is not a port as in 0.0.0.0:8000:8000");
-    let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let (outer, container) = ports.rsplit_once(':').ok_or_else(bad)?;
-    let (ip, host) = outer.rsplit_once(':').unwrap_or(("0.0.0.0", outer));
-    let number = |text: &str| text.parse::<u16>().is_ok_and(|n| n != 0);
-    if !number(host) || !number(container) || !["tcp", "udp", "sctp"].contains(&protocol) {
-        return Err(bad());
-    }
-    let ip = ip.trim_start_matches('[').trim_end_matches(']');
-    Ok(Published { ip: ip.to_owned(), host: host.to_owned(), container: format!("{container}/{protocol}") })
+    networks(placed).into_iter().map(|name| (name.clone(), endpoint(&name))).collect()
 }
 
 /// A bind with its source made absolute: `./x` lies beside the Compose file.
@@ -212,4 +198,89 @@ fn restart_policy(text: Option<&str>) -> Result<RestartPolicy, String> {
         }
     };
     Ok(RestartPolicy { name: Some(name), maximum_retry_count: count })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn body(service: &Service) -> Result<ContainerCreateBody, String> {
+        let (project, name) = (ProjectName::new("home").unwrap(), ServiceName::new("qwen3-4b").unwrap());
+        let placed = Placed { project: &project, name: &name, service, dir: "/home/lab/homelab/home" };
+        container_body(&placed, &[("VLLM_API_KEY".to_owned(), Secret::new("sk-1".into()))])
+    }
+
+    const FULL: &str = r#"{
+        "image": "vllm/vllm-openai:v0.33.0", "entrypoint": ["vllm", "serve"], "command": ["a", "--b"],
+        "environment": {"A": "1"}, "env_file": ["./qwen.env"], "ports": ["127.0.0.1:8000:80", "[::1]:8001:80"],
+        "volumes": ["/srv/hf:/root/.cache/huggingface", "./x.yml:/x.yml:ro"], "ipc": "host",
+        "shm_size": 1024, "ulimits": {"memlock": -1, "stack": {"soft": 1, "hard": 2}},
+        "devices": ["/dev/dri", "/dev/a:/dev/b:r"], "group_add": ["video"], "cap_add": ["IPC_LOCK"],
+        "security_opt": ["seccomp=unconfined"], "networks": ["default", "proxy"], "mem_limit": "2g",
+        "restart": "on-failure:3", "runtime": "nvidia", "labels": {"dev.homelab.role": "model"}
+    }"#;
+
+    #[test]
+    fn a_whole_service_becomes_what_compose_would_ask_for() {
+        let service: Service = serde_json::from_str(FULL).unwrap();
+        let body = body(&service).unwrap();
+        assert_eq!(body.env, Some(vec!["A=1".to_owned(), "VLLM_API_KEY=sk-1".to_owned()]));
+        assert_eq!(body.exposed_ports, Some(vec!["80/tcp".to_owned(), "80/tcp".to_owned()]));
+        let host = body.host_config.unwrap();
+        let said = serde_json::to_value(&host).unwrap();
+        let expected = serde_json::json!({
+            "NetworkMode": "home_default", "IpcMode": "host", "Runtime": "nvidia",
+            "Memory": 2_147_483_648_i64, "ShmSize": 1024,
+            "Binds": ["/srv/hf:/root/.cache/huggingface", "/home/lab/homelab/home/x.yml:/x.yml:ro"],
+            "PortBindings": {"80/tcp": [
+                {"HostIp": "127.0.0.1", "HostPort": "8000"}, {"HostIp": "::1", "HostPort": "8001"}]},
+            "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3},
+            "Ulimits": [{"Name": "memlock", "Soft": -1, "Hard": -1}, {"Name": "stack", "Soft": 1, "Hard": 2}],
+            "Devices": [
+                {"PathOnHost": "/dev/dri", "PathInContainer": "/dev/dri", "CgroupPermissions": "rwm"},
+                {"PathOnHost": "/dev/a", "PathInContainer": "/dev/b", "CgroupPermissions": "r"}],
+            "GroupAdd": ["video"], "CapAdd": ["IPC_LOCK"], "SecurityOpt": ["seccomp=unconfined"]
+        });
+        assert_eq!(said, expected);
+        let endpoints = body.networking_config.unwrap().endpoints_config.unwrap();
+        let names: BTreeSet<&str> = endpoints.keys().map(String::as_str).collect();
+        assert_eq!(names, BTreeSet::from(["home_default", "proxy"]));
+        let aliases = vec!["home-qwen3-4b-1".to_owned(), "qwen3-4b".to_owned()];
+        assert_eq!(endpoints["home_default"].aliases, Some(aliases));
+    }
+
+    #[test]
+    fn the_labels_hold_the_truth_and_no_secret() {
+        let service: Service = serde_json::from_str(FULL).unwrap();
+        let labels = body(&service).unwrap().labels.unwrap();
+        assert_eq!(serde_json::from_str::<Service>(&labels[label::SERVICE]).unwrap(), service);
+        assert_eq!(labels["dev.homelab.role"], "model");
+        assert_eq!(labels[label::CONFIG_FILES], "/home/lab/homelab/home/compose.yml");
+        assert_eq!(labels[label::CONFIG_HASH].len(), 64);
+        assert!(!format!("{labels:?}").contains("sk-1"));
+    }
+
+    #[test]
+    fn a_value_of_another_form_is_named() {
+        type Spoil = fn(&mut Service);
+        let cases: [(Spoil, &str); 4] = [
+            (|s| s.ports = vec!["http:80".into()], "`http:80` is not a port as in 0.0.0.0:8000:8000"),
+            (
+                |s| s.volumes = vec!["data:/data".into()],
+                "`data:/data` has a source that is neither absolute nor starts with ./",
+            ),
+            (|s| s.devices = vec!["a:b:c:d".into()], "`a:b:c:d` is not a device as in /dev/dri:/dev/dri:rwm"),
+            (
+                |s| s.restart = Some("sometimes".into()),
+                "`sometimes` is not no, always, unless-stopped or on-failure[:N]",
+            ),
+        ];
+        for (spoil, error) in cases {
+            let mut service = Service::default();
+            spoil(&mut service);
+            assert_eq!(body(&service), Err(error.to_owned()));
+        }
+        assert_eq!(published("8000:80/tcp").unwrap().ip, "0.0.0.0");
+    }
 }

@@ -117,3 +117,47 @@ fn state_of(state: &ContainerState) -> State {
         _ => State::Dead,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_and_their_ports_are_sorted_by_whose_they_are() {
+        let all = serde_json::json!([
+            {"Id": "1", "Names": ["/home-a-1"], "State": "running",
+             "Labels": {"com.docker.compose.project": "home", "dev.homelab.service": "{}"},
+             "Ports": [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8000, "Type": "tcp"},
+                       {"IP": "::", "PrivatePort": 80, "PublicPort": 8000, "Type": "tcp"}]},
+            {"Id": "2", "Names": ["/home-hand-1"], "Labels": {"com.docker.compose.project": "home"},
+             "Ports": [{"PrivatePort": 81, "Type": "tcp"}]},
+            {"Id": "3", "Names": ["/shop"], "Labels": {},
+             "Ports": [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 80, "Type": "tcp"},
+                       {"IP": "0.0.0.0", "PrivatePort": 53, "PublicPort": 53, "Type": "udp"}]},
+            {"Id": "4", "Names": ["/other-a-1"], "Ports": [],
+             "Labels": {"com.docker.compose.project": "other", "dev.homelab.service": "{}"}}
+        ]);
+        let project = ProjectName::new("home").unwrap();
+        let sorted = sort(&project, serde_json::from_value(all).unwrap());
+        assert_eq!(sorted.ours, ["1"]);
+        assert_eq!(sorted.strangers, ["home-hand-1", "other-a-1", "shop"].map(str::to_owned).into());
+        assert_eq!(sorted.our_ports, [8000].into());
+        assert_eq!(sorted.taken, [(80, "container shop".to_owned())].into());
+    }
+
+    #[test]
+    fn an_account_says_what_docker_says() {
+        let seen = serde_json::json!({
+            "Id": "1", "RestartCount": 2,
+            "State": {"Status": "exited", "ExitCode": 137, "OOMKilled": true, "StartedAt": "2026-11-23T03:00:00Z"},
+            "Config": {"Labels": {"dev.homelab.service": "{\"nonsense\": 1}"}},
+        });
+        let container = container(&ProjectName::new("home").unwrap(), &serde_json::from_value(seen).unwrap());
+        assert_eq!(container.state, State::Exited { code: 137, oom: true });
+        assert_eq!((container.restarts, container.started_at.as_deref()), (2, Some("2026-11-23T03:00:00Z")));
+        assert!(container.service.unwrap_err().starts_with("unknown field `nonsense`"));
+        let never = serde_json::json!({"State": {"Status": "created", "StartedAt": "0001-01-01T00:00:00Z"}});
+        let never = inspected(&serde_json::from_value(never).unwrap());
+        assert_eq!((never.state, never.restarts, never.started_at), (State::Created, 0, None));
+    }
+}

@@ -88,7 +88,7 @@ fn meaning(why: &str, user: &str, socket: &str) -> Failure {
         "missing" => hinted(
             STEP,
             format!("Docker is not installed: there is no {socket} and no docker command"),
-            "install it with homelab bootstrap, or as docs.docker.com/engine/install says",
+            "install it as docs.docker.com/engine/install says",
         ),
         "stopped" => hinted(
             STEP,
@@ -130,7 +130,7 @@ fn new_enough(api: Option<&str>, release: &str) -> Result<(), Failure> {
         _ => Err(hinted(
             STEP,
             format!("Docker {release} is too old: it speaks API {api}, homelab needs 1.41"),
-            "install Docker 20.10 or newer; homelab bootstrap does",
+            "install Docker 20.10 or newer: docs.docker.com/engine/install",
         )),
     }
 }

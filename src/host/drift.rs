@@ -115,3 +115,82 @@ fn ports(map: Option<&PortMap>) -> String {
     }
     list(&all.iter().map(String::as_str).collect::<Vec<_>>())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::{ProjectName, ServiceName};
+    use crate::service::Service;
+
+    fn drift_of(service: &Service, change: impl Fn(&mut serde_json::Value)) -> Vec<String> {
+        let (project, name) = (ProjectName::new("home").unwrap(), ServiceName::new("a").unwrap());
+        let placed = Placed { project: &project, name: &name, service, dir: "/srv/home" };
+        let body = container_body(&placed, &[]).unwrap();
+        // What Docker fills in by itself, as an engine of 26.1 does.
+        let mut env = body.env.unwrap();
+        env.push("PATH=/usr/bin".to_owned());
+        let mut host = serde_json::to_value(body.host_config).unwrap();
+        if host.get("IpcMode").is_none() {
+            host["IpcMode"] = "private".into();
+        }
+        if host.get("Runtime").is_none() {
+            host["Runtime"] = "runc".into();
+        }
+        let mut seen = serde_json::json!({
+            "Config": {"Image": body.image, "Entrypoint": body.entrypoint, "Cmd": body.cmd, "Env": env},
+            "HostConfig": host,
+        });
+        change(&mut seen);
+        drift(&placed, &serde_json::from_value(seen).unwrap())
+    }
+
+    fn service() -> Service {
+        serde_json::from_str(
+            r#"{"image": "x:1", "entrypoint": ["vllm", "serve"], "environment": {"A": "1", "B": "2"},
+                "ports": ["0.0.0.0:8000:80"], "volumes": ["./x:/x:ro"], "restart": "unless-stopped"}"#,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn what_docker_fills_in_is_no_drift() {
+        assert_eq!(drift_of(&service(), |_| {}), Vec::<String>::new());
+        assert_eq!(
+            drift_of(&Service::default(), |seen| seen["Config"]["Cmd"] = ["x"].into()),
+            Vec::<String>::new()
+        );
+        let host = Service { ipc: Some("host".into()), runtime: Some("nvidia".into()), ..service() };
+        assert_eq!(drift_of(&host, |_| {}), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_difference_is_named() {
+        type Change = fn(&mut serde_json::Value);
+        let cases: [(Change, &str); 9] = [
+            (|s| s["Config"]["Image"] = "x:2".into(), "image: label says x:1, Docker says x:2"),
+            (
+                |s| s["Config"]["Entrypoint"] = ["sh"].into(),
+                r#"entrypoint: label says ["vllm","serve"], Docker says ["sh"]"#,
+            ),
+            (|s| s["Config"]["Cmd"] = ["x"].into(), r#"command: label says none, Docker says ["x"]"#),
+            (|s| s["Config"]["Env"] = ["A=9"].into(), "environment: label says A, B, Docker says A"),
+            (|s| s["HostConfig"]["Memory"] = 1024.into(), "mem_limit: label says 0, Docker says 1024"),
+            (
+                |s| s["HostConfig"]["RestartPolicy"]["Name"] = "no".into(),
+                "restart: label says unless-stopped, Docker says no",
+            ),
+            (|s| s["HostConfig"]["IpcMode"] = "host".into(), "ipc: label says none given, Docker says host"),
+            (
+                |s| s["HostConfig"]["PortBindings"] = serde_json::json!({}),
+                "ports: label says 0.0.0.0:8000:80/tcp, Docker says none",
+            ),
+            (
+                |s| s["HostConfig"]["Binds"] = ["/y:/x"].into(),
+                "volumes: label says /srv/home/x:/x:ro, Docker says /y:/x",
+            ),
+        ];
+        for (change, said) in cases {
+            assert_eq!(drift_of(&service(), change), [said]);
+        }
+    }
+}

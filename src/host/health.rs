@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::body::published;
 use super::http::{HttpError, Reply, Request};
 use super::link::Link;
 use crate::diagnostic::clean;
@@ -15,14 +14,9 @@ const WAIT: Duration = Duration::from_secs(3);
 
 /// Asks the health path on the service's first published port.
 pub(super) async fn ask(link: &Link, service: &Service, path: &str) -> Health {
-    let Some(Ok(port)) = service.ports.first().map(|p| published(p)) else { return Health::NotAsked };
-    let Ok(number) = port.host.parse() else { return Health::NotAsked };
-    let host = match port.ip.as_str() {
-        "" | "0.0.0.0" => "127.0.0.1",
-        "::" => "::1",
-        other => other,
-    };
-    let reply = link.http((host, number), Request { path, ..Request::default() }, WAIT).await;
+    let Some(port) = service.published().next() else { return Health::NotAsked };
+    let to = (port.local_address(), port.host);
+    let reply = link.http(to, Request { path, ..Request::default() }, WAIT).await;
     health(path, reply)
 }
 

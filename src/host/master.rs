@@ -34,9 +34,17 @@ pub(super) struct Master {
     pub(super) address: String,
 }
 
-/// Finds the master of an earlier run with exactly this configuration, or logs in.
-pub(super) async fn open(connection: &Connection) -> Result<Master, Failure> {
-    check(connection)?;
+/// What `ssh -G` says a host's address is, without connecting to it.
+pub(super) async fn address(connection: &Connection) -> Option<String> {
+    if connection.local || check(connection).is_err() {
+        return None;
+    }
+    let config = config_file(connection).ok()?.1;
+    said(&effective(connection, &config).await.ok()?, "hostname").map(ToOwned::to_owned)
+}
+
+/// Our private directory, and in it the configuration file for ssh.
+fn config_file(connection: &Connection) -> Result<(PathBuf, PathBuf), Failure> {
     let base = private::directory().map_err(|e| {
         let what = format!("there is no private directory for ssh's sockets: {e}");
         hinted(STEP, what, "set XDG_RUNTIME_DIR to a directory that is yours alone and has a short path")
@@ -44,6 +52,13 @@ pub(super) async fn open(connection: &Connection) -> Result<Master, Failure> {
     let text = config(connection);
     let config = private::write(&base, &format!("config-{}", short_hash(&[text.as_bytes()])), &text)
         .map_err(|e| failure(STEP, format!("cannot write ssh's configuration to {}: {e}", base.display())))?;
+    Ok((base, config))
+}
+
+/// Finds the master of an earlier run with exactly this configuration, or logs in.
+pub(super) async fn open(connection: &Connection) -> Result<Master, Failure> {
+    check(connection)?;
+    let (base, config) = config_file(connection)?;
     let effective = effective(connection, &config).await?;
     let name = format!("to-{}", key(connection, &effective));
     let address = said(&effective, "hostname").unwrap_or(&connection.address).to_owned();

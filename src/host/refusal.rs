@@ -56,8 +56,8 @@ fn refused(step: &str, status: u16, message: &str) -> Failure {
         hinted(
             step,
             "Docker does not know the NVIDIA runtime",
-            "install the NVIDIA Container Toolkit with homelab bootstrap, or by hand: sudo nvidia-ctk runtime \
-             configure --runtime=docker, then sudo systemctl restart docker",
+            "install the NVIDIA Container Toolkit, then sudo nvidia-ctk runtime configure --runtime=docker and sudo \
+             systemctl restart docker",
         )
     } else if has(&["nvidia-container-cli", "libnvidia-ml.so"]) {
         hinted(

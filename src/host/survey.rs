@@ -8,7 +8,7 @@ use futures_util::future::{join_all, try_join_all};
 
 use super::look::Look;
 use super::refusal::docker_failure;
-use super::{containers, facts};
+use super::{containers, facts, master};
 use crate::connection::Connection;
 use crate::diagnostic::clean;
 use crate::names::{HostName, ProjectName};
@@ -31,6 +31,11 @@ pub async fn survey(asks: &[Ask]) -> (Survey, BTreeMap<HostName, Look>) {
     let looked = join_all(asks.iter().map(look)).await;
     let (mut survey, mut looks) = (Survey::default(), BTreeMap::new());
     for (ask, (seen, look)) in asks.iter().zip(looked) {
+        if look.is_none()
+            && let Some(address) = master::address(&ask.connection).await
+        {
+            survey.addresses.insert(ask.connection.name.clone(), clean(&address));
+        }
         survey.hosts.insert(ask.connection.name.clone(), seen);
         looks.extend(look.map(|look| (ask.connection.name.clone(), look)));
     }

@@ -22,8 +22,7 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// Reads every secret whose value the user holds. One that cannot be read is an error only
-    /// where it is needed.
+    /// Reads every secret whose value the user holds; see [`Self::unread`].
     pub async fn open(wanted: BTreeSet<SecretRef>) -> Self {
         let mut values = BTreeMap::new();
         for secret in wanted {
@@ -31,6 +30,11 @@ impl Vault {
             values.insert(secret, value);
         }
         Self { values, ..Self::default() }
+    }
+
+    /// Secrets of the user's that could not be read, each with what to do.
+    pub fn unread(&self) -> impl Iterator<Item = &Failure> {
+        self.values.values().filter_map(|value| value.as_ref().err())
     }
 
     /// Takes the root key as the gateway's host has it.

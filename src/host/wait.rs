@@ -2,19 +2,20 @@
 //! soon as its container stops. It changes nothing and judges only what [`super::asking`] says.
 
 use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::{join_all, pending};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::asking::{is_answer, listed, question, shortened};
+use super::asking::{Refusal, is_answer, lists, question, shortened};
 use super::hands::Hands;
 use super::http::{HttpError, Request};
 use super::look::Look;
 use super::{failure, hinted};
-use crate::engine;
-use crate::names::{Port, Secret};
+use crate::engine::{self, Kind};
+use crate::names::{ModelName, Port, Secret};
 use crate::plan::{Ask, Probe};
 use crate::survey::{Failure, State};
 
@@ -25,6 +26,8 @@ const ONE_ANSWER: Duration = Duration::from_secs(120);
 /// How long a gateway may answer with errors after it said it was ready: it learns of its
 /// backends in the background.
 const GATEWAY_SETTLES: Duration = Duration::from_secs(30);
+/// The same for a model's own server, whose first answer may read its weights from the disk.
+const MODEL_SETTLES: Duration = Duration::from_secs(180);
 /// How many log lines explain a failure.
 const LAST_LINES: usize = 20;
 
@@ -38,9 +41,15 @@ pub(super) struct Waiting<'a> {
     /// The step in words, for failures.
     pub(super) step: &'a str,
     pub(super) tell: Tell<'a>,
+    /// Why it was not ready when it was last asked.
+    last: Mutex<String>,
 }
 
-impl Waiting<'_> {
+impl<'a> Waiting<'a> {
+    pub(super) fn new(hands: &'a Hands, id: &'a str, step: &'a str, tell: Tell<'a>) -> Self {
+        Self { hands, id, step, tell, last: Mutex::default() }
+    }
+
     /// Waits until a model's server answers as what it is for.
     ///
     /// # Errors
@@ -51,16 +60,9 @@ impl Waiting<'_> {
         let ready = async {
             self.healthy(to, "/health").await;
             (self.tell)("asking for its names", None);
-            self.until(|| self.knows(to, key, &names)).await;
+            self.settled(MODEL_SETTLES, || self.knows(to, key, &names)).await?;
             (self.tell)("asking for a first answer", None);
-            let (path, json) = question(&probe.model, probe.kind);
-            let request = Request { path, bearer: Some(key), json: Some(&json) };
-            self.until(|| async {
-                let reply = self.hands.http(to, request, ONE_ANSWER).await.map_err(|e| e.to_string())?;
-                is_answer(probe.kind, &reply)
-            })
-            .await;
-            Ok(())
+            self.settled(MODEL_SETTLES, || self.answers(to, key, (&probe.model, probe.kind))).await
         };
         self.watched(ready, probe.timeout, Some(&probe.engine)).await
     }
@@ -83,22 +85,29 @@ impl Waiting<'_> {
                 return Ok(());
             }
             (self.tell)("asking for its names", None);
-            self.settled(|| self.knows(to, key, &wanted)).await?;
+            self.settled(GATEWAY_SETTLES, || self.knows(to, key, &wanted)).await?;
             (self.tell)("asking every name for an answer", None);
-            let asked = join_all(names.iter().map(|ask| self.settled(|| self.answers(to, key, ask)))).await;
+            let one = |ask: &&Ask| {
+                let (name, kind) = (ask.name.clone(), ask.kind);
+                async move { self.settled(GATEWAY_SETTLES, || self.answers(to, key, (&name, kind))).await }
+            };
+            let asked = join_all(names.iter().map(one)).await;
             asked.into_iter().collect::<Result<(), Failure>>()
         };
         self.watched(ready, timeout, None).await
     }
 
-    /// One answer through the gateway by one name.
-    async fn answers(&self, to: (&str, u16), key: &Secret, ask: &Ask) -> Result<(), String> {
-        let (path, json) = question(&ask.name, ask.kind);
+    /// Asks for the least that shows it answers.
+    async fn answers(
+        &self,
+        to: (&str, u16),
+        key: &Secret,
+        (name, kind): (&ModelName, Kind),
+    ) -> Result<(), Refusal> {
+        let (path, json) = question(name, kind);
         let request = Request { path, bearer: Some(key), json: Some(&json) };
-        let reply = self.hands.http(to, request, ONE_ANSWER).await.map_err(|e| e.to_string());
-        reply
-            .and_then(|reply| is_answer(ask.kind, &reply))
-            .map_err(|why| format!("asked for {}: {why}", ask.name))
+        let reply = self.hands.http(to, request, ONE_ANSWER).await.map_err(|e| Refusal::Yet(e.to_string()));
+        reply.and_then(|reply| is_answer(kind, &reply)).map_err(|why| why.of(&format!("asked for {name}")))
     }
 
     /// Waits for 200 from a health path.
@@ -115,31 +124,37 @@ impl Waiting<'_> {
         .await;
     }
 
-    async fn knows(&self, to: (&str, u16), key: &Secret, names: &[String]) -> Result<(), String> {
+    async fn knows(&self, to: (&str, u16), key: &Secret, names: &[String]) -> Result<(), Refusal> {
         let reply = self.hands.get(to, "/v1/models", Some(key), Duration::from_secs(10)).await;
-        let there = listed(&reply.map_err(|e| e.to_string())?)?;
-        match names.iter().find(|name| !there.contains(name)) {
-            None => Ok(()),
-            Some(name) => Err(format!("it does not list {name}, only {}", there.join(", "))),
-        }
+        lists(names, &reply.map_err(|e| Refusal::Yet(e.to_string()))?)
     }
 
-    /// Tries until it works; what is in the way is told meanwhile.
+    /// Tries until it works; what is in the way is kept for the case that its time runs out.
     async fn until<F: Future<Output = Result<(), String>>>(&self, mut attempt: impl FnMut() -> F) {
         while let Err(why) = attempt().await {
-            (self.tell)(&why, None);
+            *self.last() = why;
             sleep(PAUSE).await;
         }
     }
 
-    /// Tries until it works, but not for long.
-    async fn settled<F: Future<Output = Result<(), String>>>(
+    fn last(&self) -> MutexGuard<'_, String> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tries until it works, but not for long. A model's own server that says no means it; a
+    /// gateway may still be learning of its backends.
+    async fn settled<F: Future<Output = Result<(), Refusal>>>(
         &self,
+        limit: Duration,
         mut attempt: impl FnMut() -> F,
     ) -> Result<(), Failure> {
-        let end = Instant::now() + GATEWAY_SETTLES;
+        let end = Instant::now() + limit;
         loop {
-            let Err(why) = attempt().await else { return Ok(()) };
+            let why = match attempt().await {
+                Ok(()) => return Ok(()),
+                Err(Refusal::Ever(why)) if limit == MODEL_SETTLES => return Err(failure(self.step, why)),
+                Err(Refusal::Ever(why) | Refusal::Yet(why)) => why,
+            };
             if Instant::now() >= end {
                 return Err(failure(self.step, why));
             }
@@ -154,6 +169,7 @@ impl Waiting<'_> {
         timeout: u64,
         engine: Option<&str>,
     ) -> Result<(), Failure> {
+        (self.tell)("starting", None);
         let end = Instant::now() + Duration::from_secs(timeout);
         let both = async {
             tokio::select! {
@@ -165,7 +181,7 @@ impl Waiting<'_> {
         let result = timeout_at(end, both).await.unwrap_or_else(|_| {
             Err(hinted(
                 self.step,
-                format!("it did not answer within {timeout} s"),
+                format!("it did not answer within {timeout} s; when last asked: {}", self.last()),
                 "look at its log; if it only needs longer, raise its `ready_timeout`",
             ))
         });

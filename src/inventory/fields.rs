@@ -1,7 +1,7 @@
 //! Reads a mapping whose keys are known: each key once, typed, and every other key an error.
 //! It knows no key itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{Map, Node, Value};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
@@ -48,14 +48,6 @@ impl<'a> Fields<'a> {
     /// A list of texts; one text counts as a list of one.
     pub fn texts(&mut self, key: &str) -> Vec<String> {
         self.parse(key, texts).unwrap_or_default()
-    }
-
-    /// A map of scalars, as texts.
-    pub fn text_map(&mut self, key: &str) -> BTreeMap<String, String> {
-        self.parse(key, |node| {
-            node.as_map()?.0.iter().map(|e| Ok((e.key.clone(), e.node.as_text()?))).collect()
-        })
-        .unwrap_or_default()
     }
 
     /// Ends the reading: keys nobody asked for and keys given twice are errors.

@@ -7,6 +7,7 @@ mod groups;
 mod host;
 mod interpolate;
 mod layers;
+mod limit;
 mod load;
 mod pattern;
 #[cfg(test)]

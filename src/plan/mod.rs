@@ -12,6 +12,8 @@ mod site;
 mod status;
 mod text;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::cluster::Role;
@@ -254,6 +256,22 @@ pub struct Ask {
 }
 
 impl Plan {
+    /// The part of it that is about these hosts.
+    #[must_use]
+    pub fn limited_to(self, hosts: &BTreeSet<HostName>) -> Self {
+        let lanes = |wave: Vec<Lane>| -> Vec<Lane> {
+            wave.into_iter().filter(|lane| hosts.contains(&lane.host)).collect()
+        };
+        let stage = |stage: Stage| Stage {
+            waves: stage.waves.into_iter().map(lanes).filter(|wave| !wave.is_empty()).collect(),
+            ..stage
+        };
+        Self {
+            stages: self.stages.into_iter().map(stage).filter(|stage| !stage.waves.is_empty()).collect(),
+            blocked: self.blocked.into_iter().filter(|b| hosts.contains(&b.host)).collect(),
+        }
+    }
+
     /// Whether everything is as it should be.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,7 +1,7 @@
 //! In which order: from what each host needs to stages, waves and lanes.
 //! Total and pure: whatever was seen, there is a plan, and equal inputs give equal plans.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::cluster::Role;
 use crate::desired::Desired;
@@ -38,76 +38,57 @@ pub fn plan(desired: &Desired, survey: &Survey) -> Plan {
 
 /// The gateway's wait: every name if the gateway itself changes, else those whose models do.
 fn await_gateway(desired: &Desired, survey: &Survey, blocked: &[Blocked], all: &mut [Work<'_>]) {
-    let touched: BTreeSet<(HostName, ServiceName)> = all
-        .iter()
-        .flat_map(|w| w.models.iter().filter(|m| m.model.is_some()).map(move |m| (w.host, m)))
-        .flat_map(|(host, m)| m.task.services.iter().map(move |s| (host.clone(), s.clone())))
-        .collect();
-    let Some(gateway) = &desired.gateway else { return };
-    let Some(host) = desired.hosts.get(gateway) else { return };
-    let leaving = leaving(all);
     let name = ServiceName::gateway();
-    let Some(service) = host.services.get(&name) else { return };
+    let service =
+        desired.gateway.as_ref().and_then(|at| Some((at, desired.hosts.get(at)?.services.get(&name)?)));
+    let Some((gateway, service)) = service else { return };
     let Role::Gateway { master_key, names } = &service.role else { return };
-    let is_blocked = |host: &HostName, service: &ServiceName| {
-        blocked.iter().any(|b| b.host == *host && b.service.as_ref().is_none_or(|s| s == service))
-    };
-    if is_blocked(gateway, &name) {
+    let (Some((address, port)), false) =
+        (super::local(&service.service), is_blocked(blocked, gateway, &name))
+    else {
         return;
-    }
+    };
+    let (touched, leaving) = (services(all, true), services(all, false));
     let Some(work) = all.iter_mut().find(|w| w.host == gateway) else { return };
     let backends = backends(desired);
     let ask = |(public, kind): (&ModelName, &Kind)| {
         let serving = backends.get(public).cloned().unwrap_or_default();
-        let able: Vec<_> = serving.into_iter().filter(|(h, s)| !is_blocked(h, s)).collect();
+        let able: Vec<_> = serving.into_iter().filter(|(h, s)| !is_blocked(blocked, h, s)).collect();
         let wanted = work.gateway.is_some() || able.iter().any(|b| touched.contains(b));
         (wanted && !able.is_empty()).then(|| Ask { name: public.clone(), kind: *kind, backends: able })
     };
     let names: Vec<Ask> = names.iter().filter_map(ask).collect();
-    if work.gateway.is_none() && names.is_empty() {
-        return;
-    }
-    let Some((address, port)) = super::local(&service.service) else { return };
-    let wait = |names| Action::AwaitGateway {
-        service: name.clone(),
-        address: address.clone(),
-        port,
-        master_key: master_key.clone(),
-        names,
-        timeout: service.ready_timeout,
-    };
-    let seen = survey.seen(gateway);
-    let container = |name: String| seen.and_then(|s| s.containers.get(&name));
-    let now = Now {
-        name: &name,
-        desired: service,
-        current: container(container_name(desired, &name)),
-        previous: container(previous_name(desired, &name)),
-        wait: vec![wait(names)],
-    };
+    let (master_key, timeout) = (master_key.clone(), service.ready_timeout);
+    let nothing_to_ask = names.is_empty();
+    let wait = Action::AwaitGateway { service: name.clone(), address, port, master_key, names, timeout };
     work.gateway = match work.gateway {
-        // What came back must stay reachable: then the gateway keeps its config.
-        Some(_) => service::task(&now).ok().flatten().map(|task| Task { after: leaving, ..task }),
-        None => Some(Task {
-            services: vec![name.clone()],
-            steps: now
-                .wait
-                .iter()
-                .map(|action| Step {
-                    action: action.clone(),
-                    because: Cause::Follows("a model behind it changed".to_owned()),
-                    interrupts: false,
-                })
-                .collect(),
-            ..Task::default()
-        }),
+        None if nothing_to_ask => None,
+        None => {
+            let because = Cause::Follows("a model behind it changed".to_owned());
+            let steps = vec![Step { action: wait, because, interrupts: false }];
+            Some(Task { services: vec![name], steps, ..Task::default() })
+        }
+        Some(_) => {
+            let seen = survey.seen(gateway);
+            let container = |name: String| seen.and_then(|s| s.containers.get(&name));
+            let current = container(container_name(desired, &name));
+            let previous = container(previous_name(desired, &name));
+            let now = Now { name: &name, desired: service, current, previous, wait: vec![wait] };
+            // What came back must stay reachable: then the gateway keeps its config.
+            service::task(&now).ok().flatten().map(|task| Task { after: leaving, ..task })
+        }
     };
 }
 
-/// The services that make room for others and come back if those fail.
-fn leaving(all: &[Work<'_>]) -> Vec<(HostName, ServiceName)> {
+fn is_blocked(blocked: &[Blocked], host: &HostName, service: &ServiceName) -> bool {
+    blocked.iter().any(|b| b.host == *host && b.service.as_ref().is_none_or(|s| s == service))
+}
+
+/// The services of the models stage: those that stay, or those that make room for others and
+/// come back if the others fail.
+fn services(all: &[Work<'_>], stay: bool) -> Vec<(HostName, ServiceName)> {
     let of = |work: &Work<'_>| {
-        let tasks = work.models.iter().filter(|m| m.model.is_none()).flat_map(|m| &m.task.services);
+        let tasks = work.models.iter().filter(|m| m.model.is_some() == stay).flat_map(|m| &m.task.services);
         tasks.map(|service| (work.host.clone(), service.clone())).collect::<Vec<_>>()
     };
     all.iter().flat_map(of).collect()

@@ -68,7 +68,10 @@ pub fn status(desired: &Desired, survey: &Survey, plan: &Plan) -> Vec<Row> {
         {
             rows.push(Row { condition: Condition::Unreachable(why.what.clone()), ..empty(host, None) });
         }
-        rows.extend(host_only(host, plan));
+        // Files of a service that is amiss itself need no line of their own.
+        if rows.iter().all(|row| row.host != *host || row.is_fine()) {
+            rows.extend(host_only(host, plan));
+        }
     }
     rows
 }
@@ -131,7 +134,7 @@ fn condition(
     if let Some(blocked) = plan.blocked.iter().find(|b| b.host == *host && b.service.as_ref() == Some(name)) {
         return Condition::Blocked(blocked.why.what.clone());
     }
-    let Some(container) = container else { return Condition::Missing("it is not there".to_owned()) };
+    let Some(container) = container else { return Condition::Missing(String::new()) };
     let Some(because) = cause(plan, host, name) else {
         let older = plan.steps().any(|(at, step)| at == host && removes_older(step, name));
         return if older { Condition::Differs(OLDER.to_owned()) } else { Condition::InSync };

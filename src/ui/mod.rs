@@ -18,7 +18,8 @@ use crate::cli::Color;
 use crate::desired::Desired;
 use crate::exit::Exit;
 use crate::host::Outcome;
-use crate::plan::{self, Action, Plan};
+use crate::names::ServiceName;
+use crate::plan::{self, Action, Plan, Row};
 
 /// Chooses whether anything is coloured. `auto` honours `NO_COLOR` and whether a terminal looks on.
 pub fn colors(color: Color) {
@@ -147,6 +148,23 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, after: &Plan, desired: &Desired) 
         n => format!(" Everything is as the inventory says, and {n} names answer through the gateway.\n"),
     });
     Ok(())
+}
+
+/// Where clients reach the gateway, and where its key is to be found.
+pub fn gateway(desired: &Desired, rows: &[Row]) {
+    let service = ServiceName::gateway();
+    let row = rows.iter().find(|row| row.service.as_ref() == Some(&service));
+    let Some((row, url)) = row.and_then(|row| Some((row, row.endpoint.as_ref()?))) else { return };
+    let site = desired.hosts.get(&row.host);
+    let key = site.and_then(|site| Some((site, site.services.get(&service)?.service.env_file.first()?)));
+    note(&format!("The gateway: {url}/v1 (OpenAI), {url} (Anthropic)"));
+    note(&match key {
+        Some((site, file)) => {
+            let file = file.trim_start_matches("./");
+            format!("; its key is LITELLM_MASTER_KEY in {}/{file} on {}.\n", site.dir, row.host)
+        }
+        None => ".\n".to_owned(),
+    });
 }
 
 /// What came of a deploy, as JSON.

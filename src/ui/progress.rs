@@ -14,8 +14,17 @@ use crate::diagnostic::clean;
 use crate::event::{Event, Happened};
 use crate::names::{ByteSize, HostName, ServiceName};
 
-/// A line of progress: a host and a service, or the host itself.
-type Key = (HostName, Option<ServiceName>);
+/// A line of progress: a host and a service; or a host and one of its own steps, which run side
+/// by side.
+type Key = (HostName, Option<ServiceName>, Option<String>);
+
+fn key(event: &Event) -> Key {
+    let step = event.service.is_none().then(|| event.step.clone());
+    (event.host.clone(), event.service.clone(), step)
+}
+
+/// How often a bar moves while it has no news.
+const TICK: Duration = Duration::from_millis(120);
 
 /// How often a plain line may repeat that something goes on.
 const QUIET: Duration = Duration::from_secs(5);
@@ -29,7 +38,7 @@ pub async fn looking<T>(work: impl Future<Output = T>) -> T {
         () = tokio::time::sleep(Duration::from_millis(300)) => {}
     }
     let bar = ProgressBar::new_spinner().with_message("looking at the hosts");
-    bar.enable_steady_tick(Duration::from_millis(100));
+    bar.enable_steady_tick(TICK);
     let done = work.await;
     bar.finish_and_clear();
     done
@@ -91,7 +100,7 @@ struct Lines {
 
 impl Lines {
     fn show(&mut self, event: &Event) {
-        let key = (event.host.clone(), event.service.clone());
+        let key = key(event);
         let now = Instant::now();
         let place = place(event);
         match &event.happened {
@@ -141,9 +150,19 @@ impl Bars {
         let bar = self.bar(event);
         let step = clean(&event.step);
         match &event.happened {
-            Happened::Began => bar.set_message(step),
+            Happened::Began => {
+                bar.reset_elapsed();
+                bar.enable_steady_tick(TICK);
+                bar.set_message(step);
+            }
             Happened::Goes { what, of } => bar.set_message(format!("{step}: {}", goes(what, *of))),
-            Happened::Done => bar.set_message(paint(GREEN, &format!("{step}: done"))),
+            // Files and networks are quick and many; what remains are services.
+            Happened::Done if event.service.is_none() => bar.finish_and_clear(),
+            // The next step may follow; until then its time stands still.
+            Happened::Done => {
+                bar.disable_steady_tick();
+                bar.set_message(paint(GREEN, &format!("✓ {step}")));
+            }
             Happened::Failed(why) => {
                 bar.abandon_with_message(paint(RED, &format!("{step}: {}", clean(&why.what))))
             }
@@ -152,14 +171,12 @@ impl Bars {
     }
 
     fn bar(&mut self, event: &Event) -> ProgressBar {
-        let key = (event.host.clone(), event.service.clone());
-        let bar = self.bars.entry(key).or_insert_with(|| {
+        let bar = self.bars.entry(key(event)).or_insert_with(|| {
             let bar = self.all.add(ProgressBar::new_spinner());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:24} {elapsed:>4} {wide_msg}") {
                 bar.set_style(style);
             }
             bar.set_prefix(place(event));
-            bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
         bar.clone()

@@ -61,6 +61,7 @@ fn state(condition: &Condition) -> String {
         Condition::Differs(why) => format!("differs: {}", clipped(why)),
         Condition::Unhealthy(why) => format!("unhealthy: {}", clipped(why)),
         Condition::Starting(why) => format!("starting: {}", clipped(why)),
+        Condition::Missing(why) if why.is_empty() => "missing".to_owned(),
         Condition::Missing(why) => format!("missing: {}", clipped(why)),
         Condition::Unreachable(why) => format!("unreachable: {}", clipped(why)),
         Condition::Blocked(why) => format!("blocked: {}", clipped(why)),

@@ -83,7 +83,7 @@ impl<'w, 'd> Executor<'w, 'd> {
 
     /// Lanes take turns as chance will have it.
     fn wave(&mut self, lanes: &[Lane]) {
-        let mut runs: Vec<Run<'_>> = lanes.iter().map(|lane| Run::new(lane)).collect();
+        let mut runs: Vec<Run<'_>> = lanes.iter().map(Run::new).collect();
         while !runs.is_empty() && !self.outcome.killed {
             let which = self.dice.below(runs.len());
             if !self.turn(&mut runs[which]) {

@@ -49,7 +49,7 @@ impl Scenario {
             let mut around = Around { dice: &mut dice, mood, desired: &desired, name, truth: &mut truth };
             hosts.insert(name.clone(), around.look(host));
         }
-        let mut survey = Survey { hosts, root_key: RootKey::Unknown };
+        let mut survey = Survey { hosts, ..Survey::default() };
         survey.root_key = root_key(&desired, &survey);
         Self { desired, survey, truth }
     }
@@ -175,27 +175,27 @@ impl Around<'_, '_> {
     }
 
     /// One whose label tells nothing: made by Compose, or, where that may be, by who knows whom.
-    fn odd(&mut self, name: &ServiceName, wanted: &Service) -> Result<Service, (Service, bool)> {
+    fn odd(&mut self, name: &ServiceName, wanted: &Service) -> Result<Service, Box<(Service, bool)>> {
         let service = self.older(name, wanted);
         let unreadable = self.mood == Mood::Any && self.dice.coin();
-        Err((service, unreadable))
+        Err(Box::new((service, unreadable)))
     }
 
     fn put(
         &mut self,
         container: String,
         name: &ServiceName,
-        service: Result<Service, (Service, bool)>,
+        service: Result<Service, Box<(Service, bool)>>,
         seen: &mut Seen,
     ) {
         let is_previous = container.ends_with(".previous");
         let id = format!("{}/{container}", self.name);
         let (state, health) = self.condition(is_previous);
-        let real = service.as_ref().unwrap_or_else(|(service, _)| service);
+        let real = service.as_ref().unwrap_or_else(|odd| &odd.0);
         let truth = Truth::of(real);
         let mut labels = BTreeMap::from([(label::COMPOSE_SERVICE.to_owned(), name.to_string())]);
         labels.extend(real.labels.clone());
-        if !matches!(service, Err((_, false))) {
+        if service.as_ref().map_or_else(|odd| odd.1, |_| true) {
             labels.insert(label::SERVICE.to_owned(), "{}".into());
         }
         let drift =

@@ -10,6 +10,9 @@ use crate::inventory::{Entry, Map, Node, Value};
 
 /// How deep a value that an expression made may be.
 const MAX_DEPTH: usize = 50;
+/// How many lists and maps may be open at once, over all expressions that stand for one another: the
+/// stack is finite, and each of them may be as deep as a file allows.
+const MAX_OPEN: usize = 150;
 
 impl Inner {
     /// A node with everything in it evaluated.
@@ -56,6 +59,10 @@ impl Inner {
         let (spot, node) = (place.spot(), place.node());
         if self.state().open.contains(&spot) {
             note(cycle(std::iter::once(place)), problems);
+            return node.clone();
+        }
+        if self.state().open.len() >= MAX_OPEN {
+            note(too_much(&node.origin), problems);
             return node.clone();
         }
         self.state().open.push(spot);

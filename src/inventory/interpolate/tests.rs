@@ -188,6 +188,12 @@ fn hostile_expressions_end_quickly_with_a_word() {
     let text: String = (1..40).map(|n| format!("t{n}: \"{{{{ t{0} }}}}{{{{ t{0} }}}}\"\n", n - 1)).collect();
     assert!(error(&format!("t0: aaaaaaaa\n{text}x: \"{{{{ t25 }}}}\"")).contains("too"));
 
+    let (open, close) = ("[".repeat(90), "]".repeat(90));
+    let nested: String = (1..29)
+        .map(|n| format!("n{n}: {open}\"{{{{ s{} }}}}\"{close}\ns{n}: \"a{{{{ n{n} }}}}\"\n", n - 1))
+        .collect();
+    assert!(error(&format!("s0: 1\n{nested}x: \"{{{{ s14 }}}}\"")).contains("come to too much"));
+
     let item = |n| format!("\"{{{{ l{n} }}}}\"");
     let lists: String = (1..40).map(|n| format!("l{n}: [{}]\n", vec![item(n - 1); 10].join(", "))).collect();
     let lists = format!("l0: [1, 2, 3]\n{lists}");

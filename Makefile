@@ -1,0 +1,40 @@
+# The commands of this project; `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit live lint fmt deny lab lab-down clean-demo
+
+LAB := tests/lab/lab
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## The whole way on lab hosts made here: deploy two models and a gateway, ask one question
+	@tests/demo
+
+test: lab ## Every test, those on real hosts too (makes the lab first)
+	cargo test --locked --quiet
+
+unit: ## The tests that need no hosts
+	cargo test --locked --quiet --lib --test architecture --test golden --test cli --test properties
+
+live: lab ## The tests on real hosts only
+	cargo test --locked --test live --test live_link
+
+lint: ## Formatting, clippy, licenses
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+fmt: ## Format the code
+	cargo fmt
+
+deny: ## What may be in the dependency tree
+	cargo deny check bans licenses sources
+
+lab: ## Make the lab, or make it whole again
+	@$(LAB) up --pull
+
+lab-down: ## Stop the lab; images stay cached
+	@$(LAB) down
+
+clean-demo: ## Take the demo down and forget its inventory
+	@tests/demo --down

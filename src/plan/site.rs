@@ -21,6 +21,14 @@ pub(super) struct Work<'a> {
     pub(super) models: Vec<ModelWork<'a>>,
     pub(super) gateway: Option<Task>,
     pub(super) tidy: Vec<Task>,
+    /// Models that the gateway will reach in another way than now.
+    pub(super) moving: Vec<ServiceName>,
+}
+
+impl<'a> Work<'a> {
+    fn nothing(host: &'a HostName) -> Self {
+        Self { host, prepare: vec![], models: vec![], gateway: None, tidy: vec![], moving: vec![] }
+    }
 }
 
 /// A model's task and what its order depends on.
@@ -73,6 +81,15 @@ fn host_ports(service: &Service) -> BTreeSet<u16> {
     service.published().map(|port| port.host).collect()
 }
 
+/// Whether a model that runs now will be reached in another way: by another port, or with a key
+/// where none was asked for.
+fn moves(now: &Now<'_>) -> bool {
+    let way = |service: &Service| (host_ports(service), service.env_file.is_empty());
+    let old = now.current.or(now.previous).and_then(|container| container.service.as_ref().ok());
+    let is_model = matches!(now.desired.role, Role::Model(_));
+    is_model && old.is_some_and(|old| way(old) != way(&now.desired.service))
+}
+
 /// A host, what it should have, and what it has.
 pub(super) struct Site<'a> {
     pub(super) desired: &'a Desired,
@@ -84,10 +101,13 @@ pub(super) struct Site<'a> {
 
 impl<'a> Site<'a> {
     pub(super) fn work(&self, blocked: &mut Vec<Blocked>) -> Work<'a> {
-        let mut work = Work { host: self.name, prepare: vec![], models: vec![], gateway: None, tidy: vec![] };
+        let mut work = Work::nothing(self.name);
         let mut busy = BTreeSet::new();
         for (name, service) in &self.host.services {
             let now = self.now(name, service);
+            if moves(&now) {
+                work.moving.push(name.clone());
+            }
             match self.may_take(name, service).and_then(|()| service::task(&now)) {
                 Err(why) => blocked.push(self.refuse(name, why)),
                 Ok(task) => {

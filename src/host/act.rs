@@ -75,7 +75,7 @@ impl Act<'_> {
         );
         let done = tokio::select! {
             done = self.perform(action) => done,
-            // The sender lives as long as the deploy; if it is gone, nobody can ask to stop.
+            // If the sender is gone, nobody can ask to stop.
             Ok(_) = stop.wait_for(|stop| *stop), if waits => Err(failure(self.words, "interrupted")),
         };
         // People know services, not container ids.

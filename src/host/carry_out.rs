@@ -161,7 +161,7 @@ impl<'a> CarryOut<'a> {
     /// Does steps in order; a failure is noted.
     async fn steps(&self, lane: &Lane, task: &Task, steps: &[Step]) -> Result<(), ()> {
         for step in steps {
-            if let Err(why) = self.step(lane, step).await {
+            if let Err(why) = self.step(lane, step, self.stop.clone()).await {
                 let service = step.action.service().or_else(|| task.services.first()).cloned();
                 let mut progress = self.progress();
                 if task.services.is_empty() {
@@ -178,8 +178,10 @@ impl<'a> CarryOut<'a> {
     async fn lead_back(&self, lane: &Lane, task: &Task) {
         let ends_with_old =
             task.way_back.iter().any(|s| matches!(s.action, crate::plan::Action::PutBack { .. }));
+        // Whoever stopped the deploy did not stop the way back: nobody would wait for what returns.
+        let (_, never) = watch::channel(false);
         for step in &task.way_back {
-            if let Err(why) = self.step(lane, step).await {
+            if let Err(why) = self.step(lane, step, never.clone()).await {
                 let service = step.action.service().cloned();
                 self.progress().outcome.failures.push(Failed { host: lane.host.clone(), service, why });
                 return;
@@ -191,7 +193,7 @@ impl<'a> CarryOut<'a> {
         }
     }
 
-    async fn step(&self, lane: &Lane, step: &Step) -> Result<(), Failure> {
+    async fn step(&self, lane: &Lane, step: &Step, stop: watch::Receiver<bool>) -> Result<(), Failure> {
         let Some(hands) = self.hands.get(&lane.host) else {
             return Err(super::failure("acting", "the host was not reached"));
         };
@@ -214,7 +216,7 @@ impl<'a> CarryOut<'a> {
             words: &words,
             tell: &tell,
         };
-        let done = act.until_stopped(&step.action, self.stop.clone()).await;
+        let done = act.until_stopped(&step.action, stop).await;
         let happened = match &done {
             Ok(made) => {
                 if let (Some(id), Some(service)) = (made, service) {

@@ -204,7 +204,8 @@ impl<'a> Waiting<'a> {
                 State::Exited { oom: true, .. } => "it ran out of memory and was killed".to_owned(),
                 State::Exited { code, .. } => format!("it exited with code {code}"),
                 State::Dead => "it is dead".to_owned(),
-                State::Restarting => "it exits and is restarted again and again".to_owned(),
+                // Which of the two is seen is a matter of moments.
+                State::Restarting => "it exited and was restarted".to_owned(),
                 _ if now.restarts > first => "it exited and was restarted".to_owned(),
                 _ => {
                     sleep(PAUSE).await;

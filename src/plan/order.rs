@@ -48,7 +48,8 @@ fn await_gateway(desired: &Desired, survey: &Survey, blocked: &[Blocked], all: &
     else {
         return;
     };
-    let (touched, leaving) = (services(all, true), services(all, false));
+    let (touched, mut returning) = (services(all, true), services(all, false));
+    returning.extend(all.iter().flat_map(|w| w.moving.iter().map(|s| (w.host.clone(), s.clone()))));
     let Some(work) = all.iter_mut().find(|w| w.host == gateway) else { return };
     let backends = backends(desired);
     let ask = |(public, kind): (&ModelName, &Kind)| {
@@ -74,8 +75,9 @@ fn await_gateway(desired: &Desired, survey: &Survey, blocked: &[Blocked], all: &
             let current = container(container_name(desired, &name));
             let previous = container(previous_name(desired, &name));
             let now = Now { name: &name, desired: service, current, previous, wait: vec![wait] };
-            // What came back must stay reachable: then the gateway keeps its config.
-            service::task(&now).ok().flatten().map(|task| Task { after: leaving, ..task })
+            // What came back must stay reachable: then the gateway keeps its config, if it has one.
+            let after = if current.is_some() { returning } else { vec![] };
+            service::task(&now).ok().flatten().map(|task| Task { after, ..task })
         }
     };
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::cluster::Role;
 use crate::desired::{Desired, DesiredHost, DesiredService};
 use crate::names::{HostName, ModelName, ServiceName};
+use crate::service::Service;
 use crate::survey::{Failure, RootKey, Seen, Survey};
 
 use super::needs::{Needs, host_ports};
@@ -24,6 +25,8 @@ pub(super) struct Work<'a> {
     /// Tasks that only make room for the gateway.
     pub(super) room: Vec<Task>,
     pub(super) tidy: Vec<Task>,
+    /// Models that the gateway will reach in another way than now.
+    pub(super) moving: Vec<ServiceName>,
 }
 
 impl<'a> Work<'a> {
@@ -36,6 +39,7 @@ impl<'a> Work<'a> {
             gateway_needs: None,
             room: vec![],
             tidy: vec![],
+            moving: vec![],
         }
     }
 }
@@ -61,6 +65,15 @@ impl<'a> ModelWork<'a> {
     }
 }
 
+/// Whether a model that runs now will be reached in another way: by another port, or with a key
+/// where none was asked for.
+fn moves(now: &Now<'_>) -> bool {
+    let way = |service: &Service| (host_ports(service), service.env_file.is_empty());
+    let old = now.current.or(now.previous).and_then(|container| container.service.as_ref().ok());
+    let is_model = matches!(now.desired.role, Role::Model(_));
+    is_model && old.is_some_and(|old| way(old) != way(&now.desired.service))
+}
+
 /// A host, what it should have, and what it has.
 pub(super) struct Site<'a> {
     pub(super) desired: &'a Desired,
@@ -76,6 +89,9 @@ impl<'a> Site<'a> {
         let mut busy = BTreeSet::new();
         for (name, service) in &self.host.services {
             let now = self.now(name, service);
+            if moves(&now) {
+                work.moving.push(name.clone());
+            }
             match self.may_take(name, service).and_then(|()| service::task(&now)) {
                 Err(why) => blocked.push(self.refuse(name, why)),
                 Ok(None) => work.drop_older(&now),

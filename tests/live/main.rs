@@ -1,0 +1,26 @@
+//! What homelab promises, kept on real hosts: the lab's sshd, dockerd, llama.cpp and LiteLLM.
+//! `tests/lab/lab up --pull` makes the lab; every test has a project and ports of its own, so that
+//! they run side by side: `cargo test --test live -- --test-threads=4` takes about three minutes on
+//! two cores, most of it LiteLLM's imports. `--show-output` shows what each took.
+#![cfg(test)]
+#![expect(clippy::print_stderr, reason = "the harness shows it only where a test fails")]
+
+mod cluster;
+mod deploy;
+mod down;
+mod failing;
+mod files;
+mod gpu;
+mod healing;
+mod hosts_down;
+mod interrupted;
+mod lab;
+mod login;
+mod plain_compose;
+mod process;
+mod reading;
+mod refusals;
+mod replicas;
+mod running;
+mod secrets;
+mod web;

@@ -38,9 +38,9 @@ fn ports(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
 }
 
 fn service_names(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
-    let mut taken: BTreeMap<ServiceName, &str> = BTreeMap::new();
+    let mut taken: BTreeMap<ServiceName, String> = BTreeMap::new();
     if host.gateway.is_some() {
-        taken.insert(ServiceName::gateway(), "the gateway");
+        taken.insert(ServiceName::gateway(), "the gateway".to_owned());
     }
     for model in &host.models {
         let service = ServiceName::of_model(&model.name);
@@ -49,7 +49,7 @@ fn service_names(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
                 format!("`{}` and {other} would both be the service `{service}` on {name}", model.name);
             problems.push(Diagnostic::error(&model.origin, clash).hint("rename one of them"));
         }
-        taken.insert(service, model.name.as_str());
+        taken.insert(service, format!("`{}`", model.name));
     }
 }
 

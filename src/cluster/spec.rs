@@ -220,7 +220,11 @@ fn remote_path(text: &str) -> Result<String, String> {
 fn read_gateway(vars: &HostVars, problems: &mut Diagnostics) -> Option<GatewaySpec> {
     let ours = vars.value_noting("homelab_gateway", problems);
     let node = ours.or_else(|| vars.value_noting("gateway", problems))?;
-    let map = problems.take(node.as_map())?;
+    let Ok(map) = node.as_map() else {
+        let hint = "if `gateway` means something else in this inventory, put homelab's under `homelab_gateway`, which wins";
+        problems.push(node.expected("`gateway` to be a map").hint(hint));
+        return None;
+    };
     let mut fields = crate::inventory::Fields::new(map, "the gateway");
     let image = variable(vars, "litellm_image", problems, Node::as_text);
     let options = crate::gateway::read(&mut fields, &node.origin, secret);

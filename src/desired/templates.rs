@@ -113,9 +113,32 @@ fn json(value: &Value, dollar: Dollar) -> String {
     // Values come from data that was serialized already; it cannot fail a second time.
     let text = serde_json::to_string(value).unwrap_or_default();
     match dollar {
-        Dollar::Doubled => text.replace('$', "$$"),
+        Dollar::Doubled => doubled(&text),
         Dollar::Plain => text,
     }
+}
+
+/// JSON with `$` doubled in its values; Compose interpolates no keys
+/// (compose-spec/compose-go, interpolation/interpolation.go).
+fn doubled(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(start) = rest.find('"') {
+        let mut escaped = false;
+        let end = rest[start + 1..].find(|c| {
+            let ends = c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        });
+        let (text, after) = rest.split_at(end.map_or(rest.len(), |end| start + 1 + end + 1));
+        if after.starts_with(':') {
+            out.push_str(text);
+        } else {
+            out.push_str(&text.replace('$', "$$"));
+        }
+        rest = after;
+    }
+    out + rest
 }
 
 #[cfg(test)]
@@ -139,6 +162,20 @@ mod tests {
                 assert_eq!(back["a"], want);
                 assert_eq!(back["b"], want);
             }
+        }
+    }
+
+    #[test]
+    fn a_dollar_is_doubled_where_compose_would_interpolate_it() {
+        for (json, text) in [
+            (
+                r#"{"a$":"$b","c":["$","\\\"$"],"d":{"e$":1}}"#,
+                r#"{"a$":"$$b","c":["$$","\\\"$$"],"d":{"e$":1}}"#,
+            ),
+            (r#""$\\""#, r#""$$\\""#),
+            ("12", "12"),
+        ] {
+            assert_eq!(doubled(json), text);
         }
     }
 

@@ -111,6 +111,8 @@ impl<'a> Site<'a> {
             }
         }
         let (pulls, refused) = files::pulls(self.host, self.seen, &busy);
+        // A host nobody looked at may well have the image.
+        let refused = refused.into_iter().filter(|_| self.survey.seen(self.name).is_some());
         for (service, why) in refused {
             let is_other = |task: &Task| !task.services.contains(&service);
             work.models.retain(|m| is_other(&m.task));

@@ -1,0 +1,12 @@
+//! The program as its users meet it: what it prints, where, and the exit code, to the byte.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod files;
+mod models;
+mod output;
+mod program;
+mod templates;
+mod usage;

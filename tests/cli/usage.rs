@@ -1,0 +1,83 @@
+//! Arguments: help, version, completions, and what is no way to call it.
+
+use crate::program::{FINE, Test};
+
+#[test]
+fn help_says_what_it_is_and_what_it_does() {
+    let ran = Test::new().args(["--help"]).run();
+    let start: Vec<&str> = ran.stdout.lines().take(11).collect();
+    assert_eq!(
+        start.join("\n"),
+        "\
+Serve language models on your own machines: one inventory, one command, one gateway
+
+Usage: homelab [OPTIONS] <COMMAND>
+
+Commands:
+  plan         Show what deploy would do and why; reads only
+  deploy       Make it so: start, swap and remove models until every one answers through the gateway
+  status       Is it so: every service beside what the inventory says; exit 1 if something is amiss
+  render       Write every file that deploy would push
+  down         Remove what homelab made; images and model caches stay
+  completions  Print a completion script for a shell"
+    );
+    assert!(ran.stdout.contains("Exit codes: 0 done"), "{}", ran.stdout);
+}
+
+#[test]
+fn every_verb_has_help() {
+    for verb in ["plan", "deploy", "status", "render", "down", "completions"] {
+        let _ = Test::new().args([verb, "--help"]).stdout_holds(&format!("Usage: homelab {verb}")).run();
+    }
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let version = format!("homelab {}\n", env!("CARGO_PKG_VERSION"));
+    let _ = Test::new().args(["--version"]).stdout(&version).run();
+}
+
+#[test]
+fn there_are_completions_for_the_usual_shells() {
+    for (shell, mark) in
+        [("bash", "complete -F _homelab"), ("zsh", "#compdef homelab"), ("fish", "complete -c homelab")]
+    {
+        let _ = Test::new().args(["completions", shell]).stdout_holds(mark).run();
+    }
+}
+
+#[test]
+fn what_is_no_verb_is_wrong_usage() {
+    let _ = Test::new()
+        .args(["plna"])
+        .stdout("")
+        .stderr(
+            "error: unrecognized subcommand 'plna'\n\n  tip: a similar subcommand exists: 'plan'\n\n\
+             Usage: homelab [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.\n",
+        )
+        .code(64)
+        .run();
+}
+
+#[test]
+fn what_is_no_option_is_wrong_usage() {
+    let _ = Test::new()
+        .args(["plan", "--ofline"])
+        .stdout("")
+        .stderr(
+            "error: unexpected argument '--ofline' found\n\n  tip: a similar argument exists: '--offline'\n\n\
+             Usage: homelab plan --offline\n\nFor more information, try '--help'.\n",
+        )
+        .code(64)
+        .run();
+}
+
+#[test]
+fn a_limit_that_means_no_host_is_wrong_usage() {
+    let _ = Test::plan(FINE)
+        .args(["--limit", "bxo"])
+        .stdout("")
+        .stderr("error: --limit: the inventory has no host or group `bxo`; did you mean `box`?\n")
+        .code(64)
+        .run();
+}

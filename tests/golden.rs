@@ -1,0 +1,143 @@
+//! Whole inventories and what becomes of them: every rendered file and the plan, byte for byte.
+//! `UPDATE_GOLDEN=1 cargo test --test golden` writes what is expected anew; read the difference.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::diff;
+
+/// One test per directory in `tests/golden/`.
+macro_rules! golden {
+    ($($name:ident: $promise:literal,)*) => {
+        const CASES: &[&str] = &[$(stringify!($name)),*];
+        $(
+            #[doc = $promise]
+            #[test]
+            fn $name() {
+                check(stringify!($name));
+            }
+        )*
+    };
+}
+
+golden! {
+    three_hosts: "Two hosts with llama.cpp on the CPU, one of them twice, and a gateway apart.",
+    blog: "The set-up of the article this began with: two models on one GPU, ports from variables.",
+    nvidia_image: "NVIDIA's image is entered through its own script.",
+    compose_keys: "Every key of Compose's that a model may set.",
+    public_names: "Aliases, one name on two hosts, fallbacks.",
+    one_machine: "Models on the gateway's own host are reached over the Compose network.",
+    foreign_models: "`homelab_models` wins where `models` means something else.",
+    own_template: "The user's own template, which sees the host's variables.",
+    kinds: "Embeddings and scores beside text.",
+    hostile_values: "Dollars, quotes, braces and line breaks arrive as they are.",
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// Every file below a directory, by its path there.
+type Tree = BTreeMap<String, String>;
+
+fn tree(dir: &Path) -> Tree {
+    let mut found = Tree::new();
+    collect(dir, dir, &mut found);
+    found
+}
+
+fn collect(dir: &Path, below: &Path, found: &mut Tree) {
+    for entry in fs::read_dir(dir).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, below, found);
+        } else {
+            let name = path.strip_prefix(below).unwrap().display().to_string();
+            found.insert(name, fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// What homelab says in a case's directory; what it complains of counts too.
+fn homelab(case: &Path, args: &[&str], complaints: &mut BTreeSet<String>) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_homelab"))
+        .args(args)
+        .current_dir(case)
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap_or_default())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "homelab {} in {}:\n{stderr}", args.join(" "), case.display());
+    complaints.insert(stderr);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn actual(case: &Path) -> Tree {
+    let out = tempfile::tempdir().unwrap();
+    let mut complaints = BTreeSet::new();
+    let said = homelab(case, &["render", "--out", out.path().to_str().unwrap()], &mut complaints);
+    let mut files = tree(out.path());
+    let listed: BTreeSet<_> = said.lines().map(PathBuf::from).collect();
+    let written: BTreeSet<_> = files.keys().map(|name| out.path().join(name)).collect();
+    assert_eq!(listed, written, "render says what it writes");
+    for path in &written {
+        let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let secret = path.extension().is_some_and(|ending| ending == "env");
+        assert_eq!(mode, if secret { 0o600 } else { 0o644 }, "{}", path.display());
+    }
+    files.insert("plan.txt".into(), homelab(case, &["plan", "--offline"], &mut complaints));
+    let complaints: String = complaints.into_iter().collect();
+    if !complaints.is_empty() {
+        files.insert("stderr.txt".into(), complaints);
+    }
+    files
+}
+
+fn check(name: &str) {
+    let case = directory().join(name);
+    let expected_dir = case.join("expected");
+    let actual = actual(&case);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        let _ = fs::remove_dir_all(&expected_dir);
+        for (path, text) in &actual {
+            let path = expected_dir.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        return;
+    }
+    let expected = tree(&expected_dir);
+    let mut differences = String::new();
+    for path in expected.keys().chain(actual.keys()).collect::<BTreeSet<_>>() {
+        let (old, new) = (expected.get(path), actual.get(path));
+        if old != new {
+            let text = |side: Option<&String>| side.cloned().unwrap_or_default();
+            differences += &format!("--- {name}/expected/{path}\n{}", diff(&text(old), &text(new)));
+        }
+    }
+    assert!(differences.is_empty(), "if this is meant, UPDATE_GOLDEN=1 writes it anew:\n{differences}");
+}
+
+#[test]
+fn every_directory_is_a_test() {
+    let found: BTreeSet<String> =
+        fs::read_dir(directory()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let cases: BTreeSet<String> = CASES.iter().map(ToString::to_string).collect();
+    assert_eq!(found, cases);
+}
+
+#[test]
+fn rendering_twice_writes_the_same_bytes() {
+    for case in ["public_names", "hostile_values"] {
+        let case = directory().join(case);
+        assert_eq!(actual(&case), actual(&case));
+    }
+}

@@ -87,7 +87,8 @@ impl Rust {
     }
 
     fn is_test(&self) -> bool {
-        matches!(self.path.file_name().unwrap().to_str(), Some("tests.rs" | "testing.rs"))
+        let name = |part: &std::ffi::OsStr| ["tests", "tests.rs", "testing.rs"].iter().any(|t| part == *t);
+        self.path.iter().any(name)
     }
 
     /// How many modules lie between the root and this one, itself counted.

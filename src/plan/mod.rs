@@ -10,6 +10,8 @@ mod order;
 mod service;
 mod site;
 mod status;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::BTreeSet;

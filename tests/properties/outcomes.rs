@@ -159,6 +159,22 @@ proptest! {
     }
 
     #[test]
+    fn host_by_host_leads_there_too((bytes, order) in bytes()) {
+        let scenario = Scenario::new(&bytes, Mood::Clear);
+        let hosts: Vec<HostName> = scenario.desired.hosts.keys().cloned().collect();
+        let mut world = World::new(scenario, &Plan::default());
+        for host in hosts {
+            let plan = replan(&mut world).limited_to(&BTreeSet::from([host.clone()]));
+            world.begin(&plan);
+            let outcome = Executor::new(&mut world, Faults::default(), Dice::new(&order)).run(&plan);
+            prop_assert!(outcome.failures.is_empty(), "{outcome}");
+            prop_assert!(outcome.log.iter().all(|(at, _, _)| *at == host), "{outcome}");
+        }
+        let left = replan(&mut world);
+        prop_assert!(left.is_empty(), "{}", plan::text(&left, 1));
+    }
+
+    #[test]
     fn if_a_preparation_fails_nothing_it_is_for_was_stopped((bytes, order) in bytes()) {
         let scenario = Scenario::new(&bytes, Mood::Clear);
         let plan = plan::plan(&scenario.desired, &scenario.survey);

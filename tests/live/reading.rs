@@ -46,7 +46,7 @@ fn account(cluster: &Cluster, host: &str) -> String {
          ls -d /home/lab/homelab/{project} 2>&1; \
          find /run -xdev -name '*homelab*' -o -name '*{project}*'; \
          docker ps -a | grep -c {project}; docker network ls | grep -c {project}; docker volume ls | grep -c {project}; \
-         docker images --digests --no-trunc | sort"
+         docker images --no-trunc --format '{{{{.Repository}}}}:{{{{.Tag}}}} {{{{.Digest}}}} {{{{.ID}}}}' | sort"
     );
     lab().root(host, &look)
 }

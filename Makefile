@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .PHONY: help demo test unit live lint fmt deny lab lab-down clean-demo
 
 LAB := tests/lab/lab
+# Live tests mostly wait for servers: more of them at a time than there are cores.
+export RUST_TEST_THREADS ?= 4
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +17,7 @@ test: lab ## Every test, those on real hosts too (makes the lab first)
 	cargo test --locked --quiet
 
 unit: ## The tests that need no hosts
-	cargo test --locked --quiet --lib --test architecture --test golden --test cli --test properties
+	cargo test --locked --quiet --lib --test architecture --test example --test golden --test cli --test properties
 
 live: lab ## The tests on real hosts only
 	cargo test --locked --test live --test live_link

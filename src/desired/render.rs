@@ -171,6 +171,7 @@ fn matched(
                 format!("the template leaves out the service `{}`", unit.name),
             ));
         };
+        kept(unit, &service).map_err(|why| templates::whole(rendered, why))?;
         let desired = DesiredService {
             service,
             role: unit.role.clone(),
@@ -184,6 +185,21 @@ fn matched(
         Some(extra) => Err(templates::whole(rendered, format!("the template adds a service `{extra}`"))
             .hint("homelab runs models and the gateway; other services belong in a Compose project of their own")),
         None => Ok(services),
+    }
+}
+
+/// Whether a service still has what a survey finds it and asks it by; without that nobody could
+/// tell that it is as it should be.
+fn kept(unit: &Unit, service: &Service) -> Result<(), String> {
+    let own = unit.service.labels.iter().filter(|(name, _)| name.starts_with("dev.homelab."));
+    for (name, value) in own {
+        if service.labels.get(name) != Some(value) {
+            return Err(format!("the template does not give `{}` its label `{name}: {value}`", unit.name));
+        }
+    }
+    match service.published().any(|port| port.host == unit.port.get()) {
+        true => Ok(()),
+        false => Err(format!("the template does not publish port {} of `{}`", unit.port, unit.name)),
     }
 }
 

@@ -55,6 +55,25 @@ fn a_template_adds_no_service_and_leaves_none_out() {
 }
 
 #[test]
+fn a_template_keeps_what_homelab_finds_a_service_by() {
+    let without = |key: &str| {
+        format!(
+            "{HEAD}{{%- for service in services %}}\n  {{{{ service.name }}}}:\n\
+             {{%- for key, value in service.keys %}}\n{{%- if key != \"{key}\" %}}\n    \
+             {{{{ key }}}}: {{{{ value | yaml }}}}\n{{%- endif %}}\n{{%- endfor %}}\n{{%- endfor %}}\n"
+        )
+    };
+    for (key, what) in [
+        ("labels", "give `litellm` its label `dev.homelab.engine: litellm`"),
+        ("ports", "publish port 4000 of `litellm`"),
+    ] {
+        template(&without(key)).wrong(&format!(
+            "error: the template does not {what}\n --> box: rendered compose.yml:1:1\n  |\n1 | name: homelab\n  | ^"
+        ));
+    }
+}
+
+#[test]
 fn a_template_keeps_the_projects_name() {
     template(&format!("name: mine\nservices:\n{EACH}")).wrong(
         "error: the template names the project `mine`, not `homelab`

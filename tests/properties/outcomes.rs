@@ -86,7 +86,7 @@ fn prepared(plan: &Plan) -> usize {
 }
 
 proptest! {
-    #![proptest_config(config(1400))]
+    #![proptest_config(config(1250))]
 
     #[test]
     fn what_is_carried_out_leads_to_an_empty_plan((bytes, order) in bytes()) {

@@ -60,7 +60,7 @@ fn is_model(survey: &Survey, host: &HostName, step: &Step) -> bool {
 }
 
 proptest! {
-    #![proptest_config(config(1200))]
+    #![proptest_config(config(1100))]
 
     #[test]
     fn preparing_harms_nothing((bytes, _) in bytes()) {

@@ -137,19 +137,19 @@ pub fn read(inventory: &Inventory, with_vars: bool) -> Result<Spec, Diagnostics>
     if problems.has_errors() { Err(problems) } else { Ok(Spec { project, hosts, warnings: problems }) }
 }
 
-/// Hosts of one group share its mistakes, and what is an error here may have been a warning before.
+/// Hosts of one group share its mistakes; what is an error here may have been a warning before, and
+/// one mistake at a place brings others with it: the first is the one to mend.
 fn without_repetition(problems: &mut Diagnostics) {
-    let errors: Vec<Origin> = problems
-        .0
-        .iter()
-        .filter(|d| d.severity == Severity::Error)
-        .filter_map(|d| d.origin.clone())
-        .collect();
+    let is_error = |d: &Diagnostic| d.severity == Severity::Error;
+    let errors: Vec<Origin> =
+        problems.0.iter().filter(|d| is_error(d)).filter_map(|d| d.origin.clone()).collect();
     let mut kept: Vec<Diagnostic> = Vec::new();
     for problem in std::mem::take(&mut problems.0) {
-        let outdone = problem.severity == Severity::Warning
-            && problem.origin.as_ref().is_some_and(|o| errors.contains(o));
-        if !outdone && !kept.contains(&problem) {
+        let placed = problem.origin.as_ref();
+        let outdone = !is_error(&problem) && placed.is_some_and(|origin| errors.contains(origin));
+        let same_place = |other: &Diagnostic| is_error(other) && other.origin.as_ref() == placed;
+        let repeats = is_error(&problem) && placed.is_some() && kept.iter().any(same_place);
+        if !outdone && !repeats && !kept.contains(&problem) {
             kept.push(problem);
         }
     }

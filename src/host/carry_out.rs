@@ -103,24 +103,23 @@ impl<'a> CarryOut<'a> {
 
     async fn lane(&self, stage: StageName, lane: &Lane) {
         let tasks: Vec<&Task> = lane.tasks.iter().filter(|task| self.may_begin(stage, lane, task)).collect();
-        for task in &tasks {
+        for (i, task) in tasks.iter().enumerate() {
             if self.steps(lane, task, &task.ahead).await.is_err() {
-                for task in &tasks {
-                    self.lead_back(lane, task).await;
+                // None of them may tidy up after itself: what was set aside is wanted again.
+                tasks.iter().for_each(|task| self.skip(lane, task));
+                for begun in tasks[..=i].iter().filter(|task| !task.ahead.is_empty()) {
+                    self.lead_back(lane, begun).await;
                 }
                 return;
             }
         }
         for (i, task) in tasks.iter().enumerate() {
             if self.steps(lane, task, &task.steps).await.is_err() {
+                tasks[i + 1..].iter().for_each(|task| self.skip(lane, task));
                 self.lead_back(lane, task).await;
-                for later in &tasks[i + 1..] {
-                    self.skip(lane, later);
-                    if !later.ahead.is_empty() {
-                        self.lead_back(lane, later).await;
-                    }
+                for later in tasks[i + 1..].iter().filter(|task| !task.ahead.is_empty()) {
+                    self.lead_back(lane, later).await;
                 }
-                // Tidying and preparing are independent of each other task by task.
                 return;
             }
         }
@@ -135,8 +134,7 @@ impl<'a> CarryOut<'a> {
                 progress.failed_hosts.contains(host)
                     || progress.failed.contains(&(host.clone(), service.clone()))
             };
-            // The gateway goes on without its host's models.
-            let host = stage != StageName::Gateway && progress.failed_hosts.contains(&lane.host);
+            let host = progress.failed_hosts.contains(&lane.host);
             let own = task.services.iter().any(|s| progress.failed.contains(&(lane.host.clone(), s.clone())));
             !host && !own && !task.after.iter().any(|(h, s)| failed(h, s))
         };

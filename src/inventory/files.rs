@@ -16,8 +16,8 @@ const MAX_DEPTH: usize = 10;
 
 /// A path as messages show it: as the user gave it, without a leading `./`.
 pub(super) fn shown(path: &Path) -> String {
-    let path = path.strip_prefix("./").unwrap_or(path);
-    path.display().to_string()
+    let short = path.strip_prefix("./").unwrap_or(path);
+    if short.as_os_str().is_empty() { path } else { short }.display().to_string()
 }
 
 /// Reads a file as text.

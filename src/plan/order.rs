@@ -51,6 +51,12 @@ fn await_gateway(desired: &Desired, survey: &Survey, blocked: &[Blocked], all: &
     let (touched, mut returning) = (services(all, true), services(all, false));
     returning.extend(all.iter().flat_map(|w| w.moving.iter().map(|s| (w.host.clone(), s.clone()))));
     let Some(work) = all.iter_mut().find(|w| w.host == gateway) else { return };
+    let runs =
+        survey.seen(gateway).is_some_and(|s| s.containers.contains_key(&container_name(desired, &name)));
+    if runs && returning.iter().any(|(host, service)| is_blocked(blocked, host, service)) {
+        // It would only be skipped: what cannot move is still reached by the config it has.
+        work.leave_gateway();
+    }
     let backends = backends(desired);
     let ask = |(public, kind): (&ModelName, &Kind)| {
         let serving = backends.get(public).cloned().unwrap_or_default();

@@ -44,6 +44,17 @@ impl<'a> Work<'a> {
     }
 }
 
+impl Work<'_> {
+    /// Lets the gateway be as it is, unless others have made room for it.
+    pub(super) fn leave_gateway(&mut self) {
+        if self.room.is_empty() {
+            let gateway = ServiceName::gateway();
+            self.gateway = None;
+            self.tidy.retain(|task| !task.services.contains(&gateway));
+        }
+    }
+}
+
 /// A model's task and what its order depends on.
 pub(super) struct ModelWork<'a> {
     /// What it must not share with a task that runs at the same time.

@@ -90,6 +90,33 @@ fn the_gateway_follows_its_models_and_is_asked_for_what_changed() {
 }
 
 #[test]
+fn a_model_that_moves_takes_the_gateway_along_and_one_that_cannot_leaves_it() {
+    let mut bench = Bench::new(&["gpu", "nas"])
+        .wants("gpu", "a", "0", 8001)
+        .has("gpu", "a", running(model("a", "0", 8000, 2)))
+        .has("nas", "litellm", running(gateway(1)));
+    check(
+        &bench,
+        &expect![[r#"
+            models
+              gpu: !aside #a-1 | create a, await a [unmake a, back #a-1, await a]
+            gateway
+              nas: !aside #litellm-1 | create litellm, ask for [a] [unmake litellm, back #litellm-1, ask for []] after gpu/a
+            tidy
+              gpu: remove #a-1 after gpu/a
+              nas: remove #litellm-1 after nas/litellm
+        "#]],
+    );
+    bench.seen("gpu").taken.insert(8001, "a process".into());
+    check(
+        &bench,
+        &expect![[r#"
+            blocked gpu a: port 8001 is taken by a process
+        "#]],
+    );
+}
+
+#[test]
 fn files_networks_and_images_come_first_the_compose_file_last() {
     let mut bench = one();
     bench.survey.root_key = RootKey::Absent;

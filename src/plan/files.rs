@@ -120,11 +120,16 @@ fn never(image: &str) -> Failure {
 fn full_name(image: &str) -> String {
     let short = image.strip_prefix("docker.io/").unwrap_or(image);
     let short = short.strip_prefix("library/").unwrap_or(short);
-    let last = short.rsplit('/').next().unwrap_or(short);
-    if last.contains([':', '@']) || short.contains('@') {
-        short.to_owned()
-    } else {
-        format!("{short}:latest")
+    let untagged = |name: &str| -> String {
+        let (path, last) = name.rsplit_once('/').map_or(("", name), |(path, last)| (path, last));
+        let last = last.split(':').next().unwrap_or(last);
+        if path.is_empty() { last.to_owned() } else { format!("{path}/{last}") }
+    };
+    match short.split_once('@') {
+        // Docker lists a digest without the tag it was pulled by.
+        Some((name, digest)) => format!("{}@{digest}", untagged(name)),
+        None if untagged(short) == short => format!("{short}:latest"),
+        None => short.to_owned(),
     }
 }
 
@@ -137,5 +142,7 @@ mod tests {
         assert_eq!(full_name("docker.io/library/redis"), "redis:latest");
         assert_eq!(full_name("registry.lab:5000/litellm"), "registry.lab:5000/litellm:latest");
         assert_eq!(full_name("vllm/vllm-openai:v1"), "vllm/vllm-openai:v1");
+        assert_eq!(full_name("r.lab:5000/a/b:v1@sha256:0a"), "r.lab:5000/a/b@sha256:0a");
+        assert_eq!(full_name("redis@sha256:0a"), "redis@sha256:0a");
     }
 }

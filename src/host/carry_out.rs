@@ -134,7 +134,8 @@ impl<'a> CarryOut<'a> {
                 progress.failed_hosts.contains(host)
                     || progress.failed.contains(&(host.clone(), service.clone()))
             };
-            let host = progress.failed_hosts.contains(&lane.host);
+            let hosts = [Some(&lane.host), task.after_host.as_ref()];
+            let host = hosts.into_iter().flatten().any(|host| progress.failed_hosts.contains(host));
             let own = task.services.iter().any(|s| progress.failed.contains(&(lane.host.clone(), s.clone())));
             !host && !own && !task.after.iter().any(|(h, s)| failed(h, s))
         };
@@ -145,6 +146,9 @@ impl<'a> CarryOut<'a> {
     }
 
     fn skip(&self, lane: &Lane, task: &Task) {
+        if task.services.is_empty() {
+            self.progress().failed_hosts.insert(lane.host.clone());
+        }
         for service in &task.services {
             let key = (lane.host.clone(), service.clone());
             let mut progress = self.progress();

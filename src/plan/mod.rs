@@ -92,6 +92,9 @@ pub struct Task {
     pub services: Vec<ServiceName>,
     /// Only if nothing of these failed.
     pub after: Vec<(HostName, ServiceName)>,
+    /// Only if this host's own preparation did not fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_host: Option<HostName>,
     /// What must happen before any task of the lane goes on: GPUs are freed first.
     pub ahead: Vec<Step>,
     /// The steps, in order.

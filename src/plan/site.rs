@@ -17,6 +17,8 @@ use super::{container_name, files, network_name, previous_name, probe, service};
 /// What is to be done on one host, before it is put in order.
 pub(super) struct Work<'a> {
     pub(super) host: &'a HostName,
+    /// Makes the root key, on the gateway's host.
+    pub(super) root_key: Option<Task>,
     pub(super) prepare: Vec<Task>,
     pub(super) models: Vec<ModelWork<'a>>,
     pub(super) gateway: Option<Task>,
@@ -33,6 +35,7 @@ impl<'a> Work<'a> {
     fn new(host: &'a HostName) -> Self {
         Self {
             host,
+            root_key: None,
             prepare: vec![],
             models: vec![],
             gateway: None,
@@ -134,6 +137,7 @@ impl<'a> Site<'a> {
         }
         self.leftovers(&mut work);
         self.stale(&mut work.tidy);
+        work.root_key = self.root_key();
         work.prepare = self.host_files().into_iter().chain(pulls).collect();
         work
     }
@@ -206,13 +210,18 @@ impl<'a> Site<'a> {
         Ok(())
     }
 
-    /// The root key, the network and the files, in this order: what containers need to start.
+    /// The root key, before anything on any host is derived from it.
+    fn root_key(&self) -> Option<Task> {
+        let here = Some(self.name) == self.desired.gateway.as_ref();
+        let step = Step { action: Action::WriteRootKey, because: Cause::Missing, interrupts: false };
+        (here && self.survey.root_key == RootKey::Absent)
+            .then(|| Task { steps: vec![step], ..Task::default() })
+    }
+
+    /// The network and the files, in this order: what containers need to start.
     fn host_files(&self) -> Option<Task> {
         let mut steps = Vec::new();
         let step = |action, because| Step { action, because, interrupts: false };
-        if Some(self.name) == self.desired.gateway.as_ref() && self.survey.root_key == RootKey::Absent {
-            steps.push(step(Action::WriteRootKey, Cause::Missing));
-        }
         let network = network_name(self.desired);
         if !self.host.services.is_empty() && !self.seen.networks.contains_key(&network) {
             steps.push(step(Action::CreateNetwork { name: network }, Cause::Missing));

@@ -119,8 +119,9 @@ impl<'w, 'd> Executor<'w, 'd> {
             self.outcome.failed_hosts.contains(h) || self.outcome.failed.contains(&(h.clone(), s.clone()))
         };
         let own = task.services.iter().any(|s| self.outcome.failed.contains(&(host.clone(), s.clone())));
-        let bad =
-            self.outcome.failed_hosts.contains(host) || own || task.after.iter().any(|(h, s)| failed(h, s));
+        let hosts = [Some(host), task.after_host.as_ref()];
+        let unprepared = hosts.into_iter().flatten().any(|host| self.outcome.failed_hosts.contains(host));
+        let bad = unprepared || own || task.after.iter().any(|(h, s)| failed(h, s));
         if bad {
             self.skip(host, task);
         }
@@ -128,15 +129,15 @@ impl<'w, 'd> Executor<'w, 'd> {
     }
 
     fn skip(&mut self, host: &HostName, task: &Task) {
+        if task.services.is_empty() {
+            self.outcome.failed_hosts.insert(host.clone());
+        }
         self.outcome.failed.extend(task.services.iter().map(|s| (host.clone(), s.clone())));
     }
 
     fn failed(&mut self, run: &mut Run<'_>, task: usize, step: &Step, why: String) {
         let host = &run.lane.host;
         self.outcome.failures.push(format!("{host}: {:?}: {why}", step.action));
-        if run.task(task).services.is_empty() {
-            self.outcome.failed_hosts.insert(host.clone());
-        }
         self.skip(host, run.task(task));
         let later: Vec<usize> = if run.is_ahead {
             (0..run.tasks.as_ref().map_or(0, Vec::len)).filter(|other| *other != task).collect()

@@ -203,7 +203,9 @@ pub(super) fn outline(plan: &Plan) -> String {
 fn task(task: &Task) -> String {
     let steps: Vec<String> = task.steps.iter().map(step).collect();
     let back: Vec<String> = task.way_back.iter().map(step).collect();
-    let after: Vec<String> = task.after.iter().map(|(host, service)| format!("{host}/{service}")).collect();
+    let of = |(host, service): &(HostName, ServiceName)| format!("{host}/{service}");
+    let host = task.after_host.iter().map(ToString::to_string);
+    let after: Vec<String> = host.chain(task.after.iter().map(of)).collect();
     let back = if back.is_empty() { String::new() } else { format!(" [{}]", back.join(", ")) };
     let after = if after.is_empty() { String::new() } else { format!(" after {}", after.join(" ")) };
     format!("{}{back}{after}", steps.join(", ")).trim_start().to_owned()

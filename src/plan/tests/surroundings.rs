@@ -97,7 +97,7 @@ fn a_model_that_moves_takes_the_gateway_along_and_one_that_cannot_leaves_it() {
         .has("nas", "litellm", running(gateway(1)));
     check(
         &bench,
-        &expect![[r#"
+        &expect![[r"
             models
               gpu: !aside #a-1 | create a, await a [unmake a, back #a-1, await a]
             gateway
@@ -105,14 +105,14 @@ fn a_model_that_moves_takes_the_gateway_along_and_one_that_cannot_leaves_it() {
             tidy
               gpu: remove #a-1 after gpu/a
               nas: remove #litellm-1 after nas/litellm
-        "#]],
+        "]],
     );
     bench.seen("gpu").taken.insert(8001, "a process".into());
     check(
         &bench,
-        &expect![[r#"
+        &expect![[r"
             blocked gpu a: port 8001 is taken by a process
-        "#]],
+        "]],
     );
 }
 
@@ -132,9 +132,11 @@ fn files_networks_and_images_come_first_the_compose_file_last() {
     check(
         &bench,
         &expect![[r"
-            prepare
-              box: root key, network homelab_default, write env/a-1.env, write zzz, write compose.yml
-              box: pull vllm:v2
+            prepare 1
+              box: root key
+            prepare 2
+              box: network homelab_default, write env/a-1.env, write zzz, write compose.yml after box
+              box: pull vllm:v2 after box
             models
               box: create a, await a [unmake a]
             gateway

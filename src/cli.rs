@@ -68,7 +68,7 @@ pub enum Verb {
     Status(StatusArgs),
     /// Write every file that deploy would push
     Render(RenderArgs),
-    /// Remove what homelab made; images and model caches stay
+    /// Remove what homelab made, its keys too; images and model caches stay
     Down(DownArgs),
     /// Print a completion script for a shell
     Completions {

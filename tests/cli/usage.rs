@@ -18,7 +18,7 @@ Commands:
   deploy       Make it so: start, swap and remove models until every one answers through the gateway
   status       Is it so: every service beside what the inventory says; exit 1 if something is amiss
   render       Write every file that deploy would push
-  down         Remove what homelab made; images and model caches stay
+  down         Remove what homelab made, its keys too; images and model caches stay
   completions  Print a completion script for a shell"
     );
     assert!(ran.stdout.contains("Exit codes: 0 done"), "{}", ran.stdout);

@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::lab::{lab, until};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Passes a socket on to Docker's and writes down every request line. `$1` is the directory.
@@ -83,8 +84,10 @@ fn a_plan_leaves_the_hosts_as_they_are() {
 
     for (host, before) in hosts.iter().zip(&before) {
         let after = account(&cluster, host);
-        let changed: Vec<&str> = after.lines().filter(|line| !before.lines().any(|l| l == *line)).collect();
-        assert_eq!((before.len(), changed), (after.len(), vec![]), "{host}");
+        let (before, after): (BTreeSet<&str>, BTreeSet<&str>) =
+            (before.lines().collect(), after.lines().collect());
+        let changed: Vec<&&str> = before.symmetric_difference(&after).collect();
+        assert_eq!(changed, Vec::<&&str>::new(), "{host}");
     }
     for (host, place) in &places {
         let requests = lab().ssh(host, &format!("cat {place}/requests"));

@@ -36,12 +36,13 @@ while True:
 "#;
 
 /// Everything on a host that a plan could have changed: files, by name, size, mode and time, and
-/// what Docker has. Other tests' projects are not counted.
+/// what Docker has. Other tests' projects are not counted, nor what other programs keep in /tmp for
+/// a moment: homelab's own files there would bear its name.
 fn account(cluster: &Cluster, host: &str) -> String {
     let project = &cluster.project;
     let look = format!(
         "find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path '/run/*' -o -path /var/lib/docker \
-           -o -path /var/log -o -path '/tmp/promise-*' -o -path '/home/lab/homelab' -o -path '/root/*' \
+           -o -path /var/log -o -path '/tmp/*' ! -name '*homelab*' -o -path '/home/lab/homelab' -o -path '/root/*' \
            -o -path '/home/lab/promise-*' \\) -prune -o \
            \\( -type d -printf '%p %m\\n' -o -printf '%p %s %m %T@\\n' \\) 2>/dev/null | sort; \
          ls -d /home/lab/homelab/{project} 2>&1; \

@@ -7,6 +7,8 @@ mod model_spec;
 mod overlay;
 mod resolve;
 mod spec;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -47,7 +47,8 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
         hosts.insert(name.clone(), Host { dir: home.expand(&host.dir), units, vars: host.vars.clone() });
     }
     routes.sort_by(|a, b| (&a.public, &a.api_base).cmp(&(&b.public, &b.api_base)));
-    let unit = problems.take(gateway_unit(gateway, &routes, keys, files));
+    let home = Home(survey.seen(gateway_host).map_or("~", |seen| seen.facts.home.as_str()));
+    let unit = problems.take(gateway_unit((gateway, home), &routes, keys, files));
     let (Some(unit), false) = (unit, problems.has_errors()) else { return Err(problems) };
     if let Some(host) = hosts.get_mut(gateway_host) {
         host.units.push(unit);
@@ -156,22 +157,17 @@ fn secrets(model: &ModelSpec, host: &HostSpec) -> BTreeMap<String, SecretRef> {
 }
 
 fn labels(role: &str, engine: &str, health: &str, gpus: &Gpus) -> BTreeMap<String, String> {
-    let gpus = match gpus {
-        Gpus::None => "none".to_owned(),
-        Gpus::All => "all".to_owned(),
-        Gpus::Some(indices) => indices.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-    };
+    let gpus = gpus.to_string();
     let pairs = [(label::ROLE, role), (label::ENGINE, engine), (label::HEALTH, health), (label::GPUS, &gpus)];
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
 /// GPUs by the NVIDIA runtime, counted in PCI bus order so that an index means what nvidia-smi shows.
 fn gpu_access(gpus: &Gpus, service: &mut Service) {
-    let visible = match gpus {
-        Gpus::None => return,
-        Gpus::All => "all".to_owned(),
-        Gpus::Some(indices) => indices.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
-    };
+    if *gpus == Gpus::None {
+        return;
+    }
+    let visible = gpus.to_string();
     service.runtime = Some("nvidia".to_owned());
     service.environment.insert("NVIDIA_VISIBLE_DEVICES".to_owned(), visible);
     service.environment.insert("CUDA_DEVICE_ORDER".to_owned(), "PCI_BUS_ID".to_owned());
@@ -249,7 +245,7 @@ fn key_variable(model: &ModelName) -> String {
 }
 
 fn gateway_unit(
-    spec: &GatewaySpec,
+    (spec, home): (&GatewaySpec, Home<'_>),
     routes: &[Route],
     keys: Keys,
     files: &LocalFiles,
@@ -263,7 +259,7 @@ fn gateway_unit(
     secrets.insert("LITELLM_MASTER_KEY".to_owned(), master_key.clone());
     Ok(Unit {
         name: ServiceName::gateway(),
-        service: finish(base, &spec.overlay, Home("~")),
+        service: finish(base, &spec.overlay, home),
         secrets,
         configs: configs(&spec.overlay, files)?,
         role: Role::Gateway {

@@ -2,6 +2,7 @@
 //! An engine turns typed options into a command line; it knows no host and runs nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -19,6 +20,20 @@ pub enum Gpus {
     All,
     /// These, by index in PCI bus order; never empty.
     Some(BTreeSet<u32>),
+}
+
+impl fmt::Display for Gpus {
+    /// `none`, `all`, or indices with commas: what labels and `NVIDIA_VISIBLE_DEVICES` hold.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::All => f.write_str("all"),
+            Self::Some(indices) => {
+                let list: Vec<String> = indices.iter().map(ToString::to_string).collect();
+                f.write_str(&list.join(","))
+            }
+        }
+    }
 }
 
 /// What "it answers" means for a model.

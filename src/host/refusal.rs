@@ -81,7 +81,7 @@ fn refused(step: &str, status: u16, message: &str) -> Failure {
         )
     } else {
         let first = message.lines().next().unwrap_or("it gave no reason");
-        return failure(step, format!("Docker refuses: {first}"));
+        failure(step, format!("Docker refuses: {first}"))
     };
     Failure { lines: last_lines(message, 5), ..meant }
 }

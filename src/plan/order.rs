@@ -80,7 +80,8 @@ fn await_gateway(desired: &Desired, survey: &Survey, blocked: &[Blocked], all: &
             let container = |name: String| seen.and_then(|s| s.containers.get(&name));
             let current = container(container_name(desired, &name));
             let previous = container(previous_name(desired, &name));
-            let now = Now { name: &name, desired: service, current, previous, wait: vec![wait] };
+            let dir = desired.hosts.get(gateway).map_or("", |host| host.dir.as_str());
+            let now = Now { name: &name, desired: service, dir, current, previous, wait: vec![wait] };
             // What came back must stay reachable: then the gateway keeps its config, if it has one.
             let after = if current.is_some() { returning } else { vec![] };
             service::task(&now).ok().flatten().map(|task| Task { after, ..task })

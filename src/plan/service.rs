@@ -9,12 +9,14 @@ use crate::service::label;
 use crate::survey::{Container, Failure, Health, State};
 
 use super::cause::changes;
-use super::{Action, Cause, Probe, Step, Task};
+use super::{Action, Cause, Change, Probe, Step, Task};
 
 /// A service and the containers it has now.
 pub(super) struct Now<'a> {
     pub(super) name: &'a ServiceName,
     pub(super) desired: &'a DesiredService,
+    /// Where its files lie.
+    pub(super) dir: &'a str,
     pub(super) current: Option<&'a Container>,
     pub(super) previous: Option<&'a Container>,
     /// The steps that wait until it answers.
@@ -74,6 +76,11 @@ fn without_older(now: &Now<'_>) -> Result<Option<Task>, Failure> {
 fn difference(now: &Now<'_>, current: &Container) -> Result<Option<Cause>, Failure> {
     if current.state == State::Dead {
         return Ok(Some(Cause::NotRunning("is dead".to_owned())));
+    }
+    if let Some(dir) = current.labels.get(label::WORKING_DIR).filter(|dir| *dir != now.dir) {
+        // Its mounts lead there.
+        let (from, to) = (Some(dir.clone()), Some(now.dir.to_owned()));
+        return Ok(Some(Cause::Changed(vec![Change { what: "homelab_dir".to_owned(), from, to }])));
     }
     match &current.service {
         Ok(service) if *service == now.desired.service && current.drift.is_empty() => Ok(None),

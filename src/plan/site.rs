@@ -166,6 +166,7 @@ impl<'a> Site<'a> {
         Now {
             name,
             desired: service,
+            dir: &self.host.dir,
             current: container(&container_name(self.desired, name)),
             previous: container(&previous_name(self.desired, name)),
             wait,

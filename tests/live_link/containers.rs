@@ -211,24 +211,8 @@ async fn an_image_is_pulled_and_one_that_is_not_there_or_out_of_reach_says_so() 
     assert_eq!(failure.what, "the image is not on the host");
 }
 
-/// Everything a survey could have changed on a host.
-fn state(host: &str) -> String {
-    lab(&[
-        "ssh",
-        "--user",
-        "root",
-        host,
-        concat!(
-            "docker ps -aq --no-trunc | sort; docker images -q --no-trunc | sort; docker network ls -q | sort; ",
-            "find /home /root /etc /tmp /run/lock /srv -xdev -newermt '2020-01-01' ! -name '.cache' -printf '%p %T@ %m\\n' | sort"
-        ),
-    ])
-}
-
 #[tokio::test]
-async fn a_survey_of_several_hosts_costs_one_process_each_and_changes_nothing() {
-    // lab4: no other test here writes to it, but its Docker may be down at times.
-    let host = "lab1";
+async fn a_survey_of_several_hosts_costs_one_login_and_one_process_each() {
     let project = ProjectName::new("linknothing").unwrap();
     let asks: Vec<Ask> = ["lab1", "lab2", "lab3"]
         .map(|host| Ask {
@@ -237,11 +221,6 @@ async fn a_survey_of_several_hosts_costs_one_process_each_and_changes_nothing() 
             dir: "~/homelab/linknothing".into(),
         })
         .into();
-    let _ = host;
-    let quiet = |text: String| -> String {
-        text.lines().filter(|l| l.contains("linknothing")).collect::<Vec<_>>().join("\n")
-    };
-    let before = quiet(state("lab1"));
     let (found, looks) = survey(&asks).await;
     assert_eq!(looks.len(), 3);
     for look in looks.values() {
@@ -254,7 +233,6 @@ async fn a_survey_of_several_hosts_costs_one_process_each_and_changes_nothing() 
         assert_eq!(seen.facts.address.as_deref(), Some(ask.connection.address.as_str()));
         assert!(!seen.facts.docker.is_empty());
     }
-    assert_eq!(quiet(state("lab1")), before);
 }
 
 #[tokio::test]

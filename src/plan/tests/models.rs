@@ -2,6 +2,8 @@
 
 use expect_test::expect;
 
+use crate::service::label;
+
 use super::bench::{Bench, model, running, stopped};
 use super::{check, one};
 use crate::survey::{Container, Health, State};
@@ -234,4 +236,15 @@ fn a_previous_version_that_runs_all_the_same_makes_room_first() {
               box: !remove #a-1.previous |
         "]],
     );
+}
+
+#[test]
+fn a_container_whose_files_lie_elsewhere_is_replaced() {
+    let mut there = running(model("a", "0", 8000, 2));
+    there.labels.insert(label::WORKING_DIR.into(), "/home/me/old".into());
+    let bench = one().has("box", "a", there.clone());
+    let text = bench.text();
+    assert!(text.contains("replace a: homelab_dir /home/me/old → /home/me/homelab/homelab"), "{text}");
+    there.labels.insert(label::WORKING_DIR.into(), "/home/me/homelab/homelab".into());
+    assert!(one().has("box", "a", there).plan().is_empty());
 }

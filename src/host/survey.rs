@@ -60,7 +60,12 @@ pub async fn again(look: &Look, ask: &Ask) -> survey::Look {
 
 async fn see(look: &Look, ask: &Ask) -> Result<Seen, Failure> {
     let (read, docker) = tokio::join!(facts::read(look.link(), &ask.dir), docker(look, &ask.project));
-    let (read, (mut seen, our_ports)) = (read?, docker?);
+    let (read, (mut seen, mut our_ports)) = (read?, docker?);
+    // Docker's own listener for a container of ours that is just starting or stopping is no
+    // stranger's: the list of containers and the list of ports are not of the same moment.
+    let services = seen.containers.values().filter_map(|c| c.service.as_ref().ok());
+    our_ports
+        .extend(services.flat_map(|service| service.published().map(|port| port.host).collect::<Vec<_>>()));
     for port in read.listening.difference(&our_ports) {
         seen.taken.entry(*port).or_insert_with(|| "a process".to_owned());
     }

@@ -33,6 +33,20 @@ impl Project {
         }
     }
 
+    /// What is seen once these servers take connections and that one has ended, or after a while.
+    async fn settled(&self, serving: &[&String], ended: &String) -> Seen {
+        for _ in 0..50 {
+            let seen = self.seen().await;
+            let closed = Health::NotReady("it does not take connections yet".into());
+            let serve = serving.iter().all(|name| seen.containers[*name].health != closed);
+            if serve && seen.containers[ended].state != State::Running {
+                return seen;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        self.seen().await
+    }
+
     async fn run(&self, name: &str, service: &Service) -> (String, String) {
         let service_name = ServiceName::new(name).unwrap();
         let placed = Placed { project: &self.ask.project, name: &service_name, service, dir: &self.dir };
@@ -95,9 +109,8 @@ async fn containers_made_for_a_service_are_seen_without_drift_and_with_their_hea
     let closed = project.run("closed", &project.service("exec sleep 1000", 18473)).await;
     let hung = project.run("hung", &project.service("exec nc -ll -p 80 -e sleep 1000", 18474)).await;
     let ended = project.run("ended", &Service { restart: None, ..project.service("exit 4", 18475) }).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
 
-    let seen = project.seen().await;
+    let seen = project.settled(&[&ready.0, &lost.0, &hung.0], &ended.0).await;
     for container in seen.containers.values() {
         assert_eq!(container.drift, Vec::<String>::new());
         assert!(container.service.is_ok());
@@ -114,7 +127,10 @@ async fn containers_made_for_a_service_are_seen_without_drift_and_with_their_hea
     assert!(!seen.taken.contains_key(&18471), "our own port is not taken by somebody else");
     assert_eq!(seen.taken[&22], "a process");
 
-    assert_eq!(hands.logs(&ready.1, 10).await.unwrap(), ["one", "two"]);
+    let mut lines = hands.logs(&ready.1, 10).await.unwrap();
+    // Docker does not say which of its two streams came first.
+    lines.sort();
+    assert_eq!(lines, ["one", "two"]);
     assert_eq!(hands.inspect(&ready.1).await.unwrap().state, State::Running);
     lab(&[
         "ssh",

@@ -28,16 +28,11 @@ pub(super) fn read(vars: &HostVars, problems: &mut Diagnostics) -> Connection {
         name,
         port,
         user,
-        identity: identity.map(|path| home_expanded(&path)),
+        identity: identity.map(std::path::PathBuf::from),
         ssh_options: ssh_options(vars, problems),
         accept_new: accept_new.unwrap_or(false),
         docker_socket: socket.unwrap_or_else(|| "/var/run/docker.sock".to_owned()),
     }
-}
-
-/// `~` is left to ssh, which expands it in `IdentityFile`.
-fn home_expanded(path: &str) -> std::path::PathBuf {
-    std::path::PathBuf::from(path)
 }
 
 fn ssh_options(vars: &HostVars, problems: &mut Diagnostics) -> Vec<(String, String)> {

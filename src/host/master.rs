@@ -12,7 +12,7 @@ use std::time::Duration;
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
 use sha2::{Digest as _, Sha256};
 
-use super::{failure, hinted, login, private};
+use super::{failure, hinted, home_relative, login, private};
 use crate::connection::Connection;
 use crate::survey::Failure;
 
@@ -36,6 +36,7 @@ pub(super) struct Master {
 
 /// What `ssh -G` says a host's address is, without connecting to it.
 pub(super) async fn address(connection: &Connection) -> Option<String> {
+    let connection = &at_home(connection);
     if connection.local || check(connection).is_err() {
         return None;
     }
@@ -57,6 +58,7 @@ fn config_file(connection: &Connection) -> Result<(PathBuf, PathBuf), Failure> {
 
 /// Finds the master of an earlier run with exactly this configuration, or logs in.
 pub(super) async fn open(connection: &Connection) -> Result<Master, Failure> {
+    let connection = &at_home(connection);
     check(connection)?;
     let (base, config) = config_file(connection)?;
     let effective = effective(connection, &config).await?;
@@ -201,11 +203,12 @@ fn key(connection: &Connection, effective: &str) -> String {
     short_hash(&bytes)
 }
 
-fn home_relative(path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => PathBuf::from(path),
-    }
+/// The same connection with its key file where `~` means the home of whoever runs homelab, as in
+/// Ansible.
+fn at_home(connection: &Connection) -> Connection {
+    let identity = connection.identity.as_deref();
+    let identity = identity.map(|path| path.to_str().map_or_else(|| path.to_owned(), home_relative));
+    Connection { identity, ..connection.clone() }
 }
 
 /// Changes whenever the file does.
@@ -263,6 +266,14 @@ mod tests {
         std::fs::write(&file, "another").unwrap();
         assert_ne!(first, key(&connection(), &effective));
         assert_eq!(said(&effective, "hostname"), Some("10.0.0.1"));
+    }
+
+    #[test]
+    fn a_key_files_tilde_is_the_users_own_home() {
+        let typed = Connection { identity: Some("~/.ssh/id".into()), ..connection() };
+        let home = std::env::home_dir().unwrap();
+        assert_eq!(at_home(&typed).identity, Some(home.join(".ssh/id")));
+        assert_eq!(at_home(&connection()).identity, None);
     }
 
     #[test]

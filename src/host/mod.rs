@@ -49,6 +49,14 @@ fn hinted(step: &str, what: impl Into<String>, hint: impl Into<String>) -> Failu
     Failure { hint: Some(hint.into()), ..failure(step, what) }
 }
 
+/// A path of this machine, where `~/` is the home of whoever runs homelab.
+fn home_relative(path: &str) -> std::path::PathBuf {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => path.into(),
+    }
+}
+
 /// The last lines of what a host or program said, fit to be shown.
 fn last_lines(text: &str, most: usize) -> Vec<String> {
     let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|l| !l.is_empty()).collect();

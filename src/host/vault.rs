@@ -11,7 +11,7 @@ use crate::names::Secret;
 use crate::secret::{SecretRef, Versions};
 use crate::survey::Failure;
 
-use super::{failure, hinted};
+use super::{failure, hinted, home_relative};
 
 /// All secrets of a run.
 #[derive(Debug, Default)]
@@ -112,9 +112,9 @@ async fn read(secret: &SecretRef) -> Result<Secret, Failure> {
         SecretRef::Env(name) => std::env::var(name).map_err(|_| {
             hinted(&step, format!("{name} is not set"), format!("export {name}=… before homelab runs"))
         })?,
-        SecretRef::File(path) => {
-            tokio::fs::read_to_string(home(path)).await.map_err(|e| failure(&step, format!("{path}: {e}")))?
-        }
+        SecretRef::File(path) => tokio::fs::read_to_string(home_relative(path))
+            .await
+            .map_err(|e| failure(&step, format!("{path}: {e}")))?,
         SecretRef::Command(argv) => command(&step, argv).await?,
         SecretRef::Derived(_) => return Err(failure(&step, "it is derived, not read")),
     };
@@ -123,14 +123,6 @@ async fn read(secret: &SecretRef) -> Result<Secret, Failure> {
         return Err(failure(&step, "it is empty"));
     }
     Ok(Secret::new(value))
-}
-
-/// `~/` is the home of whoever runs homelab.
-fn home(path: &str) -> std::path::PathBuf {
-    match (path.strip_prefix("~/"), std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => path.into(),
-    }
 }
 
 async fn command(step: &str, argv: &[String]) -> Result<String, Failure> {

@@ -81,13 +81,9 @@ pub struct Seen {
 pub struct Facts {
     /// The SSH user's home directory, absolute.
     pub home: String,
-    /// The kernel's name: `Linux`, `Darwin`.
-    pub os: String,
-    /// Docker's version.
-    pub docker: String,
-    /// OCI runtimes that Docker knows.
+    /// OCI runtimes that Docker knows; empty where no model wants a GPU.
     pub runtimes: BTreeSet<String>,
-    /// The GPUs that `nvidia-smi` lists; empty where there is no such command.
+    /// The GPUs that `nvidia-smi` lists; empty where there is no such command, or no model wants one.
     pub gpus: Vec<Gpu>,
     /// What `ssh -G` says the host's address is; none on the local machine.
     pub address: Option<String>,

@@ -12,6 +12,7 @@ use crate::cli::Common;
 use crate::cluster::{self, Cluster, LocalFiles, Spec};
 use crate::desired::{self, Desired, Overrides, TEMPLATES};
 use crate::diagnostic::Source;
+use crate::engine::Gpus;
 use crate::host::{self, Ask, Look, Vault};
 use crate::inventory::{self, Inventory};
 use crate::names::HostName;
@@ -85,6 +86,8 @@ impl Files {
             connection: host.connection.clone(),
             project: self.spec.project.clone(),
             dir: host.dir.clone(),
+            gpus: host.models.iter().any(|model| model.gpus != Gpus::None),
+            root_key: host.gateway.is_some(),
         };
         self.spec.hosts.values().map(ask).collect()
     }
@@ -94,7 +97,7 @@ impl Files {
         let wanted: BTreeSet<_> = self.spec.secrets().cloned().collect();
         let asks = self.asks();
         let ((mut survey, looks), mut vault) = tokio::join!(host::survey(&asks), Vault::open(wanted));
-        survey.root_key = self.root_key(&survey, &looks, &mut vault).await;
+        survey.root_key = self.root_key(&survey, &looks, &mut vault);
         Seen { survey, looks, vault }
     }
 
@@ -117,24 +120,16 @@ impl Files {
         Seen { survey, looks: BTreeMap::new(), vault: Vault::open(wanted).await }
     }
 
-    async fn root_key(
-        &self,
-        survey: &Survey,
-        looks: &BTreeMap<HostName, Look>,
-        vault: &mut Vault,
-    ) -> RootKey {
-        let Some((name, spec)) = self.spec.hosts.iter().find(|(_, host)| host.gateway.is_some()) else {
+    fn root_key(&self, survey: &Survey, looks: &BTreeMap<HostName, Look>, vault: &mut Vault) -> RootKey {
+        let Some((name, _)) = self.spec.hosts.iter().find(|(_, host)| host.gateway.is_some()) else {
             return RootKey::Unknown;
         };
-        if let (Some(seen), Some(look)) = (survey.seen(name), looks.get(name)) {
-            if !seen.files.contains_key(ROOT_KEY_FILE) {
-                return RootKey::Absent;
-            }
-            let dir = cluster::expanded(&spec.dir, &seen.facts.home);
-            if let Ok(Some(key)) = look.read_root_key(&dir).await {
-                vault.set_root(key);
-                return RootKey::Present;
-            }
+        if survey.seen(name).is_some_and(|seen| !seen.files.contains_key(ROOT_KEY_FILE)) {
+            return RootKey::Absent;
+        }
+        if let Some(key) = looks.get(name).and_then(Look::root_key) {
+            vault.set_root(key.clone());
+            return RootKey::Present;
         }
         // Containers elsewhere tell which key they were made with: enough to see that nothing changed.
         let seen = survey.hosts.keys().filter_map(|host| survey.seen(host));

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn reply(status: u16, body: &str) -> Reply {
-        Reply { status, body: body.into() }
+        Reply { status, headers: hyper::HeaderMap::new(), body: body.into() }
     }
 
     #[test]

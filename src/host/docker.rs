@@ -4,10 +4,13 @@
 use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
+use tokio::time::timeout;
 
 use super::forward::Target;
+use super::http::{HttpError, Request, ask_socket};
 use super::link::Link;
 use super::{after_mark, failure, hinted, last_lines};
+use crate::diagnostic::clean;
 use crate::survey::Failure;
 
 const STEP: &str = "asking Docker";
@@ -46,27 +49,25 @@ impl Link {
                 path.display().to_string()
             }
         };
-        let docker = Docker::connect_with_unix(&path, FIRST.as_secs(), API_DEFAULT_VERSION);
-        let asked = match docker {
-            Ok(docker) => docker.version().await.map(|version| (docker, version)),
-            Err(error) => Err(error),
-        };
-        match asked {
-            Ok((docker, version)) => {
-                let release = version.version.unwrap_or_default();
-                new_enough(version.api_version.as_deref(), &release)?;
-                // Set already when somebody asked before, and to the same.
-                let _ = self.docker_version().set(release);
-                Ok(docker.with_timeout(LONG))
+        // Docker's `/version` and `/info` start programs before they answer; a ping tells enough.
+        let ping = Request { path: "/_ping", ..Request::default() };
+        self.count_request();
+        let asked = timeout(FIRST, ask_socket(path.as_ref(), ("docker", 80), ping)).await;
+        match asked.unwrap_or(Err(HttpError::Timeout)) {
+            Ok(reply) => {
+                let header = |name| reply.headers.get(name).and_then(|v| v.to_str().ok()).map(clean);
+                new_enough(header("api-version"), header("server"))?;
+                Docker::connect_with_unix(&path, LONG.as_secs(), API_DEFAULT_VERSION)
+                    .map_err(|e| failure(STEP, e.to_string()))
             }
             Err(error) => Err(self.why_not(&error).await),
         }
     }
 
-    async fn why_not(&self, error: &bollard::errors::Error) -> Failure {
+    async fn why_not(&self, error: &HttpError) -> Failure {
         let socket = &self.connection().docker_socket;
         // A Docker that hangs would keep the question waiting too.
-        let asked = tokio::time::timeout(FIRST, self.run(WHY, &[socket], &[])).await;
+        let asked = timeout(FIRST, self.run(WHY, &[socket], &[])).await;
         let said = match asked {
             Ok(Ok(output)) => String::from_utf8_lossy(after_mark(&output.stdout)).into_owned(),
             Ok(Err(failure)) => return Failure { step: STEP.into(), ..failure },
@@ -122,14 +123,16 @@ fn meaning(why: &str, user: &str, socket: &str) -> Failure {
     }
 }
 
-fn new_enough(api: Option<&str>, release: &str) -> Result<(), Failure> {
-    let api = api.unwrap_or_default();
+/// `api` and `server` are headers of Docker's: `1.45`, `Docker/26.1.5 (linux)`.
+fn new_enough(api: Option<String>, server: Option<String>) -> Result<(), Failure> {
+    let (api, server) = (api.unwrap_or_default(), server.unwrap_or_default());
+    let release = server.split_whitespace().next().unwrap_or("Docker").replace('/', " ");
     let parts = api.split_once('.').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
     match parts {
         Some(version) if version >= OLDEST => Ok(()),
         _ => Err(hinted(
             STEP,
-            format!("Docker {release} is too old: it speaks API {api}, homelab needs 1.41"),
+            format!("{release} is too old: it speaks API {api}, homelab needs 1.41"),
             "install Docker 20.10 or newer: docs.docker.com/engine/install",
         )),
     }
@@ -142,10 +145,11 @@ mod tests {
     #[test]
     fn docker_20_10_is_new_enough() {
         for api in ["1.41", "1.45", "1.100", "2.0"] {
-            assert_eq!(new_enough(Some(api), "x"), Ok(()), "{api}");
+            assert_eq!(new_enough(Some(api.into()), None), Ok(()), "{api}");
         }
         for api in ["1.40", "1.9", "", "x"] {
-            let failure = new_enough(Some(api), "19.03.8").unwrap_err();
+            let server = "Docker/19.03.8 (linux)".to_owned();
+            let failure = new_enough(Some(api.into()), Some(server)).unwrap_err();
             assert_eq!(
                 failure.what,
                 format!("Docker 19.03.8 is too old: it speaks API {api}, homelab needs 1.41")

@@ -6,18 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::link::Link;
 use super::{after_mark, failure, hinted, last_lines};
 use crate::diagnostic::clean;
+use crate::names::Secret;
 use crate::survey::{Failure, FileSeen, Gpu};
 
 const STEP: &str = "reading the host's facts";
 
-/// `$1` is the project's directory, maybe below `~/`. Sections in a fixed order, files last: a
-/// file's name cannot pass for a section. Files above 1 MiB are none of homelab's; a model cache
-/// below the directory must not be read through.
+/// `$1` is the project's directory, maybe below `~/`; `$2` and `$3` are `yes` where the GPUs and the
+/// root key are asked for. Sections in a fixed order, files last: a file's name cannot pass for a
+/// section. Files above 1 MiB are none of homelab's; a model cache below the directory must not be
+/// read through. Every process that is not started here is a millisecond less for who waits.
 const FACTS: &str = r#"
 echo '#homelab'
 cd / || exit 1
 printf '%s\n' "$HOME"
-uname -s
 case $1 in
   "~") dir=$HOME ;;
   "~/"*) dir=$HOME/${1#??} ;;
@@ -25,26 +26,30 @@ case $1 in
 esac
 printf '%s\n' "$dir"
 echo '#gpus'
-limit=
-if command -v timeout >/dev/null 2>&1; then limit='timeout 20'; fi
-for smi in nvidia-smi /usr/lib/wsl/lib/nvidia-smi; do
-  if command -v "$smi" >/dev/null 2>&1; then
-    $limit "$smi" --query-gpu=index,name,memory.total,memory.used --format=csv,noheader,nounits 2>/dev/null
-    break
-  fi
-done
+if [ "$2" = yes ]; then
+  limit=
+  if command -v timeout >/dev/null 2>&1; then limit='timeout 20'; fi
+  for smi in nvidia-smi /usr/lib/wsl/lib/nvidia-smi; do
+    if command -v "$smi" >/dev/null 2>&1; then
+      $limit "$smi" --query-gpu=index,name,memory.total,memory.used --format=csv,noheader,nounits 2>/dev/null
+      break
+    fi
+  done
+fi
 echo '#ports'
-cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep ' 0A '
-echo '#modes'
+grep -h ' 0A ' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+echo '#key'
+if [ "$3" = yes ] && [ -r "$dir/root.key" ]; then
+  IFS= read -r key <"$dir/root.key"
+  printf '%s\n' "$key"
+fi
+echo '#files'
 if [ -d "$dir" ] && cd "$dir"; then
-  if stat -c %a . >/dev/null 2>&1
-  then find . -type f -size -2049 -exec stat -c '%a %n' {} + 2>/dev/null
-  else find . -type f -size -2049 -exec stat -f '%Lp %N' {} + 2>/dev/null
-  fi
-  echo '#sums'
-  if command -v sha256sum >/dev/null 2>&1
-  then find . -type f -size -2049 -exec sha256sum {} + 2>/dev/null
-  else find . -type f -size -2049 -exec shasum -a 256 {} + 2>/dev/null
+  if [ -e /proc/self ]
+  then
+    find . -type f -size -2049 -printf '%m %p\n' -exec sha256sum {} + 2>/dev/null ||
+      find . -type f -size -2049 -exec stat -c '%a %n' {} + -exec sha256sum {} + 2>/dev/null
+  else find . -type f -size -2049 -exec stat -f '%Lp %N' {} + -exec shasum -a 256 {} + 2>/dev/null
   fi
 fi
 exit 0
@@ -54,18 +59,28 @@ exit 0
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Read {
     pub(super) home: String,
-    pub(super) os: String,
     /// The project's directory, absolute.
     pub(super) dir: String,
     pub(super) gpus: Vec<Gpu>,
     /// TCP ports something listens on.
     pub(super) listening: BTreeSet<u16>,
+    /// The first line of the root key's file; none if it was not asked for or is not there.
+    pub(super) root_key: Option<Secret>,
     pub(super) files: BTreeMap<String, FileSeen>,
 }
 
+/// What is not asked of every host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) gpus: bool,
+    pub(super) root_key: bool,
+}
+
 /// Asks the host, with one process.
-pub(super) async fn read(link: &Link, dir: &str) -> Result<Read, Failure> {
-    let output = link.run(FACTS, &[dir], &[]).await.map_err(|f| Failure { step: STEP.into(), ..f })?;
+pub(super) async fn read(link: &Link, dir: &str, wanted: Wanted) -> Result<Read, Failure> {
+    let word = |yes| if yes { "yes" } else { "no" };
+    let args = [dir, word(wanted.gpus), word(wanted.root_key)];
+    let output = link.run(FACTS, &args, &[]).await.map_err(|f| Failure { step: STEP.into(), ..f })?;
     let said = String::from_utf8_lossy(after_mark(&output.stdout)).into_owned();
     parse(&said).ok_or_else(|| Failure {
         lines: last_lines(&String::from_utf8_lossy(&output.stderr), 5),
@@ -81,20 +96,20 @@ pub(super) async fn read(link: &Link, dir: &str) -> Result<Read, Failure> {
 fn parse(text: &str) -> Option<Result<Read, Failure>> {
     let (head, rest) = text.split_once("#gpus\n")?;
     let (gpus, rest) = rest.split_once("#ports\n")?;
-    let (ports, rest) = rest.split_once("#modes\n")?;
-    let (modes, sums) = rest.split_once("#sums\n").unwrap_or((rest, ""));
+    let (ports, rest) = rest.split_once("#key\n")?;
+    let (key, seen) = rest.split_once("#files\n")?;
     let mut head = head.lines();
-    let (home, os, dir) = (head.next()?, head.next()?, head.next()?);
+    let (home, dir) = (head.next()?, head.next()?);
     if !home.starts_with('/') || !dir.starts_with('/') {
         return Some(Err(failure(STEP, format!("`{dir}` is not an absolute path, nor is it below ~/"))));
     }
     Some(Ok(Read {
         home: home.to_owned(),
-        os: clean(os),
         dir: dir.trim_end_matches('/').to_owned(),
         gpus: gpus.lines().filter_map(gpu).collect(),
         listening: ports.lines().filter_map(listening).collect(),
-        files: files(modes, sums),
+        root_key: key.lines().next().map(|key| Secret::new(key.trim().to_owned())),
+        files: files(seen),
     }))
 }
 
@@ -121,16 +136,17 @@ fn listening(line: &str) -> Option<u16> {
 }
 
 /// Files with both a mode and a sum; one that came or went in between is not there yet or no more.
-fn files(modes: &str, sums: &str) -> BTreeMap<String, FileSeen> {
+/// Lines of modes and of sums are told apart by their first word: no mode has 64 digits.
+fn files(seen: &str) -> BTreeMap<String, FileSeen> {
     let relative = |name: &str| name.strip_prefix("./").map(str::to_owned);
-    let modes: BTreeMap<String, u32> = modes
+    let modes: BTreeMap<String, u32> = seen
         .lines()
         .filter_map(|line| {
             let (mode, name) = line.split_once(' ')?;
             Some((relative(name)?, u32::from_str_radix(mode, 8).ok()?))
         })
         .collect();
-    let seen = |line: &str| {
+    let file = |line: &str| {
         let (sum, name) = line.split_at_checked(64)?;
         // Two characters stand between: a blank, and `*` where the file was read as binary.
         let name = relative(name.get(2..)?)?;
@@ -138,7 +154,7 @@ fn files(modes: &str, sums: &str) -> BTreeMap<String, FileSeen> {
         let hex = sum.bytes().all(|b| b.is_ascii_hexdigit());
         hex.then(|| (name, FileSeen { sha256: sum.to_owned(), mode }))
     };
-    sums.lines().filter_map(seen).collect()
+    seen.lines().filter_map(file).collect()
 }
 
 #[cfg(test)]
@@ -180,15 +196,17 @@ mod tests {
     fn the_script_s_text_is_read_whole() {
         let sum = "a".repeat(64);
         let text = format!(
-            "/home/lab\nLinux\n/home/lab/homelab/x\n#gpus\n#ports\n#modes\n600 ./a b.env\n644 ./d/#sums\n#sums\n\
-             {sum}  ./a b.env\n{sum} *./d/#sums\n{sum}  ./gone\n"
+            "/home/lab\n/home/lab/homelab/x\n#gpus\n#ports\n#key\nrk-1\n#files\n600 ./a b.env\n644 ./d/#files\n\
+             {sum}  ./a b.env\n{sum} *./d/#files\n{sum}  ./gone\n"
         );
         let read = parse(&text).unwrap().unwrap();
-        assert_eq!((read.home.as_str(), read.os.as_str()), ("/home/lab", "Linux"));
+        assert_eq!(read.home, "/home/lab");
+        assert_eq!(read.root_key.as_ref().map(Secret::reveal), Some("rk-1"));
+        assert!(!format!("{read:?}").contains("rk-1"));
         assert_eq!(read.files["a b.env"], FileSeen { sha256: sum, mode: 0o600 });
         assert_eq!(read.dir, "/home/lab/homelab/x");
         assert!(parse("This account is currently not available.\n").is_none());
-        let relative = parse("/home/lab\nLinux\nhomelab\n#gpus\n#ports\n#modes\n").unwrap().unwrap_err();
+        let relative = parse("/home/lab\nhomelab\n#gpus\n#ports\n#key\n#files\n").unwrap().unwrap_err();
         assert_eq!(relative.what, "`homelab` is not an absolute path, nor is it below ~/");
     }
 
@@ -204,10 +222,19 @@ mod tests {
         let name = crate::names::HostName::new("here").unwrap();
         let local = crate::connection::Connection { local: true, ..crate::connection::Connection::new(name) };
         let link = Link::open(&local).await.unwrap();
-        let seen = read(&link, dir.path().to_str().unwrap()).await.unwrap();
+        let here = dir.path().to_str().unwrap();
+        std::fs::write(dir.path().join("root.key"), "rk-2\n").unwrap();
+        let both = read(&link, here, Wanted { root_key: true, gpus: true }).await.unwrap();
+        assert_eq!(both.root_key.unwrap().reveal(), "rk-2");
+        std::fs::remove_file(dir.path().join("root.key")).unwrap();
+        let seen = read(&link, here, Wanted { root_key: true, gpus: false }).await.unwrap();
+        assert_eq!((seen.root_key, seen.gpus), (None, vec![]));
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();
         assert_eq!(seen.files, [("sub/x y".to_owned(), FileSeen { sha256, mode: 0o640 })].into());
-        assert_eq!(read(&link, "~/no/such").await.unwrap().dir, format!("{}/no/such", seen.home));
-        assert_eq!(link.counts(), super::super::Counts { logins: 0, processes: 2 });
+        assert_eq!(
+            read(&link, "~/no/such", Wanted::default()).await.unwrap().dir,
+            format!("{}/no/such", seen.home)
+        );
+        assert_eq!(link.counts(), super::super::Counts { processes: 3, ..Default::default() });
     }
 }

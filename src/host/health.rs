@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn silence_is_worse_than_any_answer() {
-        let reply = |status, body: &str| Ok(Reply { status, body: body.into() });
+        let reply =
+            |status, body: &str| Ok(Reply { status, headers: hyper::HeaderMap::new(), body: body.into() });
         assert_eq!(health("/health", reply(200, "")), Health::Ready);
         assert_eq!(
             health("/health", reply(503, "{\"error\":\"Loading model\"}\nmore")),

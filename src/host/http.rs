@@ -2,9 +2,11 @@
 //! It follows no redirect, keeps no connection and never shows a key.
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::HeaderMap;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -34,6 +36,8 @@ pub struct Request<'a> {
 pub struct Reply {
     /// The status.
     pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
     /// The whole body.
     pub body: Vec<u8>,
 }
@@ -79,12 +83,21 @@ impl Link {
                 Some(forwards) => {
                     let target = Target::Tcp(to.0.to_owned(), to.1);
                     let path = forwards.to(target).await.map_err(|e| other(&e))?;
-                    ask(UnixStream::connect(path).await.map_err(|e| no_connection(&e))?, to, request).await
+                    ask_socket(&path, to, request).await
                 }
             }
         };
         tokio::time::timeout(timeout, asked).await.unwrap_or(Err(HttpError::Timeout))
     }
+}
+
+/// Asks the server behind a unix socket of this machine, which it knows by the name `to`.
+pub(super) async fn ask_socket(
+    path: &Path,
+    to: (&str, u16),
+    request: Request<'_>,
+) -> Result<Reply, HttpError> {
+    ask(UnixStream::connect(path).await.map_err(|e| no_connection(&e))?, to, request).await
 }
 
 async fn ask(
@@ -99,6 +112,7 @@ async fn ask(
     tokio::spawn(connection);
     let answer = sender.send_request(message).await.map_err(|e| no_answer(&e))?;
     let status = answer.status().as_u16();
+    let headers = answer.headers().clone();
     let body = Limited::new(answer.into_body(), MOST).collect().await.map_err(|e| {
         match (e.downcast_ref::<LengthLimitError>(), e.downcast_ref::<hyper::Error>()) {
             (Some(_), _) => HttpError::Other("the answer is longer than 1 MiB".into()),
@@ -106,7 +120,7 @@ async fn ask(
             _ => other(&*e),
         }
     })?;
-    Ok(Reply { status, body: body.to_bytes().into() })
+    Ok(Reply { status, headers, body: body.to_bytes().into() })
 }
 
 type Boxed = Box<dyn std::error::Error + Send + Sync>;

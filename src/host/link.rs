@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use openssh::Session;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::OnceCell;
 
 use super::forward::Forwards;
 use super::master::{self, Master};
@@ -33,6 +32,8 @@ pub struct Counts {
     pub logins: u32,
     /// Processes started on the host.
     pub processes: u32,
+    /// Requests to Docker.
+    pub requests: u32,
 }
 
 /// A connection to one host.
@@ -40,7 +41,7 @@ pub struct Link {
     connection: Connection,
     route: Route,
     processes: AtomicU32,
-    docker_version: OnceCell<String>,
+    requests: AtomicU32,
 }
 
 enum Route {
@@ -66,7 +67,7 @@ impl Link {
             connection: connection.clone(),
             route,
             processes: AtomicU32::new(0),
-            docker_version: OnceCell::new(),
+            requests: AtomicU32::new(0),
         })
     }
 
@@ -85,11 +86,15 @@ impl Link {
         }
     }
 
-    /// Logins and processes so far.
+    /// What it has cost so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let fresh = matches!(&self.route, Route::Ssh { master, .. } if master.fresh);
-        Counts { logins: u32::from(fresh), processes: self.processes.load(Ordering::Relaxed) }
+        Counts {
+            logins: u32::from(fresh),
+            processes: self.processes.load(Ordering::Relaxed),
+            requests: self.requests.load(Ordering::Relaxed),
+        }
     }
 
     /// Runs a fixed script with `args` as `$1`, `$2` …, to its end.
@@ -112,9 +117,9 @@ impl Link {
         }
     }
 
-    /// Where Docker's version is kept once it is known.
-    pub(super) fn docker_version(&self) -> &OnceCell<String> {
-        &self.docker_version
+    /// Notes that Docker is asked once more.
+    pub(super) fn count_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Ends the ssh master too, so that the next run logs in anew and sees new group memberships.

@@ -1,7 +1,7 @@
 //! A host that was reached, for looking only.
 //! Nothing here changes a host, and nothing here hands out what could: that is [`Hands`].
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -12,7 +12,7 @@ use super::hands::Hands;
 use super::http::{HttpError, Reply, Request};
 use super::link::{Counts, Link};
 use super::refusal::docker_failure;
-use super::{containers, failure, files, hinted, logs};
+use super::{containers, hinted, logs};
 use crate::names::{HostName, Secret};
 use crate::survey::{Failure, State};
 
@@ -20,6 +20,7 @@ use crate::survey::{Failure, State};
 pub struct Look {
     link: Arc<Link>,
     docker: Docker,
+    root_key: OnceLock<Secret>,
 }
 
 /// What Docker says of one container at this moment.
@@ -45,7 +46,7 @@ impl Look {
     pub async fn open(connection: &crate::connection::Connection) -> Result<Self, Failure> {
         let link = Link::open(connection).await?;
         match link.docker().await {
-            Ok(docker) => Ok(Self { link: Arc::new(link), docker }),
+            Ok(docker) => Ok(Self { link: Arc::new(link), docker, root_key: OnceLock::new() }),
             Err(failure) => {
                 link.close().await;
                 Err(failure)
@@ -65,22 +66,26 @@ impl Look {
         self.link.counts()
     }
 
-    /// The gateway host's root key, from `root.key` in `dir` (absolute); none if there is none.
-    ///
-    /// # Errors
-    /// If it is there and cannot be read, or is empty.
-    pub async fn read_root_key(&self, dir: &str) -> Result<Option<Secret>, Failure> {
-        let path = format!("{dir}/root.key");
-        let Some(bytes) = files::read(&self.link, &path).await? else { return Ok(None) };
-        let step = format!("reading {path}");
-        let text = String::from_utf8(bytes).map_err(|_| failure(&step, "it is not text"))?;
-        match text.trim() {
-            "" => Err(hinted(
-                &step,
-                "the root key is empty",
+    /// The root key as this host keeps it; none if it has none or was not asked for it.
+    #[must_use]
+    pub fn root_key(&self) -> Option<&Secret> {
+        self.root_key.get()
+    }
+
+    /// Keeps what was read of the root key.
+    pub(super) fn keep_root_key(&self, key: Option<Secret>) -> Result<(), Failure> {
+        match key {
+            Some(key) if key.reveal().is_empty() => Err(hinted(
+                "reading the root key",
+                "root.key in the project's directory is empty",
                 "put it back from a copy, or remove the file: homelab deploy then makes new keys",
             )),
-            key => Ok(Some(Secret::new(key.to_owned()))),
+            Some(key) => {
+                // Set already when it was read before; who deploys does not change it.
+                let _ = self.root_key.set(key);
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 
@@ -89,7 +94,7 @@ impl Look {
     /// # Errors
     /// "changed under us" if it is gone.
     pub async fn inspect(&self, id: &str) -> Result<Inspected, Failure> {
-        let said = self.docker.inspect_container(id, None).await;
+        let said = self.docker().inspect_container(id, None).await;
         let said: ContainerInspectResponse =
             said.map_err(|e| docker_failure(&format!("inspecting container {id}"), &e))?;
         Ok(containers::inspected(&said))
@@ -100,12 +105,12 @@ impl Look {
     /// # Errors
     /// "changed under us" if it is gone.
     pub async fn logs(&self, id: &str, tail: usize) -> Result<Vec<String>, Failure> {
-        logs::tail(&self.docker, id, tail).await
+        logs::tail(self.docker(), id, tail).await
     }
 
     /// The last `tail` lines of a container's log and every further one until it stops, cleaned.
     pub fn follow_logs<'a>(&'a self, id: &'a str, tail: usize) -> BoxStream<'a, Result<String, Failure>> {
-        logs::follow(&self.docker, id, tail)
+        logs::follow(self.docker(), id, tail)
     }
 
     /// GETs a path from a port as the host itself reaches it: that the gateway's host reaches a
@@ -138,7 +143,9 @@ impl Look {
         &self.link
     }
 
+    /// Docker, for one request.
     pub(super) fn docker(&self) -> &Docker {
+        self.link.count_request();
         &self.docker
     }
 }

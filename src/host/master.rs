@@ -1,17 +1,15 @@
 //! The ssh master of a host: found again from an earlier run, or logged in anew.
 //! It knows nothing of what travels through it.
 
-use std::fmt::Write as _;
 use std::num::NonZeroUsize;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
 use sha2::{Digest as _, Sha256};
 
+use super::ssh_config::{self, effective, said};
 use super::{failure, hinted, home_relative, login, private};
 use crate::connection::Connection;
 use crate::survey::Failure;
@@ -40,8 +38,8 @@ pub(super) async fn address(connection: &Connection) -> Option<String> {
     if connection.local || check(connection).is_err() {
         return None;
     }
-    let config = config_file(connection).ok()?.1;
-    said(&effective(connection, &config).await.ok()?, "hostname").map(ToOwned::to_owned)
+    let (base, config) = config_file(connection).ok()?;
+    said(&effective(connection, &base, &config).await.ok()?, "hostname").map(ToOwned::to_owned)
 }
 
 /// Our private directory, and in it the configuration file for ssh.
@@ -50,7 +48,7 @@ fn config_file(connection: &Connection) -> Result<(PathBuf, PathBuf), Failure> {
         let what = format!("there is no private directory for ssh's sockets: {e}");
         hinted(STEP, what, "set XDG_RUNTIME_DIR to a directory that is yours alone and has a short path")
     })?;
-    let text = config(connection);
+    let text = ssh_config::config(connection);
     let config = private::write(&base, &format!("config-{}", short_hash(&[text.as_bytes()])), &text)
         .map_err(|e| failure(STEP, format!("cannot write ssh's configuration to {}: {e}", base.display())))?;
     Ok((base, config))
@@ -61,7 +59,7 @@ pub(super) async fn open(connection: &Connection) -> Result<Master, Failure> {
     let connection = &at_home(connection);
     check(connection)?;
     let (base, config) = config_file(connection)?;
-    let effective = effective(connection, &config).await?;
+    let effective = effective(connection, &base, &config).await?;
     let name = format!("to-{}", key(connection, &effective));
     let address = said(&effective, "hostname").unwrap_or(&connection.address).to_owned();
     if let Ok(dir) = std::fs::read_link(base.join(&name)) {
@@ -143,52 +141,6 @@ fn check(connection: &Connection) -> Result<(), Failure> {
     }
 }
 
-/// ssh's configuration: what must hold first, for ssh takes the first value it meets; then the
-/// inventory's options; then the user's and the system's own files, which `-F` would leave out.
-fn config(connection: &Connection) -> String {
-    let mut text = String::from(
-        "LogLevel ERROR\nRemoteCommand none\nRequestTTY no\nClearAllForwardings yes\nPermitLocalCommand no\n",
-    );
-    for (keyword, value) in &connection.ssh_options {
-        let relative = keyword.eq_ignore_ascii_case("Include") && !value.starts_with(['/', '~', '"']);
-        let here = std::env::current_dir().ok().filter(|_| relative);
-        // Relative to where homelab was called, as `-F` is; ssh would look in ~/.ssh.
-        let value = here.map_or_else(|| value.clone(), |dir| dir.join(value).display().to_string());
-        if !value.contains(char::is_control) && keyword.chars().all(|c| c.is_ascii_alphanumeric()) {
-            let _ = writeln!(text, "{keyword} {value}");
-        }
-    }
-    text.push_str("Match all\nInclude ~/.ssh/config\nInclude /etc/ssh/ssh_config\n");
-    text
-}
-
-/// What ssh makes of all its configuration for this host: `ssh -G`, which connects nowhere.
-async fn effective(connection: &Connection, config: &Path) -> Result<String, Failure> {
-    let mut command = tokio::process::Command::new("ssh");
-    command.arg("-F").arg(config).stdin(Stdio::null()).kill_on_drop(true);
-    if let Some(user) = &connection.user {
-        command.arg("-l").arg(user);
-    }
-    if let Some(port) = connection.port {
-        command.arg("-p").arg(port.to_string());
-    }
-    if let Some(identity) = &connection.identity {
-        command.arg("-i").arg(identity);
-    }
-    command.arg("-G").arg(&connection.address);
-    let output = command.output().await.map_err(|e| login::no_ssh(&e))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let said =
-        String::from_utf8_lossy(&output.stderr).replace(&config.display().to_string(), "the inventory");
-    Err(login::bad_configuration(&said))
-}
-
-fn said<'a>(effective: &'a str, keyword: &str) -> Option<&'a str> {
-    effective.lines().find_map(|line| line.strip_prefix(keyword)?.strip_prefix(' '))
-}
-
 /// What a master must agree in to be used again: the whole effective configuration, and the state
 /// of every key file it names.
 fn key(connection: &Connection, effective: &str) -> String {
@@ -211,10 +163,9 @@ fn at_home(connection: &Connection) -> Connection {
     Connection { identity, ..connection.clone() }
 }
 
-/// Changes whenever the file does.
+/// A file by its name and what changes whenever it does.
 fn stamp(path: &Path) -> String {
-    let state = std::fs::metadata(path).map(|m| (m.ino(), m.size(), m.mtime(), m.mtime_nsec())).ok();
-    format!("{} {state:?}", path.display())
+    format!("{} {}", path.display(), ssh_config::state(path))
 }
 
 /// Sixteen characters that stand for these parts.
@@ -234,24 +185,6 @@ mod tests {
 
     fn connection() -> Connection {
         Connection::new(HostName::new("lab1").unwrap())
-    }
-
-    #[test]
-    fn ssh_reads_our_options_before_the_users() {
-        let mut connection = connection();
-        connection.ssh_options = vec![
-            ("ProxyCommand".into(), "ssh -W %h:%p jump".into()),
-            ("Include".into(), "conf".into()),
-            ("User".into(), "x\nProxyCommand evil".into()),
-        ];
-        let here = std::env::current_dir().unwrap();
-        let expected = format!(
-            "LogLevel ERROR\nRemoteCommand none\nRequestTTY no\nClearAllForwardings yes\nPermitLocalCommand no\n\
-             ProxyCommand ssh -W %h:%p jump\nInclude {}/conf\n\
-             Match all\nInclude ~/.ssh/config\nInclude /etc/ssh/ssh_config\n",
-            here.display()
-        );
-        assert_eq!(config(&connection), expected);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod master;
 mod private;
 mod pull;
 mod refusal;
+mod ssh_config;
 mod survey;
 mod vault;
 mod wait;

@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use bollard::models::SystemInfo;
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsBuilder};
 use futures_util::future::{join_all, try_join_all};
 
+use super::facts::Wanted;
 use super::look::Look;
 use super::refusal::docker_failure;
 use super::{containers, facts, master};
@@ -24,6 +26,11 @@ pub struct Ask {
     pub project: ProjectName,
     /// The project's directory on the host: absolute, or below `~/`.
     pub dir: String,
+    /// Whether a model there wants a GPU: what Docker and the host know of GPUs is asked only then, for
+    /// it takes longer than all the rest.
+    pub gpus: bool,
+    /// Whether this host keeps the root key.
+    pub root_key: bool,
 }
 
 /// Looks at all hosts at the same time. Those that were reached come back for what follows.
@@ -59,8 +66,10 @@ pub async fn again(look: &Look, ask: &Ask) -> survey::Look {
 }
 
 async fn see(look: &Look, ask: &Ask) -> Result<Seen, Failure> {
-    let (read, docker) = tokio::join!(facts::read(look.link(), &ask.dir), docker(look, &ask.project));
+    let wanted = Wanted { gpus: ask.gpus, root_key: ask.root_key };
+    let (read, docker) = tokio::join!(facts::read(look.link(), &ask.dir, wanted), docker(look, ask));
     let (read, (mut seen, mut our_ports)) = (read?, docker?);
+    look.keep_root_key(read.root_key)?;
     // Docker's own listener for a container of ours that is just starting or stopping is no
     // stranger's: the list of containers and the list of ports are not of the same moment.
     let services = seen.containers.values().filter_map(|c| c.service.as_ref().ok());
@@ -70,25 +79,24 @@ async fn see(look: &Look, ask: &Ask) -> Result<Seen, Failure> {
         seen.taken.entry(*port).or_insert_with(|| "a process".to_owned());
     }
     seen.files = read.files;
-    seen.facts = Facts {
-        home: read.home,
-        os: read.os,
-        gpus: read.gpus,
-        address: look.link().address().map(clean),
-        ..seen.facts
-    };
+    seen.facts =
+        Facts { home: read.home, gpus: read.gpus, address: look.link().address().map(clean), ..seen.facts };
     Ok(seen)
 }
 
 /// Docker's part, and the ports this project's containers publish.
-async fn docker(look: &Look, project: &ProjectName) -> Result<(Seen, BTreeSet<u16>), Failure> {
-    let docker = look.docker();
+async fn docker(look: &Look, ask: &Ask) -> Result<(Seen, BTreeSet<u16>), Failure> {
+    let project = &ask.project;
     let every = ListContainersOptionsBuilder::new().all(true).build();
-    let (info, containers, images, networks) = tokio::try_join!(
-        docker.info(),
-        docker.list_containers(Some(every)),
-        docker.list_images(Some(ListImagesOptionsBuilder::new().build())),
-        docker.list_networks(None),
+    let runtimes = async {
+        let info = if ask.gpus { look.docker().info().await? } else { SystemInfo::default() };
+        Ok(info.runtimes.unwrap_or_default().into_keys().collect())
+    };
+    let (runtimes, containers, images, networks) = tokio::try_join!(
+        runtimes,
+        look.docker().list_containers(Some(every)),
+        look.docker().list_images(Some(ListImagesOptionsBuilder::new().build())),
+        look.docker().list_networks(None),
     )
     .map_err(|e| docker_failure("asking Docker what is there", &e))?;
     let sorted = containers::sort(project, containers);
@@ -100,11 +108,7 @@ async fn docker(look: &Look, project: &ProjectName) -> Result<(Seen, BTreeSet<u1
         labels.is_some_and(|labels| labels.get(label::PROJECT).is_some_and(|p| p == project.as_str()))
     };
     let seen = Seen {
-        facts: Facts {
-            docker: clean(look.link().docker_version().get().map_or("", String::as_str)),
-            runtimes: info.runtimes.unwrap_or_default().into_keys().collect(),
-            ..Facts::default()
-        },
+        facts: Facts { runtimes, ..Facts::default() },
         containers: accounts.into_iter().flatten().collect(),
         taken: sorted.taken,
         strangers: sorted.strangers,

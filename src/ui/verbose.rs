@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{DIM, note, paint};
-use crate::host::Look;
+use crate::host::{Counts, Look};
 use crate::names::HostName;
 
 /// What each host's connection cost.
@@ -13,8 +13,10 @@ pub fn connections(verbose: bool, looks: &BTreeMap<HostName, Look>) {
         return;
     }
     for (host, look) in looks {
-        let counts = look.counts();
-        let text = format!("{host}: {} ssh logins, {} remote processes\n", counts.logins, counts.processes);
+        let Counts { logins, processes, requests } = look.counts();
+        let text = format!(
+            "{host}: {logins} ssh logins, {processes} remote processes, {requests} requests to Docker\n"
+        );
         note(&paint(DIM, &text));
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use homelab::connection::Connection;
 use homelab::host::{
-    Ask, Hands, Link, Look, Placed, container_body, default_network, network_labels, survey,
+    Ask, Counts, Hands, Link, Look, Placed, container_body, default_network, network_labels, survey,
 };
 use homelab::names::{HostName, Port, ProjectName, Secret, ServiceName};
 use homelab::service::Service;

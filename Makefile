@@ -1,7 +1,7 @@
 # The commands of this project; `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit live lint fmt deny lab lab-down clean-demo
+.PHONY: help demo test unit live bench lint fmt deny lab lab-down clean-demo
 
 LAB := tests/lab/lab
 # Live tests mostly wait for servers: more of them at a time than there are cores.
@@ -21,6 +21,9 @@ unit: ## The tests that need no hosts
 
 live: lab ## The tests on real hosts only
 	cargo test --locked --test live --test live_link
+
+bench: ## Measure beside Ansible, pyinfra and Compose on the lab; writes docs/benchmarks.md (about 20 minutes)
+	benches/run
 
 lint: ## Formatting, clippy, licenses
 	cargo fmt --check

@@ -79,15 +79,36 @@ pub enum Verb {
 
 #[derive(Debug, Args)]
 pub struct PlanArgs {
-    /// Connect to no host; what only a host knows is taken as missing
+    /// Connect to no host, read no secret; what only a host knows is taken as missing
     #[arg(long)]
     pub offline: bool,
-    /// Print the plan as JSON
+    /// Compare with this directory's inventory instead, as if that were deployed: what a pull
+    /// request would change, with the base branch checked out in DIR
+    #[arg(long, value_name = "DIR", requires = "offline")]
+    pub against: Option<PathBuf>,
+    /// Show what changes in every file that would be written or removed
     #[arg(long)]
+    pub diff: bool,
+    /// How to print the plan
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
     pub json: bool,
     /// Exit with 2 if there is something to do
     #[arg(long)]
     pub detailed_exitcode: bool,
+}
+
+/// How to print a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For scripts (docs/json.md)
+    Json,
+    /// For a comment on a pull request
+    Markdown,
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +119,9 @@ pub struct DeployArgs {
     /// Stop after planning: the same as plan
     #[arg(long)]
     pub dry_run: bool,
+    /// Show what changes in every file before anything is done
+    #[arg(long)]
+    pub diff: bool,
     /// Print the plan and what came of it as JSON
     #[arg(long)]
     pub json: bool,

@@ -5,9 +5,9 @@ use anyhow::Result;
 use super::Exit;
 use super::deploy::carry_out;
 use super::prepare;
-use crate::cli::{Common, DownArgs};
+use crate::cli::{Common, DownArgs, Format};
 use crate::desired::Desired;
-use crate::plan;
+use crate::plan::{self, Against, Report};
 use crate::ui;
 
 pub(super) async fn run(common: &Common, args: &DownArgs) -> Result<Exit> {
@@ -23,7 +23,7 @@ pub(super) async fn run(common: &Common, args: &DownArgs) -> Result<Exit> {
         ui::out("Nothing to remove.\n")?;
         Exit::Done
     } else {
-        ui::plan(&plan, files.within.len(), false)?;
+        ui::plan::show(&Report::new(plan.clone(), Against::Hosts, files.within.len()), Format::Text)?;
         if plan.stages.is_empty() || (!args.yes && !ui::confirm(&plan)?) {
             ui::errors::blocked(&plan.blocked);
             Exit::Failed

@@ -15,7 +15,7 @@ use crate::diagnostic::Source;
 use crate::host::{self, Ask, Look, Vault};
 use crate::inventory::{self, Inventory};
 use crate::names::HostName;
-use crate::plan::{self, Plan, ROOT_KEY_FILE};
+use crate::plan::{self, Against, Plan, ROOT_KEY_FILE, Report};
 use crate::service::label;
 use crate::survey::{self, RootKey, Survey};
 use crate::ui;
@@ -50,6 +50,19 @@ pub(super) struct Seen {
 
 /// Reads the inventory and every file it names. Warnings are shown.
 pub(super) fn files(common: &Common) -> Result<Files> {
+    let files = read(common)?;
+    ui::errors::diagnostics(&files.spec.warnings);
+    Ok(files)
+}
+
+/// The same for another state of the inventory, in `dir` or, if that is a file, there. Its warnings
+/// are not this one's.
+pub(super) fn base(common: &Common, dir: &Path) -> Result<Files> {
+    let inventory = if dir.is_file() { dir.to_owned() } else { dir.join(&common.inventory) };
+    read(&Common { inventory, limit: None, ..common.clone() })
+}
+
+fn read(common: &Common) -> Result<Files> {
     let inventory = inventory::load(&common.inventory, std::env::vars().collect())?;
     let within = match common.limit.as_deref().map(|pattern| inventory.select(pattern)) {
         None => inventory.hosts.keys().cloned().collect(),
@@ -61,7 +74,6 @@ pub(super) fn files(common: &Common) -> Result<Files> {
     };
     let overrides = overrides(&inventory);
     let spec = cluster::read(&inventory, !overrides.is_empty())?;
-    ui::errors::diagnostics(&spec.warnings);
     let read = |path: &str| std::fs::read(inventory.dir.join(path)).map_err(|e| e.to_string());
     let locals = spec.local_files().map(|file| (file.path.clone(), read(&file.path))).collect();
     Ok(Files { spec, locals, overrides, within })
@@ -109,12 +121,31 @@ impl Files {
         survey
     }
 
-    /// Nothing was looked at.
-    pub(super) async fn offline(&self) -> Seen {
+    /// Nothing was looked at and no secret was read.
+    pub(super) fn offline(&self) -> Seen {
         let hosts = self.spec.hosts.keys().map(|name| (name.clone(), survey::Look::NotAsked)).collect();
-        let wanted: BTreeSet<_> = self.spec.secrets().cloned().collect();
         let survey = Survey { hosts, ..Survey::default() };
-        Seen { survey, looks: BTreeMap::new(), vault: Vault::open(wanted).await }
+        Seen { survey, looks: BTreeMap::new(), vault: Vault::default() }
+    }
+
+    /// What a plan that asked no host cannot know; `first` is about what runs.
+    pub(super) fn unknown(&self, first: &str) -> Vec<String> {
+        let secrets: BTreeSet<_> = self.spec.secrets().collect();
+        let mut all = vec![
+            first.to_owned(),
+            "free ports, images, networks and GPUs".to_owned(),
+            "home directories (shown as ~)".to_owned(),
+            "addresses from ssh's own configuration".to_owned(),
+        ];
+        if !secrets.is_empty() {
+            all.push("values of secrets".to_owned());
+        }
+        all
+    }
+
+    /// The gateway's host, as far as the inventory names one.
+    pub(super) fn gateway(&self) -> Option<&HostName> {
+        self.spec.hosts.iter().find(|(_, host)| host.gateway.is_some()).map(|(name, _)| name)
     }
 
     async fn root_key(
@@ -123,7 +154,7 @@ impl Files {
         looks: &BTreeMap<HostName, Look>,
         vault: &mut Vault,
     ) -> RootKey {
-        let Some((name, spec)) = self.spec.hosts.iter().find(|(_, host)| host.gateway.is_some()) else {
+        let Some((name, spec)) = self.gateway().and_then(|name| self.spec.hosts.get_key_value(name)) else {
             return RootKey::Unknown;
         };
         if let (Some(seen), Some(look)) = (survey.seen(name), looks.get(name)) {
@@ -182,6 +213,22 @@ impl Files {
         }
         Ok((desired, plan))
     }
+}
+
+/// A plan against what was seen, with what it does to files if that is asked for.
+pub(super) async fn report(
+    files: &Files,
+    seen: &Seen,
+    (desired, plan): (&Desired, &Plan),
+    with_diffs: bool,
+) -> Report {
+    let mut report = Report::new(plan.clone(), Against::Hosts, files.within.len());
+    if with_diffs {
+        let changes = plan.file_changes();
+        let before = host::before(&seen.looks, desired, &changes, &seen.vault).await;
+        report.diffs = Some(plan::diffs(&changes, desired, &before));
+    }
+    report
 }
 
 impl Seen {

@@ -14,7 +14,7 @@ use crate::secret::{Content, SecretRef};
 use crate::service::Service;
 
 pub use compose::read_back;
-pub use render::{COMPOSE_FILE, render};
+pub use render::{COMPOSE_FILE, family, render};
 pub use templates::{Overrides, TEMPLATES};
 
 /// What every host should have.

@@ -4,11 +4,11 @@
 use anyhow::Result;
 use comfy_table::Table;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::out;
 use crate::diagnostic::clean;
-use crate::plan::{Condition, Row};
+use crate::plan::{Condition, JSON_VERSION, Row};
 
 /// Shows the rows.
 ///
@@ -16,11 +16,7 @@ use crate::plan::{Condition, Row};
 /// When stdout cannot be written.
 pub fn show(rows: &[Row], as_json: bool) -> Result<()> {
     if as_json {
-        let ok = rows.iter().all(Row::is_fine);
-        return out(&format!(
-            "{}\n",
-            serde_json::to_string_pretty(&json!({"version": 1, "ok": ok, "services": rows}))?
-        ));
+        return super::plan::json_out(&json(rows));
     }
     if rows.is_empty() {
         return out("The inventory asks for nothing, and nothing is there.\n");
@@ -52,6 +48,10 @@ pub fn show(rows: &[Row], as_json: bool) -> Result<()> {
     let text: String =
         table.lines().map(|line| format!("{}\n", line.trim_end().trim_start_matches(' '))).collect();
     out(&clean(&text))
+}
+
+fn json(rows: &[Row]) -> Value {
+    json!({"version": JSON_VERSION, "ok": rows.iter().all(Row::is_fine), "services": rows})
 }
 
 fn state(condition: &Condition) -> String {
@@ -92,6 +92,13 @@ fn memory(row: &Row) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::schema;
+
+    #[test]
+    fn the_table_as_json_is_what_the_schema_says() {
+        assert_eq!(schema::problems("status_output", &json(&[])), [""; 0]);
+        assert_eq!(json(&[])["ok"], true);
+    }
 
     #[test]
     fn a_time_shows_its_two_largest_units() {

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 
+mod against;
 #[path = "../common/mod.rs"]
 mod common;
+mod diffs;
 mod files;
+mod markdown;
 mod models;
 mod output;
 mod program;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 
 mod against;
+mod ci;
 #[path = "../common/mod.rs"]
 mod common;
 mod diffs;

@@ -149,4 +149,7 @@ pub struct DownArgs {
     /// Do not ask before something that serves is stopped
     #[arg(short, long)]
     pub yes: bool,
+    /// Only on hosts that left the inventory, as homelab.lock beside it remembers them
+    #[arg(long)]
+    pub dropped: bool,
 }

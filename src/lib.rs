@@ -13,6 +13,7 @@ pub mod exit;
 pub mod gateway;
 pub mod host;
 pub mod inventory;
+pub mod lock;
 pub mod names;
 pub mod plan;
 pub mod secret;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use tokio::sync::{mpsc, watch};
 
-use super::Exit;
 use super::prepare::{self, Files, Seen};
+use super::{Exit, lock};
 use crate::cli::{Common, DeployArgs, Format, PlanArgs};
 use crate::desired::Desired;
 use crate::host::{CarryOut, Hands, Look, Outcome};
@@ -65,12 +65,15 @@ async fn go_on(
         if args.json {
             ui::plan::deployed(plan, &Outcome::default(), &Plan::default())?;
         }
+        lock::after_deploy(files, desired, &seen.survey, plan.is_empty());
         return Ok(if plan.is_empty() { Exit::Done } else { Exit::Failed });
     }
     if !args.yes && !ui::confirm(plan)? {
         return Ok(Exit::Failed);
     }
     let (outcome, stopped) = carry_out(seen, desired, plan).await;
+    let worked = outcome.failures.is_empty() && !stopped;
+    lock::after_deploy(files, desired, &seen.survey, worked);
     let after = if stopped { Plan::default() } else { settled(files, seen, &outcome, plan).await? };
     if args.json {
         ui::plan::deployed(plan, &outcome, &after)?;

@@ -4,6 +4,7 @@
 mod completions;
 mod deploy;
 mod down;
+mod lock;
 mod plan;
 mod prepare;
 mod render;

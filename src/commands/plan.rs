@@ -42,6 +42,7 @@ async fn asked(common: &Common, files: &Files, with_diffs: bool) -> Result<Repor
 fn offline(files: &Files, with_diffs: bool) -> Result<Report> {
     let (desired, plan) = files.plan(&files.offline())?;
     let mut report = Report::new(plan, Against::Nothing, files.within.len());
+    report.dropped = files.dropped();
     report.unknown = files.unknown("what runs on the hosts (everything counts as missing)");
     if with_diffs {
         report.diffs = Some(plan::diffs(&report.plan.file_changes(), &desired, &[].into()));
@@ -62,7 +63,7 @@ fn against(common: &Common, base: &Path, files: &Files, with_diffs: bool) -> Res
     let plan = plan::plan(&desired, &plan::as_if_deployed(&before, &desired)).limited_to(&files.within);
     let mut report = Report::new(plan, Against::Base, files.within.len());
     report.unknown = files.unknown("what really runs (the base counts as deployed as it stands)");
-    report.dropped = plan::dropped(&before, &desired);
+    report.dropped = &plan::dropped(&before, &desired) | &files.dropped();
     if with_diffs {
         let changes = report.plan.file_changes();
         let contents = plan::before(&changes, &before, &desired);

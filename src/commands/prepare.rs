@@ -2,18 +2,19 @@
 //! It reads files and hosts and changes neither.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::Exit;
+use super::{Exit, lock};
 use crate::cli::Common;
 use crate::cluster::{self, Cluster, LocalFiles, Spec};
 use crate::desired::{self, Desired, Overrides, TEMPLATES};
 use crate::diagnostic::Source;
 use crate::host::{self, Ask, Look, Vault};
 use crate::inventory::{self, Inventory};
+use crate::lock::Lock;
 use crate::names::HostName;
 use crate::plan::{self, Against, Plan, ROOT_KEY_FILE, Report};
 use crate::service::label;
@@ -27,6 +28,10 @@ pub(super) struct Files {
     pub(super) overrides: Overrides,
     /// The hosts to act on.
     pub(super) within: BTreeSet<HostName>,
+    /// The directory of the inventory.
+    pub(super) dir: PathBuf,
+    /// What `homelab.lock` says there.
+    pub(super) lock: Lock,
 }
 
 /// The error of a verb that has said already what is wrong.
@@ -76,7 +81,8 @@ fn read(common: &Common) -> Result<Files> {
     let spec = cluster::read(&inventory, !overrides.is_empty())?;
     let read = |path: &str| std::fs::read(inventory.dir.join(path)).map_err(|e| e.to_string());
     let locals = spec.local_files().map(|file| (file.path.clone(), read(&file.path))).collect();
-    Ok(Files { spec, locals, overrides, within })
+    let lock = lock::read(&inventory.dir)?;
+    Ok(Files { spec, locals, overrides, within, dir: inventory.dir, lock })
 }
 
 /// The user's own templates, from `templates/` beside the inventory.
@@ -141,6 +147,11 @@ impl Files {
             all.push("values of secrets".to_owned());
         }
         all
+    }
+
+    /// The hosts that left the inventory.
+    pub(super) fn dropped(&self) -> BTreeSet<HostName> {
+        lock::dropped(&self.lock, &self.spec).into_keys().collect()
     }
 
     /// The gateway's host, as far as the inventory names one.
@@ -223,6 +234,7 @@ pub(super) async fn report(
     with_diffs: bool,
 ) -> Report {
     let mut report = Report::new(plan.clone(), Against::Hosts, files.within.len());
+    report.dropped = files.dropped();
     if with_diffs {
         let changes = plan.file_changes();
         let before = host::before(&seen.looks, desired, &changes, &seen.vault).await;

@@ -7,6 +7,7 @@ mod ci;
 #[path = "../common/mod.rs"]
 mod common;
 mod diffs;
+mod dropped;
 mod files;
 mod markdown;
 mod models;

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::names::HostName;
+use crate::starter::{Host, Model};
+
 /// One inventory, one command, one gateway: language models on your own machines.
 #[derive(Debug, Parser)]
 #[command(
@@ -15,7 +18,7 @@ use clap_complete::Shell;
     max_term_width = 100,
     after_help = "Exit codes: 0 done, nothing to do, in sync · 1 failed, or status found something amiss ·\n\
                   2 changes pending (plan --detailed-exitcode) · 64 wrong usage · 65 your files are wrong ·\n\
-                  130 interrupted.\n\nStart with a copy of inventory.example.yml, then: homelab plan, homelab deploy."
+                  130 interrupted.\n\nStart with homelab init or a copy of inventory.example.yml, then: homelab plan, homelab deploy."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -70,6 +73,8 @@ pub enum Verb {
     Render(RenderArgs),
     /// Remove what homelab made, its keys too; images and model caches stay
     Down(DownArgs),
+    /// Write a first inventory: asks on a terminal, or takes what it needs from its options
+    Init(InitArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -152,4 +157,26 @@ pub struct DownArgs {
     /// Only on hosts that left the inventory, as homelab.lock beside it remembers them
     #[arg(long)]
     pub dropped: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Where inventory.yml is to be; one that is there is never touched
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// A host: NAME, NAME=ADDRESS, NAME=USER@ADDRESS, or NAME=local for this machine. Once for each
+    #[arg(long = "host", value_name = "NAME=[USER@]ADDRESS")]
+    pub hosts: Vec<Host>,
+    /// The host of the gateway [default: the first without a model, else the first]
+    #[arg(long, value_name = "NAME")]
+    pub gateway: Option<HostName>,
+    /// A model, as in qwen3-4b=box:vllm:Qwen/Qwen3-4B-AWQ. Once for each
+    #[arg(long = "model", value_name = "NAME=HOST:ENGINE:MODEL")]
+    pub models: Vec<Model>,
+    /// Ask nothing; what the options do not say gets its default
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Do not look at the hosts for their GPUs
+    #[arg(long)]
+    pub offline: bool,
 }

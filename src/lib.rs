@@ -18,5 +18,6 @@ pub mod names;
 pub mod plan;
 pub mod secret;
 pub mod service;
+pub mod starter;
 pub mod survey;
 pub mod ui;

@@ -11,7 +11,7 @@ use homelab::service::{KEYS, Who};
 use homelab::{cluster, inventory};
 
 /// The modules, lowest first: each may import those before it, and itself.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 22] = [
     "names",
     "diagnostic",
     "exit",
@@ -25,6 +25,7 @@ const ORDER: [&str; 21] = [
     "gateway",
     "cluster",
     "desired",
+    "starter",
     "plan",
     "event",
     "host",

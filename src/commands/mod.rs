@@ -4,6 +4,7 @@
 mod completions;
 mod deploy;
 mod down;
+mod init;
 mod lock;
 mod plan;
 mod prepare;
@@ -24,6 +25,7 @@ pub async fn run(cli: Cli) -> Exit {
         Verb::Status(args) => status::run(&common, &args).await,
         Verb::Render(args) => render::run(&common, &args).await,
         Verb::Down(args) => down::run(&common, &args).await,
+        Verb::Init(args) => init::run(&args).await,
         Verb::Completions { shell } => completions::run(shell),
     };
     match ended {

@@ -1,6 +1,7 @@
 //! The only place that prints: what was asked for goes to stdout, everything else to stderr.
 //! Whatever comes from users, hosts and models is cleaned of terminal escapes before it is shown.
 
+pub mod ask;
 pub mod errors;
 pub mod plan;
 pub mod progress;

@@ -75,11 +75,26 @@ pub enum Verb {
     Down(DownArgs),
     /// Write a first inventory: asks on a terminal, or takes what it needs from its options
     Init(InitArgs),
+    /// Print the JSON Schema of inventories, for editors that complete and check
+    Schema {
+        /// What the schema is for
+        #[arg(value_name = "OF", default_value = "inventory")]
+        of: SchemaOf,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: Shell,
     },
+}
+
+/// What a schema is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// An inventory: groups and hosts
+    Inventory,
+    /// A file in group_vars or host_vars
+    Vars,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod lock;
 mod plan;
 mod prepare;
 mod render;
+mod schema;
 mod status;
 
 use crate::cli::{Cli, Verb};
@@ -26,6 +27,7 @@ pub async fn run(cli: Cli) -> Exit {
         Verb::Render(args) => render::run(&common, &args).await,
         Verb::Down(args) => down::run(&common, &args).await,
         Verb::Init(args) => init::run(&args).await,
+        Verb::Schema { of } => schema::run(of),
         Verb::Completions { shell } => completions::run(shell),
     };
     match ended {

@@ -70,7 +70,10 @@ fn deployed_json(plan: &Plan, outcome: &Outcome, after: &Plan) -> Value {
 }
 
 /// JSON with an end of line.
-pub(super) fn json_out(value: &impl Serialize) -> Result<()> {
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn json_out(value: &impl Serialize) -> Result<()> {
     out(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 

@@ -97,9 +97,12 @@ fn keys(definition: &str) -> Vec<String> {
     schema["definitions"][definition]["properties"].as_object().unwrap().keys().cloned().collect()
 }
 
-/// Every key of models and of the gateway, with what sets it.
-fn every_key() -> Vec<(String, Box<dyn Fn(&Value) -> Value>)> {
-    let mut all: Vec<(String, Box<dyn Fn(&Value) -> Value>)> = Vec::new();
+/// A key, and variables that set it.
+type Key = (String, Box<dyn Fn(&Value) -> Value>);
+
+/// Every key of models and of the gateway.
+fn every_key() -> Vec<Key> {
+    let mut all: Vec<Key> = Vec::new();
     for engine in engine::ALL {
         for key in keys(engine.name()) {
             let name = format!("{} {key}", engine.name());
@@ -125,69 +128,15 @@ fn the_reader_knows_every_key_of_the_schema() {
 }
 
 /// Values of every type there is.
-fn samples() -> Vec<Value> {
-    let texts = [
-        "",
-        "a",
-        "a b",
-        "none",
-        "all",
-        "no",
-        "30m",
-        "30x",
-        "1g",
-        "10.0.0.1",
-        "vllm",
-        "litellm",
-        "chat",
-        "a:b",
-        "/a:/b",
-        "{{ 1 + 1 }}",
-        "{{ {'a': 'b'} }}",
-    ];
-    let others = [
-        json!(0),
-        json!(1),
-        json!(-1),
-        json!(4000),
-        json!(65536),
-        json!(1.5),
-        json!(-0.5),
-        json!(true),
-        json!(false),
-        json!([]),
-        json!(["a"]),
-        json!([1]),
-        json!([0, 1]),
-        json!(["/a:/b", "~/c:/d:ro"]),
-        json!([[1]]),
-        json!([{"a": 1}]),
-        json!([true]),
-        json!([null]),
-        json!(null),
-        json!({}),
-        json!({"a": "b"}),
-        json!({"a": 1}),
-        json!({"a": [1]}),
-        json!({"a": ["b"]}),
-        json!({"a": {"b": 1}}),
-        json!({"a": {"env": "B"}}),
-        json!({"env": "A"}),
-        json!({"file": "a"}),
-        json!({"command": ["a", "b"]}),
-        json!({"command": []}),
-        json!({"env": "A", "file": "b"}),
-        json!({"a": {"soft": 1, "hard": 2}}),
-        json!({"a": {"soft": 1}}),
-        json!({"/a": "b"}),
-        json!({"/a:b": "c"}),
-        json!({"dev.homelab.x": "y"}),
-        json!({"a=b": "c"}),
-        json!({"a": true}),
-        json!({"a": 1.5}),
-    ];
-    texts.into_iter().map(Value::from).chain(others).collect()
-}
+const SAMPLES: &str = r#"[
+    "", "a", "a b", "none", "all", "no", "30m", "30x", "1g", "10.0.0.1", "vllm", "litellm", "chat", "a:b", "/a:/b",
+    "{{ 1 + 1 }}", "{{ {'a': 'b'} }}", null,
+    0, 1, -1, 4000, 65536, 1.5, -0.5, true, false,
+    [], ["a"], [1], [0, 1], ["/a:/b", "~/c:/d:ro"], [[1]], [{"a": 1}], [true], [null],
+    {}, {"a": "b"}, {"a": 1}, {"a": 1.5}, {"a": true}, {"a": [1]}, {"a": ["b"]}, {"a": {"b": 1}}, {"a": {"env": "B"}},
+    {"env": "A"}, {"file": "a"}, {"command": ["a", "b"]}, {"command": []}, {"env": "A", "file": "b"},
+    {"a": {"soft": 1, "hard": 2}}, {"a": {"soft": 1}}, {"/a": "b"}, {"/a:b": "c"}, {"dev.homelab.x": "y"}, {"a=b": "c"}
+]"#;
 
 /// Every option by the name of its key, and whether it is the first of its engine that takes such values.
 fn one_of_a_kind() -> BTreeMap<String, bool> {
@@ -208,9 +157,10 @@ fn what_the_reader_takes_is_valid_and_types_it_refuses_are_not() {
     let validator = jsonschema::validator_for(&schema::vars()).unwrap();
     let (mut wrong, mut refused) = (Vec::new(), 0);
     let options = one_of_a_kind();
+    let samples: Vec<Value> = serde_json::from_str(SAMPLES).unwrap();
     for (name, with) in every_key().into_iter().filter(|(name, _)| options.get(name) != Some(&false)) {
-        for sample in samples() {
-            let vars = with(&sample);
+        for sample in &samples {
+            let vars = with(sample);
             let (read, valid) = (reader(&vars), validator.is_valid(&vars));
             refused += usize::from(!valid);
             match &read {

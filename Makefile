@@ -17,7 +17,7 @@ test: lab ## Every test, those on real hosts too (makes the lab first)
 	cargo test --locked --quiet
 
 unit: ## The tests that need no hosts
-	cargo test --locked --quiet --lib --test architecture --test example --test golden --test cli --test properties
+	cargo test --locked --quiet --lib --test architecture --test example --test schema --test golden --test cli --test properties
 
 live: lab ## The tests on real hosts only
 	cargo test --locked --test live --test live_link
@@ -25,9 +25,10 @@ live: lab ## The tests on real hosts only
 bench: ## Measure beside Ansible, pyinfra and Compose on the lab; writes docs/benchmarks.md (about 20 minutes)
 	benches/run
 
-lint: ## Formatting, clippy, licenses
+lint: ## Formatting, clippy, the workflows
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	"$$(tests/tools/venv workflows)/bin/zizmor" --offline --quiet .github/workflows
 
 fmt: ## Format the code
 	cargo fmt

@@ -116,7 +116,7 @@ def one_flag_changed(job, work, rounds):
 
 def series_of_homelab(series, homelab, url, context):
     began = time.perf_counter()
-    deploy = subprocess.Popen(homelab.argv("deploy", "--yes"), env=homelab.env, stdout=subprocess.DEVNULL)
+    deploy = subprocess.Popen(homelab.argv("deploy", "--yes"), env=homelab.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     answered = wait_until("the model's answer", lambda: answers(url, context))
     if deploy.wait(timeout=60) != 0:
         raise Failed("homelab deploy failed")

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::names::HostName;
+use crate::starter::{Host, Model};
+
 /// One inventory, one command, one gateway: language models on your own machines.
 #[derive(Debug, Parser)]
 #[command(
@@ -15,7 +18,7 @@ use clap_complete::Shell;
     max_term_width = 100,
     after_help = "Exit codes: 0 done, nothing to do, in sync · 1 failed, or status found something amiss ·\n\
                   2 changes pending (plan --detailed-exitcode) · 64 wrong usage · 65 your files are wrong ·\n\
-                  130 interrupted.\n\nStart with a copy of inventory.example.yml, then: homelab plan, homelab deploy."
+                  130 interrupted.\n\nStart with homelab init or a copy of inventory.example.yml, then: homelab plan, homelab deploy."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -70,6 +73,14 @@ pub enum Verb {
     Render(RenderArgs),
     /// Remove what homelab made, its keys too; images and model caches stay
     Down(DownArgs),
+    /// Write a first inventory: asks on a terminal, or takes what it needs from its options
+    Init(InitArgs),
+    /// Print the JSON Schema of inventories, for editors that complete and check
+    Schema {
+        /// What the schema is for
+        #[arg(value_name = "OF", default_value = "inventory")]
+        of: SchemaOf,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -77,17 +88,47 @@ pub enum Verb {
     },
 }
 
+/// What a schema is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// An inventory: groups and hosts
+    Inventory,
+    /// A file in group_vars or host_vars
+    Vars,
+}
+
 #[derive(Debug, Args)]
 pub struct PlanArgs {
-    /// Connect to no host; what only a host knows is taken as missing
+    /// Connect to no host, read no secret; what only a host knows is taken as missing
     #[arg(long)]
     pub offline: bool,
-    /// Print the plan as JSON
+    /// Compare with this directory's inventory instead, as if that were deployed: what a pull
+    /// request would change, with the base branch checked out in DIR
+    #[arg(long, value_name = "DIR", requires = "offline")]
+    pub against: Option<PathBuf>,
+    /// Show what changes in every file that would be written or removed
     #[arg(long)]
+    pub diff: bool,
+    /// How to print the plan
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
     pub json: bool,
     /// Exit with 2 if there is something to do
     #[arg(long)]
     pub detailed_exitcode: bool,
+}
+
+/// How to print a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For scripts (docs/json.md)
+    Json,
+    /// For a comment on a pull request
+    Markdown,
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +139,9 @@ pub struct DeployArgs {
     /// Stop after planning: the same as plan
     #[arg(long)]
     pub dry_run: bool,
+    /// Show what changes in every file before anything is done
+    #[arg(long)]
+    pub diff: bool,
     /// Print the plan and what came of it as JSON
     #[arg(long)]
     pub json: bool,
@@ -125,4 +169,29 @@ pub struct DownArgs {
     /// Do not ask before something that serves is stopped
     #[arg(short, long)]
     pub yes: bool,
+    /// Only on hosts that left the inventory, as homelab.lock beside it remembers them
+    #[arg(long)]
+    pub dropped: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Where inventory.yml is to be; one that is there is never touched
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// A host: NAME, NAME=ADDRESS, NAME=USER@ADDRESS, or NAME=local for this machine. Once for each
+    #[arg(long = "host", value_name = "NAME=[USER@]ADDRESS")]
+    pub hosts: Vec<Host>,
+    /// The host of the gateway [default: the first without a model, else the first]
+    #[arg(long, value_name = "NAME")]
+    pub gateway: Option<HostName>,
+    /// A model, as in qwen3-4b=box:vllm:Qwen/Qwen3-4B-AWQ. Once for each
+    #[arg(long = "model", value_name = "NAME=HOST:ENGINE:MODEL")]
+    pub models: Vec<Model>,
+    /// Ask nothing; what the options do not say gets its default
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Do not look at the hosts for their GPUs
+    #[arg(long)]
+    pub offline: bool,
 }

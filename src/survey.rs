@@ -111,6 +111,21 @@ pub struct FileSeen {
     pub mode: u32,
 }
 
+/// What files on hosts hold that a plan replaces or removes, by host and path.
+pub type Before = BTreeMap<HostName, BTreeMap<String, Old>>;
+
+/// What a file on a host holds now, as far as it may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Old {
+    /// Its content; nothing in it is secret.
+    Plain(Vec<u8>),
+    /// The variables of an env file, and whether the file that takes its place gives each the same
+    /// value; none where nobody can tell.
+    Variables(BTreeMap<String, Option<bool>>),
+    /// Why it cannot be read.
+    Unread(String),
+}
+
 /// One of homelab's containers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Container {

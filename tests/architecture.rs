@@ -11,7 +11,7 @@ use homelab::service::{KEYS, Who};
 use homelab::{cluster, inventory};
 
 /// The modules, lowest first: each may import those before it, and itself.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 22] = [
     "names",
     "diagnostic",
     "exit",
@@ -19,11 +19,13 @@ const ORDER: [&str; 20] = [
     "service",
     "survey",
     "connection",
+    "lock",
     "inventory",
     "engine",
     "gateway",
     "cluster",
     "desired",
+    "starter",
     "plan",
     "event",
     "host",

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 
 mod common;
+#[path = "common/schema.rs"]
+mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -124,6 +126,37 @@ fn check(name: &str) {
         }
     }
     assert!(differences.is_empty(), "if this is meant, UPDATE_GOLDEN=1 writes it anew:\n{differences}");
+}
+
+/// What homelab prints for a case when it is compared with itself or with another case.
+fn against(case: &str, base: &str, more: &[&str]) -> String {
+    let base = directory().join(base);
+    let args = ["plan", "--offline", "--against", base.to_str().unwrap()];
+    homelab(&directory().join(case), &[&args, more].concat(), &mut BTreeSet::new())
+}
+
+#[test]
+fn against_itself_nothing_changes() {
+    for case in CASES {
+        let said = against(case, case, &["--diff"]);
+        assert!(said.starts_with("Nothing changes on "), "{case}: {said}");
+    }
+}
+
+#[test]
+fn plans_as_json_are_what_the_schema_says() {
+    let mut found = 0;
+    for case in CASES {
+        for base in CASES {
+            let said = against(case, base, &["--diff", "--json"]);
+            let json = serde_json::from_str(&said).unwrap();
+            assert_eq!(schema::problems("plan_output", &json), [""; 0], "{case} against {base}:\n{said}");
+            found += usize::from(case != base && !json["plan"]["stages"].as_array().unwrap().is_empty());
+        }
+        let said = homelab(&directory().join(case), &["plan", "--offline", "--json"], &mut BTreeSet::new());
+        assert_eq!(schema::problems("plan_output", &serde_json::from_str(&said).unwrap()), [""; 0], "{case}");
+    }
+    assert_eq!(found, CASES.len() * (CASES.len() - 1), "other inventories mean other plans");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod connect;
 mod model_spec;
 mod overlay;
 mod resolve;
+pub mod schema;
 mod spec;
 #[cfg(test)]
 mod tests;

@@ -108,7 +108,7 @@ fn read_fields(
     let options = options.collect();
     let aliases = fields.parse("aliases", aliases).unwrap_or_default();
     let port = fields.parse("port", |n| n.as_int().and_then(|p| port(p, n)));
-    if fields.origin("port").is_none() {
+    if fields.node("port").is_none() {
         fields.problems.push(
             Diagnostic::error(&entry.origin, format!("model `{name}` has no `port`"))
                 .hint("the port on its host that the gateway reaches it by, as in port: 8000"),

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use tokio::sync::{mpsc, watch};
 
-use super::Exit;
 use super::prepare::{self, Files, Seen};
-use crate::cli::{Common, DeployArgs, PlanArgs};
+use super::{Exit, lock};
+use crate::cli::{Common, DeployArgs, Format, PlanArgs};
 use crate::desired::Desired;
 use crate::host::{CarryOut, Hands, Look, Outcome};
 use crate::names::HostName;
@@ -17,7 +17,7 @@ use crate::ui;
 
 pub(super) async fn run(common: &Common, args: &DeployArgs) -> Result<Exit> {
     if args.dry_run {
-        let args = PlanArgs { offline: false, json: args.json, detailed_exitcode: false };
+        let args = plan_args(args);
         return super::plan::run(common, &args).await;
     }
     let files = prepare::files(common)?;
@@ -38,6 +38,18 @@ pub(super) async fn run(common: &Common, args: &DeployArgs) -> Result<Exit> {
     ended
 }
 
+/// What `plan` is given to say the same.
+fn plan_args(args: &DeployArgs) -> PlanArgs {
+    PlanArgs {
+        offline: false,
+        against: None,
+        diff: args.diff,
+        format: Format::Text,
+        json: args.json,
+        detailed_exitcode: false,
+    }
+}
+
 async fn go_on(
     files: &Files,
     seen: &mut Seen,
@@ -45,22 +57,26 @@ async fn go_on(
     args: &DeployArgs,
 ) -> Result<Exit> {
     if !args.json {
-        ui::plan(plan, files.within.len(), false)?;
+        let report = prepare::report(files, seen, (desired, plan), args.diff).await;
+        ui::plan::show(&report, Format::Text)?;
     }
     if plan.stages.is_empty() {
         ui::errors::blocked(&plan.blocked);
         if args.json {
-            ui::deployed_json(plan, &Outcome::default(), &Plan::default())?;
+            ui::plan::deployed(plan, &Outcome::default(), &Plan::default())?;
         }
+        lock::after_deploy(files, desired, &seen.survey, plan.is_empty());
         return Ok(if plan.is_empty() { Exit::Done } else { Exit::Failed });
     }
     if !args.yes && !ui::confirm(plan)? {
         return Ok(Exit::Failed);
     }
     let (outcome, stopped) = carry_out(seen, desired, plan).await;
+    let worked = outcome.failures.is_empty() && !stopped;
+    lock::after_deploy(files, desired, &seen.survey, worked);
     let after = if stopped { Plan::default() } else { settled(files, seen, &outcome, plan).await? };
     if args.json {
-        ui::deployed_json(plan, &outcome, &after)?;
+        ui::plan::deployed(plan, &outcome, &after)?;
     }
     ui::errors::blocked(&plan.blocked);
     ui::outcome(plan, &outcome, &after, desired)?;

@@ -1,44 +1,124 @@
-//! `homelab down`: removes what homelab made on every host of the inventory.
+//! `homelab down`: removes what homelab made on every host of the inventory, or on those that left it.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
-use super::Exit;
 use super::deploy::carry_out;
-use super::prepare;
-use crate::cli::{Common, DownArgs};
+use super::prepare::{self, Files, Said, Seen};
+use super::{Exit, lock};
+use crate::cli::{Common, DownArgs, Format};
 use crate::desired::Desired;
-use crate::plan;
+use crate::host::{self, Ask, Vault};
+use crate::names::{HostName, ProjectName};
+use crate::plan::{self, Against, Plan, Report};
+use crate::survey::Survey;
 use crate::ui;
 
 pub(super) async fn run(common: &Common, args: &DownArgs) -> Result<Exit> {
     let files = prepare::files(common)?;
-    let mut seen = ui::progress::looking(files.look()).await;
-    let plan = plan::down(&files.spec.project, &seen.survey).limited_to(&files.within);
-    let dirs = files.spec.hosts.iter().map(|(name, host)| {
-        let home = seen.survey.seen(name).map_or("~", |s| s.facts.home.as_str());
-        (name.clone(), crate::cluster::expanded(&host.dir, home))
-    });
-    let desired = Desired::nothing(files.spec.project.clone(), dirs.collect());
-    let ended = if plan.is_empty() {
-        ui::out("Nothing to remove.\n")?;
-        Exit::Done
-    } else {
-        ui::plan(&plan, files.within.len(), false)?;
-        if plan.stages.is_empty() || (!args.yes && !ui::confirm(&plan)?) {
-            ui::errors::blocked(&plan.blocked);
-            Exit::Failed
-        } else {
-            let (outcome, stopped) = carry_out(&mut seen, &desired, &plan).await;
-            ui::errors::blocked(&plan.blocked);
-            ui::errors::failures(&outcome);
-            match (stopped, outcome.failures.is_empty() && plan.blocked.is_empty()) {
-                (true, _) => Exit::Interrupted,
-                (false, true) => Exit::Done,
-                (false, false) => Exit::Failed,
+    let mut clean = BTreeSet::new();
+    let mut ended = Exit::Done;
+    for (project, asks) in targets(common, &files, args.dropped)? {
+        match take_down(common, &project, &asks, args.yes).await? {
+            (Exit::Done, hosts) => clean.extend(hosts),
+            (exit, hosts) => {
+                clean.extend(hosts);
+                ended = exit;
             }
         }
-    };
-    ui::verbose::connections(common.verbose, &seen.looks);
-    seen.close().await;
+        if ended == Exit::Interrupted {
+            break;
+        }
+    }
+    lock::after_down(&files, &clean);
     Ok(ended)
+}
+
+/// Where to look, by project.
+fn targets(common: &Common, files: &Files, dropped: bool) -> Result<BTreeMap<ProjectName, Vec<Ask>>> {
+    if !dropped {
+        let here = files.asks().into_iter().filter(|ask| files.within.contains(&ask.connection.name));
+        // What is to be removed needs neither; a root key that cannot be read is in nobody's way.
+        let asks = here.map(|ask| Ask { gpus: false, root_key: false, ..ask }).collect();
+        return Ok([(files.spec.project.clone(), asks)].into());
+    }
+    if common.limit.is_some() {
+        ui::errors::plain(
+            "--limit chooses among the inventory's hosts, --dropped means those that left it",
+            None,
+        );
+        return Err(Said(Exit::Usage).into());
+    }
+    let mut by_project: BTreeMap<ProjectName, Vec<Ask>> = BTreeMap::new();
+    for (name, host) in lock::dropped(&files.lock, &files.spec) {
+        let ask = Ask {
+            connection: host.connection(&name),
+            project: host.project.clone(),
+            dir: host.dir.clone(),
+            gpus: false,
+            root_key: false,
+        };
+        by_project.entry(host.project).or_default().push(ask);
+    }
+    if by_project.is_empty() {
+        ui::out("No host has left the inventory.\n")?;
+    }
+    Ok(by_project)
+}
+
+/// Looks, asks and removes; also which hosts have nothing of the project any more.
+async fn take_down(
+    common: &Common,
+    project: &ProjectName,
+    asks: &[Ask],
+    yes: bool,
+) -> Result<(Exit, BTreeSet<HostName>)> {
+    let (survey, looks) = ui::progress::looking(host::survey(asks)).await;
+    let mut seen = Seen { survey, looks, vault: Vault::default() };
+    let plan = plan::down(project, &seen.survey);
+    let dirs = asks.iter().map(|ask| {
+        let name = &ask.connection.name;
+        let home = seen.survey.seen(name).map_or("~", |s| s.facts.home.as_str());
+        (name.clone(), crate::cluster::expanded(&ask.dir, home))
+    });
+    let desired = Desired::nothing(project.clone(), dirs.collect());
+    let ended = removed(&mut seen, &desired, &plan, yes).await;
+    ui::verbose::connections(common.verbose, &seen.looks);
+    let clean = match &ended {
+        Ok((_, touched)) => without(&seen.survey, &plan, *touched),
+        Err(_) => BTreeSet::new(),
+    };
+    seen.close().await;
+    Ok((ended?.0, clean))
+}
+
+/// Carries the plan out if it may; also whether all of it was done.
+async fn removed(seen: &mut Seen, desired: &Desired, plan: &Plan, yes: bool) -> Result<(Exit, bool)> {
+    if plan.is_empty() {
+        ui::out("Nothing to remove.\n")?;
+        return Ok((Exit::Done, true));
+    }
+    ui::plan::show(&Report::new(plan.clone(), Against::Hosts, desired.hosts.len()), Format::Text)?;
+    if plan.stages.is_empty() || (!yes && !ui::confirm(plan)?) {
+        ui::errors::blocked(&plan.blocked);
+        return Ok((Exit::Failed, false));
+    }
+    let (outcome, stopped) = carry_out(seen, desired, plan).await;
+    ui::errors::blocked(&plan.blocked);
+    ui::errors::failures(&outcome);
+    let worked = outcome.failures.is_empty() && !stopped;
+    Ok(match (stopped, worked && plan.blocked.is_empty()) {
+        (true, _) => (Exit::Interrupted, false),
+        (false, true) => (Exit::Done, true),
+        (false, false) => (Exit::Failed, worked),
+    })
+}
+
+/// The hosts that were seen and have nothing left: all of them if everything was done, else those
+/// where there was nothing to do.
+fn without(survey: &Survey, plan: &Plan, done: bool) -> BTreeSet<HostName> {
+    let touched: BTreeSet<&HostName> = plan.tasks().map(|(host, _)| host).collect();
+    let seen = survey.hosts.keys().filter(|host| survey.seen(host).is_some());
+    seen.filter(|host| done || !touched.contains(host)).cloned().collect()
 }

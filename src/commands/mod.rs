@@ -4,9 +4,12 @@
 mod completions;
 mod deploy;
 mod down;
+mod init;
+mod lock;
 mod plan;
 mod prepare;
 mod render;
+mod schema;
 mod status;
 
 use crate::cli::{Cli, Verb};
@@ -23,6 +26,8 @@ pub async fn run(cli: Cli) -> Exit {
         Verb::Status(args) => status::run(&common, &args).await,
         Verb::Render(args) => render::run(&common, &args).await,
         Verb::Down(args) => down::run(&common, &args).await,
+        Verb::Init(args) => init::run(&args).await,
+        Verb::Schema { of } => schema::run(of),
         Verb::Completions { shell } => completions::run(shell),
     };
     match ended {

@@ -2,12 +2,12 @@
 //! It reads files and hosts and changes neither.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::Exit;
+use super::{Exit, lock};
 use crate::cli::Common;
 use crate::cluster::{self, Cluster, LocalFiles, Spec};
 use crate::desired::{self, Desired, Overrides, TEMPLATES};
@@ -15,8 +15,9 @@ use crate::diagnostic::Source;
 use crate::engine::Gpus;
 use crate::host::{self, Ask, Look, Vault};
 use crate::inventory::{self, Inventory};
+use crate::lock::Lock;
 use crate::names::HostName;
-use crate::plan::{self, Plan, ROOT_KEY_FILE};
+use crate::plan::{self, Against, Plan, ROOT_KEY_FILE, Report};
 use crate::service::label;
 use crate::survey::{self, RootKey, Survey};
 use crate::ui;
@@ -28,6 +29,10 @@ pub(super) struct Files {
     pub(super) overrides: Overrides,
     /// The hosts to act on.
     pub(super) within: BTreeSet<HostName>,
+    /// The directory of the inventory.
+    pub(super) dir: PathBuf,
+    /// What `homelab.lock` says there.
+    pub(super) lock: Lock,
 }
 
 /// The error of a verb that has said already what is wrong.
@@ -51,6 +56,19 @@ pub(super) struct Seen {
 
 /// Reads the inventory and every file it names. Warnings are shown.
 pub(super) fn files(common: &Common) -> Result<Files> {
+    let files = read(common)?;
+    ui::errors::diagnostics(&files.spec.warnings);
+    Ok(files)
+}
+
+/// The same for another state of the inventory, in `dir` or, if that is a file, there. Its warnings
+/// are not this one's.
+pub(super) fn base(common: &Common, dir: &Path) -> Result<Files> {
+    let inventory = if dir.is_file() { dir.to_owned() } else { dir.join(&common.inventory) };
+    read(&Common { inventory, limit: None, ..common.clone() })
+}
+
+fn read(common: &Common) -> Result<Files> {
     let inventory = inventory::load(&common.inventory, std::env::vars().collect())?;
     let within = match common.limit.as_deref().map(|pattern| inventory.select(pattern)) {
         None => inventory.hosts.keys().cloned().collect(),
@@ -62,10 +80,10 @@ pub(super) fn files(common: &Common) -> Result<Files> {
     };
     let overrides = overrides(&inventory);
     let spec = cluster::read(&inventory, !overrides.is_empty())?;
-    ui::errors::diagnostics(&spec.warnings);
     let read = |path: &str| std::fs::read(inventory.dir.join(path)).map_err(|e| e.to_string());
     let locals = spec.local_files().map(|file| (file.path.clone(), read(&file.path))).collect();
-    Ok(Files { spec, locals, overrides, within })
+    let lock = lock::read(&inventory.dir)?;
+    Ok(Files { spec, locals, overrides, within, dir: inventory.dir, lock })
 }
 
 /// The user's own templates, from `templates/` beside the inventory.
@@ -112,16 +130,40 @@ impl Files {
         survey
     }
 
-    /// Nothing was looked at.
-    pub(super) async fn offline(&self) -> Seen {
+    /// Nothing was looked at and no secret was read.
+    pub(super) fn offline(&self) -> Seen {
         let hosts = self.spec.hosts.keys().map(|name| (name.clone(), survey::Look::NotAsked)).collect();
-        let wanted: BTreeSet<_> = self.spec.secrets().cloned().collect();
         let survey = Survey { hosts, ..Survey::default() };
-        Seen { survey, looks: BTreeMap::new(), vault: Vault::open(wanted).await }
+        Seen { survey, looks: BTreeMap::new(), vault: Vault::default() }
+    }
+
+    /// What a plan that asked no host cannot know; `first` is about what runs.
+    pub(super) fn unknown(&self, first: &str) -> Vec<String> {
+        let secrets: BTreeSet<_> = self.spec.secrets().collect();
+        let mut all = vec![
+            first.to_owned(),
+            "free ports, images, networks and GPUs".to_owned(),
+            "home directories (shown as ~)".to_owned(),
+            "addresses from ssh's own configuration".to_owned(),
+        ];
+        if !secrets.is_empty() {
+            all.push("values of secrets".to_owned());
+        }
+        all
+    }
+
+    /// The hosts that left the inventory.
+    pub(super) fn dropped(&self) -> BTreeSet<HostName> {
+        lock::dropped(&self.lock, &self.spec).into_keys().collect()
+    }
+
+    /// The gateway's host, as far as the inventory names one.
+    pub(super) fn gateway(&self) -> Option<&HostName> {
+        self.spec.hosts.iter().find(|(_, host)| host.gateway.is_some()).map(|(name, _)| name)
     }
 
     fn root_key(&self, survey: &Survey, looks: &BTreeMap<HostName, Look>, vault: &mut Vault) -> RootKey {
-        let Some((name, _)) = self.spec.hosts.iter().find(|(_, host)| host.gateway.is_some()) else {
+        let Some(name) = self.gateway() else {
             return RootKey::Unknown;
         };
         if survey.seen(name).is_some_and(|seen| !seen.files.contains_key(ROOT_KEY_FILE)) {
@@ -177,6 +219,23 @@ impl Files {
         }
         Ok((desired, plan))
     }
+}
+
+/// A plan against what was seen, with what it does to files if that is asked for.
+pub(super) async fn report(
+    files: &Files,
+    seen: &Seen,
+    (desired, plan): (&Desired, &Plan),
+    with_diffs: bool,
+) -> Report {
+    let mut report = Report::new(plan.clone(), Against::Hosts, files.within.len());
+    report.dropped = files.dropped();
+    if with_diffs {
+        let changes = plan.file_changes();
+        let before = host::before(&seen.looks, desired, &changes, &seen.vault).await;
+        report.diffs = Some(plan::diffs(&changes, desired, &before));
+    }
+    report
 }
 
 impl Seen {

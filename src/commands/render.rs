@@ -18,7 +18,7 @@ use crate::ui;
 pub(super) async fn run(common: &Common, args: &RenderArgs) -> Result<Exit> {
     let files = prepare::files(common)?;
     let mut seen =
-        if args.with_secrets { ui::progress::looking(files.look()).await } else { files.offline().await };
+        if args.with_secrets { ui::progress::looking(files.look()).await } else { files.offline() };
     if args.with_secrets
         && seen.survey.root_key == RootKey::Absent
         && let Err(why) = seen.vault.make_root()

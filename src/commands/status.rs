@@ -18,6 +18,6 @@ pub(super) async fn run(common: &Common, args: &StatusArgs) -> Result<Exit> {
     let (desired, plan) = planned?;
     let mut rows = plan::status(&desired, &survey, &plan);
     rows.retain(|row| files.within.contains(&row.host));
-    ui::status::show(&rows, args.json)?;
+    ui::status::show(&rows, &files.dropped(), args.json)?;
     Ok(if rows.iter().all(plan::Row::is_fine) { Exit::Done } else { Exit::Failed })
 }

@@ -14,8 +14,8 @@ use crate::secret::{Content, SecretRef};
 use crate::service::Service;
 
 pub use compose::read_back;
-pub use render::{COMPOSE_FILE, render};
-pub use templates::{Overrides, TEMPLATES};
+pub use render::{COMPOSE_FILE, family, render};
+pub use templates::{Overrides, TEMPLATES, render_plain};
 
 /// What every host should have.
 #[derive(Clone, Debug, PartialEq)]

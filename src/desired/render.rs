@@ -142,6 +142,16 @@ fn content_name(directory: &str, name: &str, content: &Content, versions: &Versi
     }
 }
 
+/// The name without what [`content_name`] adds: files of one family take each other's place.
+#[must_use]
+pub fn family(path: &str) -> &str {
+    let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
+    match stem.rsplit_once('-') {
+        Some((family, hex)) if hex.len() == 8 && hex.bytes().all(|b| b.is_ascii_hexdigit()) => family,
+        _ => path,
+    }
+}
+
 fn external_networks(services: &[(&Unit, Service)]) -> Vec<String> {
     let mut all: Vec<String> =
         services.iter().flat_map(|(_, s)| &s.networks).filter(|n| *n != "default").cloned().collect();

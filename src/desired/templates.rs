@@ -49,6 +49,18 @@ pub(super) fn render(
     tera.render(name, &context).map_err(|e| diagnostic(&e, &source))
 }
 
+/// Renders a template to YAML that Compose never sees.
+///
+/// # Errors
+/// What is wrong with it, at its line.
+pub fn render_plain(
+    name: &str,
+    templates: &Overrides,
+    context: &impl Serialize,
+) -> Result<String, Diagnostic> {
+    render(name, templates, Dollar::Plain, context)
+}
+
 /// An error of a template, at its line.
 fn diagnostic(error: &tera::Error, source: &Arc<Source>) -> Diagnostic {
     match error.kind() {

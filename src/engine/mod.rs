@@ -22,6 +22,18 @@ pub enum Gpus {
     Some(BTreeSet<u32>),
 }
 
+impl Gpus {
+    /// Whether two models would use the same GPU.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None, _) | (_, Self::None) => false,
+            (Self::All, _) | (_, Self::All) => true,
+            (Self::Some(a), Self::Some(b)) => !a.is_disjoint(b),
+        }
+    }
+}
+
 impl fmt::Display for Gpus {
     /// `none`, `all`, or indices with commas: what labels and `NVIDIA_VISIBLE_DEVICES` hold.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,9 +1,20 @@
-//! Small files on a host, by fixed scripts: write whole or not at all, remove.
+//! Small files on a host, by fixed scripts: read, write whole or not at all, remove.
 //! Paths are absolute and come as arguments, contents by stdin; nothing is spliced into a script.
 
 use super::link::{Link, Output};
-use super::{failure, hinted, last_lines};
+use super::{after_mark, failure, hinted, last_lines};
 use crate::survey::Failure;
+
+/// No file that homelab reads back is longer.
+const LONGEST_READ: usize = 1 << 20;
+/// The scripts' exit code for a file that is not there.
+const MISSING: i32 = 44;
+
+const READ: &str = r#"
+[ -e "$1" ] || exit 44
+echo '#homelab'
+exec head -c 1048577 -- "$1"
+"#;
 
 /// `$1` path, `$2` mode, `$3` mode of directories that are not there yet, `$4` length. A connection
 /// that breaks looks like the end of the content; the length keeps half a file from taking the
@@ -32,6 +43,23 @@ const REMOVE_EMPTY: &str = r#"
 [ -d "$1" ] || exit 0
 if [ -z "$(ls -A -- "$1")" ]; then rmdir -- "$1"; fi
 "#;
+
+/// The whole file, or none if there is none.
+pub(super) async fn read(link: &Link, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let step = format!("reading {path}");
+    let output = run(link, &step, READ, &[path], &[]).await?;
+    match output.code {
+        Some(MISSING) => Ok(None),
+        _ => {
+            let output = done(&step, output)?;
+            let content = after_mark(&output.stdout);
+            if content.len() > LONGEST_READ {
+                return Err(failure(&step, "it is longer than 1 MiB; that is no file of homelab's"));
+            }
+            Ok(Some(content.to_vec()))
+        }
+    }
+}
 
 /// Writes a file: it has its mode from the start, and is there whole or not at all.
 pub(super) async fn write(link: &Link, path: &str, content: &[u8], mode: u32) -> Result<(), Failure> {
@@ -125,16 +153,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_is_written_with_its_mode_and_removed() {
+    async fn a_file_is_written_with_its_mode_read_back_and_removed() {
         let (link, dir) = (here().await, tempfile::tempdir().unwrap());
         let path = dir.path().join("a b/it's/x.env");
         let text = path.to_str().unwrap();
+        assert_eq!(read(&link, text).await, Ok(None));
         write(&link, text, b"A=1\n\0\xff", 0o600).await.unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"A=1\n\0\xff");
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
         write(&link, text, b"", 0o644).await.unwrap();
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o644, 0o700));
-        assert_eq!(std::fs::read(&path).unwrap(), b"");
+        assert_eq!(read(&link, text).await, Ok(Some(vec![])));
         let public = dir.path().join("public/deep/compose.yml");
         write(&link, public.to_str().unwrap(), &[b'x'; 300_000], 0o644).await.unwrap();
         assert_eq!(mode(public.parent().unwrap()), 0o755);

@@ -3,6 +3,7 @@
 
 mod act;
 mod asking;
+mod before;
 mod body;
 mod carry_out;
 mod containers;
@@ -27,6 +28,7 @@ mod survey;
 mod vault;
 mod wait;
 
+pub use before::before;
 pub use body::{Placed, container_body, default_network, network_labels};
 pub use carry_out::{CarryOut, Failed, Outcome};
 pub use hands::Hands;

@@ -55,12 +55,25 @@ pub struct Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.from, &self.to) {
-            (Some(from), Some(to)) if from.is_empty() && to.is_empty() => write!(f, "{}", self.what),
-            (Some(from), Some(to)) => write!(f, "{} {from} → {to}", self.what),
-            (None, Some(to)) => write!(f, "{} {to} is new", self.what),
-            (Some(from), None) => write!(f, "{} {from} is gone", self.what),
+            (Some(from), Some(to)) => write!(f, "{} {} → {}", self.what, short(from), short(to)),
+            (None, Some(to)) if to.is_empty() => write!(f, "{} is new", self.what),
+            (Some(from), None) if from.is_empty() => write!(f, "{} is gone", self.what),
+            (None, Some(to)) => write!(f, "{} {} is new", self.what, short(to)),
+            (Some(from), None) => write!(f, "{} {} is gone", self.what, short(from)),
             (None, None) => write!(f, "{}", self.what),
         }
+    }
+}
+
+/// How much of a value a line has room for; `--diff` shows the rest.
+const LONGEST: usize = 100;
+
+/// A value in a line: its beginning, and quotes where there is nothing to see.
+fn short(value: &str) -> String {
+    match value.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None if value.is_empty() => "\"\"".to_owned(),
+        None => value.to_owned(),
     }
 }
 
@@ -205,7 +218,7 @@ mod tests {
         let to = service(&["m", "--max-model-len", "16384", "--port", "80", "--new", "x"], "a:2");
         assert_eq!(
             Cause::Changed(changes(&from, &to)).to_string(),
-            "image a:1 → a:2, --max-model-len 8192 → 16384, --new x is new, --old  is gone"
+            "image a:1 → a:2, --max-model-len 8192 → 16384, --new x is new, --old is gone"
         );
     }
 

@@ -41,11 +41,14 @@ pub(super) fn missing_files(host: &DesiredHost, seen: &Seen) -> Vec<Step> {
 
 /// A secret file's name already tells its content, which cannot be compared without the values.
 fn same_file(content: &Content, there: &FileSeen) -> bool {
-    let bytes_match = content.as_plain().is_none_or(|bytes| {
-        let digest = Sha256::digest(&bytes);
-        digest.iter().map(|b| format!("{b:02x}")).collect::<String>() == there.sha256
-    });
-    bytes_match && there.mode == content.mode()
+    let found = file_seen(content);
+    (content.is_secret() || found.sha256 == there.sha256) && found.mode == there.mode
+}
+
+/// What a look would find of a file with this content; a secret's sum tells nothing.
+pub(super) fn file_seen(content: &Content) -> FileSeen {
+    let digest = Sha256::digest(content.as_plain().unwrap_or_default());
+    FileSeen { sha256: digest.iter().map(|b| format!("{b:02x}")).collect(), mode: content.mode() }
 }
 
 /// Files of ours that nothing mounts once the plan is carried out, and nothing else.

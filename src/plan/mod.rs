@@ -2,11 +2,15 @@
 //! It is made by [`plan`] without I/O and carried out by `host::carry_out`, which decides nothing.
 
 mod cause;
+mod diff;
 mod down;
 mod files;
 mod leftovers;
+mod markdown;
 mod needs;
 mod order;
+mod pretend;
+mod report;
 mod service;
 mod site;
 mod status;
@@ -27,11 +31,15 @@ use crate::service::Service;
 use crate::survey::Failure;
 
 pub use cause::{Cause, Change};
+pub use diff::{FileChange, FileDiff, diffs};
 pub use down::down;
 pub use files::ROOT_KEY_FILE;
+pub use markdown::markdown;
 pub use order::plan;
+pub use pretend::{as_if_deployed, before, dropped};
+pub use report::{Against, JSON_VERSION, Report, dropped_note};
 pub use status::{Condition, Row, status};
-pub use text::text;
+pub use text::{Summary, text};
 
 /// What would be done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

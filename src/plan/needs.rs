@@ -19,12 +19,7 @@ pub(super) struct Needs {
 impl Needs {
     /// Whether two services would be in each other's way.
     pub(super) fn meet(&self, other: &Self) -> bool {
-        let gpus = match (&self.gpus, &other.gpus) {
-            (Gpus::None, _) | (_, Gpus::None) => false,
-            (Gpus::All, _) | (_, Gpus::All) => true,
-            (Gpus::Some(a), Gpus::Some(b)) => !a.is_disjoint(b),
-        };
-        gpus || !self.ports.is_disjoint(&other.ports) || self.unknown || other.unknown
+        self.gpus.meet(&other.gpus) || !self.ports.is_disjoint(&other.ports) || self.unknown || other.unknown
     }
 
     /// What a container has now.

@@ -2,7 +2,9 @@
 //! It words what is in the plan and nothing else.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+
+use serde::Serialize;
 
 use crate::diagnostic::clean;
 use crate::names::HostName;
@@ -10,19 +12,37 @@ use crate::names::HostName;
 use super::{Action, Blocked, Cause, Plan, Step, Task};
 
 /// What a line is about, by its mark.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Mark {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
     Add,
     Change,
     Remove,
     Other,
+    Blocked,
 }
 
-struct Line {
-    mark: Mark,
+/// One thing that would be done, or cannot be.
+pub(super) struct Line {
+    pub(super) mark: Mark,
     what: String,
     why: String,
-    interrupts: bool,
+    pub(super) interrupts: bool,
+    hint: Option<String>,
+}
+
+/// How much there is to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Lines of the text that add something.
+    pub add: usize,
+    /// Lines that change something.
+    pub change: usize,
+    /// Lines that remove something.
+    pub remove: usize,
+    /// What cannot be done.
+    pub blocked: usize,
+    /// What serves and is stopped.
+    pub interrupted: usize,
 }
 
 /// The plan as text, without colours; it ends in a line break.
@@ -31,49 +51,58 @@ pub fn text(plan: &Plan, hosts: usize) -> String {
     if plan.is_empty() {
         return format!("Nothing to do: {} in sync.\n", counted(hosts, "host is", "hosts are"));
     }
-    let mut by_host: BTreeMap<&HostName, Vec<Line>> = BTreeMap::new();
-    for (host, task) in plan.tasks() {
-        by_host.entry(host).or_default().extend(lines(task));
-    }
-    let mut blocked: BTreeMap<&HostName, Vec<&Blocked>> = BTreeMap::new();
-    for item in &plan.blocked {
-        blocked.entry(&item.host).or_default().push(item);
-        by_host.entry(&item.host).or_default();
-    }
     let mut out = String::new();
-    for (host, lines) in &by_host {
+    for (host, lines) in &by_host(plan) {
         let _ = writeln!(out, "{host}");
-        for item in blocked.get(host).into_iter().flatten() {
-            write_blocked(&mut out, item);
-        }
         for line in lines {
-            write_line(&mut out, line);
+            let _ = writeln!(out, "  {line}");
+            if let Some(hint) = &line.hint {
+                let _ = writeln!(out, "      hint: {}", one_line(hint));
+            }
         }
     }
-    let _ = writeln!(out, "\n{}", totals(plan, by_host.values().flatten()));
-    clean(&out)
+    let _ = writeln!(out, "\nPlan: {}.", Summary::of(plan));
+    out
 }
 
-fn write_line(out: &mut String, line: &Line) {
-    let mark = match line.mark {
-        Mark::Add => '+',
-        Mark::Change => '~',
-        Mark::Remove => '-',
-        Mark::Other => ' ',
-    };
-    let _ = write!(out, "  {mark} {}", line.what);
-    if !line.why.is_empty() {
-        let _ = write!(out, ": {}", line.why);
+/// What would be done, by host; what cannot be done comes first.
+pub(super) fn by_host(plan: &Plan) -> BTreeMap<&HostName, Vec<Line>> {
+    let mut all: BTreeMap<&HostName, Vec<Line>> = BTreeMap::new();
+    for item in &plan.blocked {
+        all.entry(&item.host).or_default().push(blocked(item));
     }
-    out.push_str(if line.interrupts { "  (interrupts it)\n" } else { "\n" });
+    for (host, task) in plan.tasks() {
+        all.entry(host).or_default().extend(lines(task));
+    }
+    all
 }
 
-fn write_blocked(out: &mut String, item: &Blocked) {
+impl fmt::Display for Line {
+    /// One line, whatever is in it, without its end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.mark {
+            Mark::Add => '+',
+            Mark::Change => '~',
+            Mark::Remove => '-',
+            Mark::Other => ' ',
+            Mark::Blocked => '!',
+        };
+        let why = if self.why.is_empty() { String::new() } else { format!(": {}", one_line(&self.why)) };
+        let tail = if self.interrupts { "  (interrupts it)" } else { "" };
+        write!(f, "{mark} {}{why}{tail}", one_line(&self.what))
+    }
+}
+
+/// Text from users and hosts in one line of ours: it can neither begin another nor hide the rest.
+pub(super) fn one_line(text: &str) -> String {
+    clean(text).replace('\n', " ")
+}
+
+fn blocked(item: &Blocked) -> Line {
     let service = item.service.as_ref().map(|s| format!("{s}: ")).unwrap_or_default();
-    let _ = writeln!(out, "  ! {service}{}: {}", item.why.step, item.why.what);
-    if let Some(hint) = &item.why.hint {
-        let _ = writeln!(out, "      hint: {hint}");
-    }
+    let what = format!("{service}{}", item.why.step);
+    let (why, hint) = (item.why.what.clone(), item.why.hint.clone());
+    Line { mark: Mark::Blocked, what, why, interrupts: false, hint }
 }
 
 /// A task in a line or a few: waits show only where nothing else happens.
@@ -100,7 +129,7 @@ fn line(mark: Mark, what: String, step: &Step, interrupts: bool) -> Line {
         Cause::NotNeeded => String::new(),
         cause => cause.to_string(),
     };
-    Line { mark, what, why, interrupts }
+    Line { mark, what, why, interrupts, hint: None }
 }
 
 fn effect(step: &Step) -> Option<Line> {
@@ -146,28 +175,43 @@ fn wait(step: &Step) -> Line {
     line(Mark::Other, what, step, false)
 }
 
-fn totals<'a>(plan: &Plan, lines: impl Iterator<Item = &'a Line>) -> String {
-    let mut counts: BTreeMap<Mark, usize> = BTreeMap::new();
-    for line in lines {
-        *counts.entry(line.mark).or_default() += 1;
+impl Summary {
+    /// Counts what the text says.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let mut all = Self { interrupted: plan.interruptions().count(), ..Self::default() };
+        for line in by_host(plan).values().flatten() {
+            match line.mark {
+                Mark::Add => all.add += 1,
+                Mark::Change => all.change += 1,
+                Mark::Remove => all.remove += 1,
+                Mark::Blocked => all.blocked += 1,
+                Mark::Other => {}
+            }
+        }
+        all
     }
-    let words = [(Mark::Add, "to add"), (Mark::Change, "to change"), (Mark::Remove, "to remove")];
-    let mut parts: Vec<String> =
-        words.iter().filter_map(|(mark, word)| counts.get(mark).map(|n| format!("{n} {word}"))).collect();
-    if parts.is_empty() && plan.blocked.is_empty() {
-        parts.push("nothing to change".to_owned());
-    }
-    if !plan.blocked.is_empty() {
-        parts.push(format!("{} in the way", counted(plan.blocked.len(), "thing", "things")));
-    }
-    let interrupted = plan.interruptions().count();
-    let tail = match interrupted {
-        0 => "nothing that serves is interrupted".to_owned(),
-        n => format!("{} interrupted", counted(n, "service is", "services are")),
-    };
-    format!("Plan: {}; {tail}.", parts.join(", "))
 }
 
-fn counted(n: usize, one: &str, many: &str) -> String {
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = [(self.add, "to add"), (self.change, "to change"), (self.remove, "to remove")];
+        let counts = counts.iter().filter(|(n, _)| *n > 0);
+        let mut parts: Vec<String> = counts.map(|(n, word)| format!("{n} {word}")).collect();
+        if parts.is_empty() && self.blocked == 0 {
+            parts.push("nothing to change".to_owned());
+        }
+        if self.blocked > 0 {
+            parts.push(format!("{} in the way", counted(self.blocked, "thing", "things")));
+        }
+        let tail = match self.interrupted {
+            0 => "nothing that serves is interrupted".to_owned(),
+            n => format!("{} interrupted", counted(n, "service is", "services are")),
+        };
+        write!(f, "{}; {tail}", parts.join(", "))
+    }
+}
+
+pub(super) fn counted(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }

@@ -1,8 +1,13 @@
 //! The only place that prints: what was asked for goes to stdout, everything else to stderr.
 //! Whatever comes from users, hosts and models is cleaned of terminal escapes before it is shown.
 
+pub mod ask;
 pub mod errors;
+pub mod plan;
 pub mod progress;
+#[cfg(test)]
+#[path = "../../tests/common/schema.rs"]
+mod schema;
 pub mod status;
 pub mod verbose;
 
@@ -12,14 +17,13 @@ use std::process::ExitCode;
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
-use serde_json::json;
 
 use crate::cli::Color;
 use crate::desired::Desired;
 use crate::exit::Exit;
 use crate::host::Outcome;
 use crate::names::ServiceName;
-use crate::plan::{self, Action, Plan, Row};
+use crate::plan::{Action, Plan, Row, text};
 
 /// Chooses whether anything is coloured. `auto` honours `NO_COLOR` and whether a terminal looks on.
 pub fn colors(color: Color) {
@@ -67,29 +71,6 @@ const YELLOW: Style = AnsiColor::Yellow.on_default();
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// Prints a plan.
-///
-/// # Errors
-/// When stdout cannot be written.
-pub fn plan(plan: &Plan, hosts: usize, as_json: bool) -> Result<()> {
-    if as_json {
-        return out(&format!("{}\n", serde_json::to_string_pretty(&json!({"version": 1, "plan": plan}))?));
-    }
-    let colored: String = plan::text(plan, hosts).lines().map(|line| colored(line) + "\n").collect();
-    out(&colored)
-}
-
-fn colored(line: &str) -> String {
-    let style = match line.trim_start().chars().next() {
-        Some('+') => GREEN,
-        Some('~') => YELLOW,
-        Some('-' | '!') => RED,
-        _ if !line.starts_with(' ') => BOLD,
-        _ => return line.to_owned(),
-    };
-    paint(style, line)
-}
-
 /// Asks whether what serves may be stopped; without a terminal the answer is no, with the way out.
 ///
 /// # Errors
@@ -127,7 +108,7 @@ pub fn confirm(plan: &Plan) -> Result<bool> {
 pub fn outcome(plan: &Plan, outcome: &Outcome, after: &Plan, desired: &Desired) -> Result<()> {
     errors::failures(outcome);
     if !after.is_empty() {
-        let text = plan::text(after, desired.hosts.len());
+        let text = text(after, desired.hosts.len());
         errors::plain(&format!("the cluster does not settle; this is still to do:\n{text}"), None);
         return Ok(());
     }
@@ -165,29 +146,4 @@ pub fn gateway(desired: &Desired, rows: &[Row]) {
         }
         None => ".\n".to_owned(),
     });
-}
-
-/// What came of a deploy, as JSON.
-///
-/// # Errors
-/// When stdout cannot be written.
-pub fn deployed_json(plan: &Plan, outcome: &Outcome, after: &Plan) -> Result<()> {
-    let failures: Vec<_> = outcome
-        .failures
-        .iter()
-        .map(|f| json!({"host": f.host, "service": f.service, "why": f.why}))
-        .collect();
-    let pairs =
-        |list: &mut dyn Iterator<Item = &(crate::names::HostName, crate::names::ServiceName)>| -> Vec<_> {
-            list.map(|(host, service)| json!({"host": host, "service": service})).collect()
-        };
-    let report = json!({
-        "version": 1,
-        "plan": plan,
-        "failures": failures,
-        "back": pairs(&mut outcome.back.iter()),
-        "skipped": pairs(&mut outcome.skipped.iter()),
-        "left": after,
-    });
-    out(&format!("{}\n", serde_json::to_string_pretty(&report)?))
 }

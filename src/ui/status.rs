@@ -1,29 +1,29 @@
 //! The status table, and the same as JSON.
 //! Rows come as data; what is fine was decided there.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use comfy_table::Table;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::out;
 use crate::diagnostic::clean;
-use crate::plan::{Condition, Row};
+use crate::names::HostName;
+use crate::plan::{Condition, JSON_VERSION, Row, dropped_note};
 
 /// Shows the rows.
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn show(rows: &[Row], as_json: bool) -> Result<()> {
+pub fn show(rows: &[Row], dropped: &BTreeSet<HostName>, as_json: bool) -> Result<()> {
     if as_json {
-        let ok = rows.iter().all(Row::is_fine);
-        return out(&format!(
-            "{}\n",
-            serde_json::to_string_pretty(&json!({"version": 1, "ok": ok, "services": rows}))?
-        ));
+        return super::plan::json_out(&json(rows, dropped));
     }
+    let notes: String = dropped.iter().map(|host| dropped_note(host) + "\n").collect();
     if rows.is_empty() {
-        return out("The inventory asks for nothing, and nothing is there.\n");
+        return out(&format!("The inventory asks for nothing, and nothing is there.\n{notes}"));
     }
     let with_gpus = rows.iter().any(|row| !row.gpus.is_empty());
     let mut table = Table::new();
@@ -51,7 +51,12 @@ pub fn show(rows: &[Row], as_json: bool) -> Result<()> {
     }
     let text: String =
         table.lines().map(|line| format!("{}\n", line.trim_end().trim_start_matches(' '))).collect();
-    out(&clean(&text))
+    out(&clean(&(text + &notes)))
+}
+
+fn json(rows: &[Row], dropped: &BTreeSet<HostName>) -> Value {
+    let ok = rows.iter().all(Row::is_fine);
+    json!({"version": JSON_VERSION, "ok": ok, "dropped": dropped, "services": rows})
 }
 
 fn state(condition: &Condition) -> String {
@@ -92,6 +97,14 @@ fn memory(row: &Row) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::schema;
+
+    #[test]
+    fn the_table_as_json_is_what_the_schema_says() {
+        let dropped = [HostName::new("old-box").unwrap()].into();
+        assert_eq!(schema::problems("status_output", &json(&[], &dropped)), [""; 0]);
+        assert_eq!(json(&[], &dropped)["ok"], true);
+    }
 
     #[test]
     fn a_time_shows_its_two_largest_units() {

@@ -2,9 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 
+mod against;
+mod asked;
+mod ci;
 #[path = "../common/mod.rs"]
 mod common;
+mod diffs;
+mod dropped;
 mod files;
+mod init;
+mod markdown;
 mod models;
 mod output;
 mod program;

@@ -68,6 +68,12 @@ impl Test {
         self
     }
 
+    /// Runs with one more file, which need not be text.
+    pub(crate) fn run_with_bytes(self, path: &str, bytes: &[u8]) -> Ran {
+        fs::write(self.dir.path().join(path), bytes).unwrap();
+        self.run()
+    }
+
     pub(crate) fn args<'a>(mut self, args: impl IntoIterator<Item = &'a str>) -> Self {
         self.args.extend(args.into_iter().map(str::to_owned));
         self

@@ -7,7 +7,9 @@
 
 mod cluster;
 mod deploy;
+mod diffs;
 mod down;
+mod dropped;
 mod failing;
 mod files;
 mod gpu;

@@ -8,6 +8,9 @@ mod dice;
 mod executor;
 mod outcomes;
 mod plans;
+mod printed;
+#[path = "../common/schema.rs"]
+mod schema;
 mod surroundings;
 mod world;
 

@@ -1,0 +1,267 @@
+//! JSON Schema of what an inventory may say to homelab, for editors: made from the same tables of
+//! options and keys that the reader goes by. It reads nothing; what it lets pass is still checked.
+
+use serde_json::{Map, Value, json};
+
+use crate::engine::{self, Engine, Kind, Opt, Takes};
+use crate::gateway;
+use crate::service::{KEYS, Who};
+
+/// Schema of an inventory: groups of hosts with variables.
+#[must_use]
+pub fn inventory() -> Value {
+    let groups = json!({"type": ["object", "null"], "additionalProperties": {"$ref": "#/definitions/group"}});
+    let hosts = json!({"type": ["object", "null"], "additionalProperties": {"$ref": "#/definitions/vars"}});
+    let mut schema = root(
+        "An inventory for homelab",
+        json!({"type": "object", "additionalProperties": {"$ref": "#/definitions/group"}}),
+    );
+    schema["definitions"]["group"] = json!({
+        "type": ["object", "null"],
+        "properties": {"hosts": hosts, "children": groups, "vars": {"$ref": "#/definitions/vars"}},
+    });
+    schema
+}
+
+/// Schema of a file in group_vars or host_vars.
+#[must_use]
+pub fn vars() -> Value {
+    root("Variables for homelab", json!({"$ref": "#/definitions/vars"}))
+}
+
+fn root(title: &str, what: Value) -> Value {
+    let mut definitions = Map::new();
+    definitions.insert("vars".into(), variables());
+    definitions.insert("gateway".into(), gateway_keys());
+    definitions.insert("model".into(), model());
+    for engine in engine::ALL {
+        definitions.insert(engine.name().into(), engine_keys(*engine));
+    }
+    // An expression may stand for any value.
+    definitions.insert("expression".into(), json!({"type": "string", "pattern": "\\{[{%]"}));
+    definitions.insert("scalar".into(), scalar());
+    definitions.insert("texts".into(), json!({"anyOf": [scalar(), {"type": "array", "items": scalar()}]}));
+    definitions.insert("secret".into(), secret());
+    json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": title,
+        "allOf": [what],
+        "definitions": definitions,
+    })
+}
+
+/// One key: its type, an expression that gives it, or nothing, as if it were not there.
+fn key(description: &str, value: Value) -> Value {
+    json!({"description": description, "anyOf": [value, {"$ref": "#/definitions/expression"}, {"type": "null"}]})
+}
+
+/// A key that must be there.
+fn needed(description: &str, value: Value) -> Value {
+    json!({"description": description, "anyOf": [value, {"$ref": "#/definitions/expression"}]})
+}
+
+fn scalar() -> Value {
+    json!({"type": ["string", "number", "boolean"]})
+}
+
+fn texts() -> Value {
+    json!({"$ref": "#/definitions/texts"})
+}
+
+fn secret() -> Value {
+    let one = |name: &str, value: Value| json!({"type": "object", "required": [name], "properties": {name: value}, "additionalProperties": false});
+    let command = json!({"type": "array", "items": scalar()});
+    json!({"anyOf": [one("env", scalar()), one("file", scalar()), one("command", command)]})
+}
+
+/// What a public name of a model looks like.
+const PUBLIC_NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_./:@+-]{0,127}$";
+
+/// The variables of a host that homelab knows; every other one is the user's own.
+fn variables() -> Value {
+    let models = key(
+        "Models by public name: what clients put into \"model\"",
+        json!({
+            "type": "object",
+            "propertyNames": {"pattern": PUBLIC_NAME},
+            "additionalProperties": {"$ref": "#/definitions/model"},
+        }),
+    );
+    let gateway = key("The gateway, on one host", json!({"$ref": "#/definitions/gateway"}));
+    let secret = json!({"$ref": "#/definitions/secret"});
+    let checking = json!({"enum": ["strict", "accept-new"]});
+    let mut all = Map::new();
+    for (name, schema) in [
+        ("models", models.clone()),
+        ("homelab_models", models),
+        ("gateway", gateway.clone()),
+        ("homelab_gateway", gateway),
+        ("homelab_project", key("The Compose project on every host", scalar())),
+        ("homelab_dir", key("Where homelab's files lie on a host", scalar())),
+        ("homelab_address", key("How other hosts reach this one", scalar())),
+        (
+            "homelab_host_key_checking",
+            key("accept-new trusts a host key the first time it is seen", checking),
+        ),
+        ("homelab_docker_socket", key("Docker's socket on the host", scalar())),
+        ("hf_home", key("The Hugging Face cache on the hosts", scalar())),
+        ("hf_token", key("The Hugging Face token, by reference", secret)),
+        ("litellm_image", key("The gateway's image", scalar())),
+    ] {
+        all.insert(name.into(), schema);
+    }
+    for engine in engine::ALL {
+        let description = format!("The image of all models of {}", engine.name());
+        all.insert(engine.image_variable().into(), key(&description, scalar()));
+    }
+    json!({"type": ["object", "null"], "properties": all})
+}
+
+/// A model: the engine decides which keys there are.
+fn model() -> Value {
+    let names: Vec<&str> = engine::ALL.iter().map(|engine| engine.name()).collect();
+    let branch = |name: &&str| {
+        let is = json!({"properties": {"engine": {"const": name}}, "required": ["engine"]});
+        json!({"if": is, "then": {"$ref": format!("#/definitions/{name}")}})
+    };
+    json!({
+        "type": "object",
+        "required": ["engine"],
+        "properties": {"engine": needed("What serves it", json!({"enum": names}))},
+        "allOf": names.iter().map(branch).collect::<Vec<_>>(),
+    })
+}
+
+fn engine_keys(engine: &dyn Engine) -> Value {
+    let mut all = compose_keys();
+    for (name, schema) in own_keys(engine) {
+        all.insert(name.into(), schema);
+    }
+    for option in engine.options() {
+        // As in the reader, a key of homelab's own comes before an option of the same name.
+        let description = format!("--{} of {}", option.name.replace('_', "-"), engine.name());
+        all.entry(option.name).or_insert_with(|| key(&description, option_value(option)));
+    }
+    json!({"type": "object", "required": ["engine", "port"], "properties": all, "additionalProperties": false})
+}
+
+fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 10] {
+    let index = json!({"anyOf": [{"type": "integer", "minimum": 0, "maximum": u32::MAX}, {"$ref": "#/definitions/expression"}]});
+    let gpu = json!({"anyOf": [{"enum": ["none", "all"]}, index, {"type": "array", "minItems": 1, "items": index}]});
+    [
+        ("engine", needed("What serves it", json!({"const": engine.name()}))),
+        ("enabled", key("false leaves it out, as if it were not here", json!({"type": "boolean"}))),
+        ("kind", key("What \"it answers\" means", json!({"enum": Kind::ALL.map(Kind::word)}))),
+        ("model", key("A repo id, or a path in the container", scalar())),
+        ("port", needed("The port on its host", port())),
+        ("gpu", key("none, all, an index or a list of indices", gpu)),
+        ("aliases", key("Further public names", aliases())),
+        ("api_key", key("none: its server asks for no key", json!({"const": "none"}))),
+        ("ready_timeout", key("How long it may take to answer: 90s, 30m, 2h", duration())),
+        ("args", key("Arguments passed through last", texts())),
+    ]
+}
+
+fn aliases() -> Value {
+    let name = json!({"anyOf": [
+        {"type": "string", "pattern": PUBLIC_NAME},
+        {"type": "number", "minimum": 0},
+        {"type": "boolean"},
+        {"$ref": "#/definitions/expression"},
+    ]});
+    json!({"anyOf": [name, {"type": "array", "items": name}]})
+}
+
+fn port() -> Value {
+    json!({"type": "integer", "minimum": 1, "maximum": 65535})
+}
+
+fn duration() -> Value {
+    json!({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+[smh]?$"}]})
+}
+
+fn option_value(option: &Opt) -> Value {
+    match option.takes {
+        Takes::Flag | Takes::Switch => json!({"type": "boolean"}),
+        Takes::Int => json!({"type": "integer"}),
+        Takes::Size => json!({"type": ["integer", "string"]}),
+        Takes::Number => json!({"type": "number"}),
+        Takes::Text => scalar(),
+        Takes::Many | Takes::Each | Takes::Commas => json!({"not": {"type": "object"}}),
+        Takes::Json => json!({}),
+    }
+}
+
+/// Compose's keys as models and the gateway take them, and what goes with them.
+fn compose_keys() -> Map<String, Value> {
+    let mut all = Map::new();
+    for (name, _) in KEYS.iter().filter(|(_, who)| *who == Who::User) {
+        all.insert((*name).into(), key(&format!("Compose's `{name}`"), compose_value(name)));
+    }
+    let files =
+        json!({"type": "object", "propertyNames": {"pattern": "^/[^:]*$"}, "additionalProperties": scalar()});
+    all.insert("configs".into(), key("Small files of yours, by path in the container", files));
+    all.insert(
+        "host_ip".into(),
+        key("The address of the host to publish the port on", json!({"type": "string"})),
+    );
+    all
+}
+
+fn compose_value(name: &str) -> Value {
+    let by_name = |value: Value| json!({"type": "object", "additionalProperties": value});
+    let limit = json!({"anyOf": [
+        {"type": "integer"},
+        {
+            "type": "object",
+            "required": ["soft", "hard"],
+            "properties": {"soft": {"type": "integer"}, "hard": {"type": "integer"}},
+            "additionalProperties": false,
+        },
+    ]});
+    match name {
+        "environment" => {
+            let names = json!({"pattern": "^[^=\\u0000\\n ]+$"});
+            let value = json!({"anyOf": [scalar(), {"$ref": "#/definitions/secret"}]});
+            json!({"type": "object", "propertyNames": names, "additionalProperties": value})
+        }
+        "labels" => {
+            let names = json!({"not": {"pattern": "^(dev\\.homelab|com\\.docker\\.compose)\\."}});
+            json!({"type": "object", "propertyNames": names, "additionalProperties": scalar()})
+        }
+        "restart" => {
+            json!({"anyOf": [{"const": false}, {"pattern": "^(no|always|unless-stopped|on-failure(:[0-9]+)?)$", "type": "string"}]})
+        }
+        "volumes" => {
+            let mount = json!({"type": "string", "pattern": "^(/[^:]*|~(/[^:]*)?):/[^:]*(:(ro|rw|z|Z))?$"});
+            json!({"type": "array", "items": {"anyOf": [mount, {"$ref": "#/definitions/expression"}]}})
+        }
+        "ulimits" => by_name(limit),
+        "shm_size" | "mem_limit" => json!({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]}),
+        "entrypoint" | "networks" | "devices" | "group_add" | "cap_add" | "security_opt" => texts(),
+        _ => json!({"type": "string"}),
+    }
+}
+
+fn gateway_keys() -> Value {
+    let mut all = compose_keys();
+    let count = json!({"type": "integer", "minimum": 0});
+    let names = json!({"type": "object", "additionalProperties": {"type": "array", "items": scalar()}});
+    for (name, schema) in [
+        ("engine", key("LiteLLM", json!({"const": gateway::NAME}))),
+        ("port", key("The port on its host", port())),
+        ("fallbacks", key("Which names stand in for a name that fails, in order", names)),
+        ("num_retries", key("Tries again before a fallback", count.clone())),
+        ("timeout", key("Seconds until a request without streaming is given up", count.clone())),
+        ("stream_timeout", key("Seconds a streaming request may stay silent", count.clone())),
+        (
+            "drop_params",
+            key("Drop what a backend does not know instead of refusing", json!({"type": "boolean"})),
+        ),
+        ("master_key", key("The key clients show, by reference", json!({"$ref": "#/definitions/secret"}))),
+        ("ready_timeout", key("Seconds it may take to answer", count)),
+    ] {
+        all.insert(name.into(), schema);
+    }
+    json!({"type": "object", "required": ["engine"], "properties": all, "additionalProperties": false})
+}

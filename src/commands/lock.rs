@@ -1,0 +1,110 @@
+//! `homelab.lock` on disk: read by every verb that looks, written by `deploy` and `down` alone.
+//! It appears whole or not at all, and only when it changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::prepare::Files;
+use crate::cluster::Spec;
+use crate::desired::Desired;
+use crate::diagnostic::{Diagnostic, Diagnostics, Source};
+use crate::lock::{LOCK_FILE, Lock, LockedHost};
+use crate::names::HostName;
+use crate::survey::Survey;
+use crate::ui;
+
+/// The lock beside an inventory; an empty one where there is none.
+pub(super) fn read(dir: &Path) -> Result<Lock> {
+    let path = dir.join(LOCK_FILE);
+    let name = path.strip_prefix(".").unwrap_or(&path).display().to_string();
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Lock::parse(&Arc::new(Source { name, text })).map_err(Diagnostics::from)?),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Lock::default()),
+        Err(e) => {
+            Err(Diagnostics::from(Diagnostic::everywhere(format!("{name} cannot be read: {e}"))).into())
+        }
+    }
+}
+
+/// Hosts that the lock knows and the inventory does not name.
+pub(super) fn dropped(lock: &Lock, spec: &Spec) -> BTreeMap<HostName, LockedHost> {
+    let gone = lock.hosts.iter().filter(|(name, _)| !spec.hosts.contains_key(*name));
+    gone.map(|(name, host)| (name.clone(), host.clone())).collect()
+}
+
+/// Keeps what a deploy has come to: hosts with a service are there, those that should have nothing
+/// are not, if it worked.
+pub(super) fn after_deploy(files: &Files, desired: &Desired, survey: &Survey, worked: bool) {
+    let mut hosts = files.lock.hosts.clone();
+    for (name, wanted) in &desired.hosts {
+        let (Some(spec), Some(_)) = (files.spec.hosts.get(name), survey.seen(name)) else { continue };
+        if !files.within.contains(name) {
+            continue;
+        }
+        if !wanted.services.is_empty() {
+            let host = LockedHost::new(files.spec.project.clone(), spec.dir.clone(), &spec.connection);
+            hosts.insert(name.clone(), host);
+        } else if worked {
+            hosts.remove(name);
+        }
+    }
+    keep(files, hosts);
+}
+
+/// Forgets hosts that have nothing of homelab's any more.
+pub(super) fn after_down(files: &Files, clean: &BTreeSet<HostName>) {
+    let mut hosts = files.lock.hosts.clone();
+    hosts.retain(|name, _| !clean.contains(name));
+    keep(files, hosts);
+}
+
+/// What was deployed stays so, even if nobody could write it down.
+fn keep(files: &Files, hosts: BTreeMap<HostName, LockedHost>) {
+    if hosts == files.lock.hosts {
+        return;
+    }
+    let path = files.dir.join(LOCK_FILE);
+    let written = match hosts.is_empty() {
+        true => fs::remove_file(&path).map_err(|e| e.to_string()),
+        false => Lock::new(hosts).text().and_then(|text| write(&path, &text).map_err(|e| e.to_string())),
+    };
+    if let Err(why) = written {
+        let hint = "without it homelab cannot tell when a host leaves the inventory";
+        ui::errors::plain(&format!("{} could not be written: {why}", path.display()), Some(hint));
+    }
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut new = PathBuf::from(path);
+    new.set_file_name(format!(".{LOCK_FILE}.{}", std::process::id()));
+    let written = fs::File::create(&new)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        // What is left of it is in nobody's way.
+        let _ = fs::remove_file(&new);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_there_whole_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(LOCK_FILE);
+        for text in ["one", "two"] {
+            write(&path, text).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(write(&dir.path().join("none").join(LOCK_FILE), "x").is_err());
+    }
+}

@@ -1,0 +1,98 @@
+//! A look that nobody took: what would be found if another state of the inventory were deployed.
+//! With it the same planner compares two inventories; it knows nothing of real hosts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::desired::{Desired, DesiredHost, DesiredService};
+use crate::names::{HostName, ServiceName};
+use crate::secret::SecretRef;
+use crate::service::label;
+use crate::survey::{Before, Container, Health, Look, Old, RootKey, Seen, State, Survey};
+
+use super::files::file_seen;
+use super::{FileChange, container_name, network_name};
+
+/// What a look at the hosts of `head` would find if `base` were deployed as it stands and every
+/// service answered. What only a host knows is taken to be as `head` needs it.
+#[must_use]
+pub fn as_if_deployed(base: &Desired, head: &Desired) -> Survey {
+    let look = |(name, wanted): (&HostName, &DesiredHost)| {
+        let seen =
+            base.hosts.get(name).map(|there| Look::Seen(Box::new(seen((base, there), (head, wanted)))));
+        (name.clone(), seen.unwrap_or(Look::NotAsked))
+    };
+    // Another host for the gateway has no root key yet.
+    let root_key = if base.gateway == head.gateway { RootKey::Present } else { RootKey::Absent };
+    Survey { hosts: head.hosts.iter().map(look).collect(), root_key, addresses: BTreeMap::new() }
+}
+
+fn seen((base, there): (&Desired, &DesiredHost), (head, wanted): (&Desired, &DesiredHost)) -> Seen {
+    let same_project = base.project == head.project;
+    let mut seen = Seen::default();
+    for (name, service) in &there.services {
+        if same_project {
+            seen.containers.insert(container_name(base, name), container((name, service), &there.dir));
+        } else {
+            let holder = format!("container {}", container_name(base, name));
+            seen.taken.extend(service.service.published().map(|port| (port.host, holder.clone())));
+        }
+        seen.images.insert(service.service.image.clone());
+    }
+    let unpulled = |s: &&DesiredService| s.service.pull_policy.as_deref() == Some("never");
+    seen.images.extend(wanted.services.values().filter(unpulled).map(|s| s.service.image.clone()));
+    if same_project && there.dir == wanted.dir {
+        seen.files = there.files.iter().map(|(path, content)| (path.clone(), file_seen(content))).collect();
+    }
+    seen.networks = wanted.external_networks.iter().map(|name| (name.clone(), false)).collect();
+    if !there.services.is_empty() {
+        seen.networks.insert(network_name(base), true);
+    }
+    seen
+}
+
+fn container((name, service): (&ServiceName, &DesiredService), dir: &str) -> Container {
+    let mut labels = service.service.labels.clone();
+    labels.insert(label::COMPOSE_SERVICE.to_owned(), name.to_string());
+    labels.insert(label::WORKING_DIR.to_owned(), dir.to_owned());
+    Container {
+        id: format!("base:{name}"),
+        service: Ok(service.service.clone()),
+        labels,
+        state: State::Running,
+        restarts: 0,
+        started_at: None,
+        health: Health::Ready,
+        drift: vec![],
+    }
+}
+
+/// What the files that change hold in `base`. A secret counts as the same if it comes from the
+/// same place.
+#[must_use]
+pub fn before(changes: &[FileChange], base: &Desired, head: &Desired) -> Before {
+    let mut all = Before::new();
+    for change in changes {
+        let files = |desired: &Desired, path: &Option<String>| {
+            desired.hosts.get(&change.host)?.files.get(path.as_ref()?).cloned()
+        };
+        let (Some(path), Some(old)) = (&change.old, files(base, &change.old)) else { continue };
+        let new = files(head, &change.new).unwrap_or_default();
+        let sources: BTreeMap<String, SecretRef> = new.variables().collect();
+        let same = |(name, source)| {
+            let same = sources.get(&name).map(|from: &SecretRef| *from == source);
+            (name, same)
+        };
+        let old = match old.as_plain() {
+            Some(bytes) => Old::Plain(bytes),
+            None => Old::Variables(old.variables().map(same).collect()),
+        };
+        all.entry(change.host.clone()).or_default().insert(path.clone(), old);
+    }
+    all
+}
+
+/// The hosts that only `base` names.
+#[must_use]
+pub fn dropped(base: &Desired, head: &Desired) -> BTreeSet<HostName> {
+    base.hosts.keys().filter(|host| !head.hosts.contains_key(*host)).cloned().collect()
+}

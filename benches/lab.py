@@ -18,6 +18,9 @@ class Lab:
         self.facts = dict(line.split("=", 1) for line in said.splitlines())
         self.names = [f"lab{n}" for n in range(1, hosts + 1)]
 
+    def down(self):
+        subprocess.run([SCRIPT, "down"], check=True)
+
     def fact(self, name):
         return self.facts[f"LAB_{name}"]
 

@@ -36,7 +36,12 @@ def measure(args, name, work):
     if name == "offline":
         return sections.offline(work, args.rounds)
     if name == "many":
-        return sections.nothing_to_do(job.many(Lab(args.hosts)), work, args.rounds, min(2, args.slow_rounds))
+        lab = Lab(args.hosts)
+        try:
+            return sections.nothing_to_do(job.many(lab), work, args.rounds, min(2, args.slow_rounds))
+        finally:
+            # Whoever comes next wants four hosts, not these.
+            lab.down()
     three = job.three(Lab(3))
     match name:
         case "nothing":

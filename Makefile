@@ -1,7 +1,7 @@
 # The commands of this project; `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit live lint fmt deny lab lab-down clean-demo
+.PHONY: help demo test unit live test-vllm lint fmt deny lab lab-down clean-demo
 
 LAB := tests/lab/lab
 # Live tests mostly wait for servers: more of them at a time than there are cores.
@@ -21,6 +21,10 @@ unit: ## The tests that need no hosts
 
 live: lab ## The tests on real hosts only
 	cargo test --locked --test live --test live_link
+
+test-vllm: ## The tests with the real vLLM on CPUs (3 GB; made here in minutes the first time)
+	@$(LAB) up --pull --with vllm
+	RUST_TEST_THREADS=1 cargo test --locked --test live_vllm -- --ignored
 
 lint: ## Formatting, clippy, licenses
 	cargo fmt --check

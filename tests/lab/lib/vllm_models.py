@@ -46,7 +46,7 @@ def tiny(directory, seed):
     tokens = tokenizer()
     config = Qwen3Config(
         vocab_size=640, hidden_size=128, intermediate_size=256, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, head_dim=32, max_position_embeddings=32768, tie_word_embeddings=True,
+        num_key_value_heads=2, head_dim=32, max_position_embeddings=65536, tie_word_embeddings=True,
         eos_token_id=tokens.eos_token_id, pad_token_id=tokens.pad_token_id, bos_token_id=None, dtype="bfloat16",
     )
     Qwen3ForCausalLM(config).to(torch.bfloat16).save_pretrained(directory)

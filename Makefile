@@ -1,7 +1,7 @@
 # The commands of this project; `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit live bench lint fmt deny lab lab-down clean-demo
+.PHONY: help demo test unit live test-vllm bench lint fmt deny lab lab-down clean-demo
 
 LAB := tests/lab/lab
 # Live tests mostly wait for servers: more of them at a time than there are cores.
@@ -24,6 +24,10 @@ live: lab ## The tests on real hosts only
 
 bench: ## Measure beside Ansible, pyinfra and Compose on the lab; writes docs/benchmarks.md (about 20 minutes)
 	benches/run
+
+test-vllm: ## The tests with the real vLLM on CPUs (3 GB; made here in minutes the first time)
+	@$(LAB) up --pull --with vllm
+	RUST_TEST_THREADS=1 cargo test --locked --test live_vllm -- --ignored
 
 lint: ## Formatting, clippy, the workflows
 	cargo fmt --check

@@ -2,6 +2,7 @@
 //! It knows nothing of what travels through it.
 
 use std::num::NonZeroUsize;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,9 @@ pub(super) struct Master {
     pub(super) fresh: bool,
     /// What `ssh -G` says the host's address is.
     pub(super) address: String,
+    /// Keeps it from ending while this run waits: ways that nobody uses do not count as use, and a
+    /// model loads for minutes in which the gateway's host has nothing to do.
+    _held: Option<UnixStream>,
 }
 
 /// What `ssh -G` says a host's address is, without connecting to it.
@@ -63,9 +67,11 @@ pub(super) async fn open(connection: &Connection) -> Result<Master, Failure> {
     let name = format!("to-{}", key(connection, &effective));
     let address = said(&effective, "hostname").unwrap_or(&connection.address).to_owned();
     if let Ok(dir) = std::fs::read_link(base.join(&name)) {
-        let session = Session::resume_mux(dir.join("master").into(), None);
+        let socket = dir.join("master");
+        let held = UnixStream::connect(&socket).ok();
+        let session = Session::resume_mux(socket.into(), None);
         if session.check().await.is_ok() {
-            return Ok(Master { session: Arc::new(session), dir, fresh: false, address });
+            return Ok(Master { session: Arc::new(session), dir, fresh: false, address, _held: held });
         }
     }
     private::tidy(&base);
@@ -78,8 +84,9 @@ pub(super) async fn open(connection: &Connection) -> Result<Master, Failure> {
     if let Err(e) = private::point(&base, &name, &dir) {
         return Err(failure(STEP, format!("cannot keep ssh's socket in {}: {e}", base.display())));
     }
+    let held = UnixStream::connect(&socket).ok();
     let session = Arc::new(Session::resume_mux(socket, None));
-    Ok(Master { session, dir, fresh: true, address })
+    Ok(Master { session, dir, fresh: true, address, _held: held })
 }
 
 impl Master {

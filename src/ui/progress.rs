@@ -28,6 +28,8 @@ const TICK: Duration = Duration::from_millis(120);
 
 /// How often a plain line may repeat that something goes on.
 const QUIET: Duration = Duration::from_secs(5);
+/// How often it is looked whether one is due.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Shows a spinner while the hosts are looked at, if that takes more than a moment.
 pub async fn looking<T>(work: impl Future<Output = T>) -> T {
@@ -67,8 +69,13 @@ pub async fn show(mut events: mpsc::UnboundedReceiver<Event>) {
         bars.end();
     } else {
         let mut lines = Lines::default();
-        while let Some(event) = events.recv().await {
-            lines.show(&event);
+        loop {
+            match tokio::time::timeout(LOOK, events.recv()).await {
+                Ok(Some(event)) => lines.show(&event),
+                Ok(None) => break,
+                Err(_) => {}
+            }
+            lines.due(Instant::now()).iter().for_each(|line| note(line));
         }
     }
 }
@@ -96,6 +103,8 @@ fn goes(what: &str, of: Option<(u64, u64)>) -> String {
 struct Lines {
     began: BTreeMap<Key, Instant>,
     last: BTreeMap<Key, (Instant, String)>,
+    /// What came too soon after a line: a phase that lasts is told a little later.
+    held: BTreeMap<Key, (String, String)>,
 }
 
 impl Lines {
@@ -103,6 +112,7 @@ impl Lines {
         let key = key(event);
         let now = Instant::now();
         let place = place(event);
+        self.held.remove(&key);
         match &event.happened {
             Happened::Began => {
                 self.began.insert(key.clone(), now);
@@ -110,12 +120,8 @@ impl Lines {
                 note(&format!("{place}: {}\n", clean(&event.step)));
             }
             Happened::Goes { what, of } => {
-                let text = goes(what, *of);
-                let last = self.last.entry(key).or_insert((now, String::new()));
-                if text != last.1 && now.duration_since(last.0) >= QUIET {
-                    note(&format!("{place}: {}: {text}\n", clean(&event.step)));
-                    *last = (now, text);
-                }
+                let beginning = format!("{place}: {}", clean(&event.step));
+                self.held.insert(key, (beginning, goes(what, *of)));
             }
             Happened::Done => {
                 let took = self.began.get(&key).map(Instant::elapsed).unwrap_or_default();
@@ -132,6 +138,21 @@ impl Lines {
             }
             Happened::Skipped => note(&format!("{place}: not begun\n")),
         }
+    }
+
+    /// What is new, where nothing was told for a while.
+    fn due(&mut self, now: Instant) -> Vec<String> {
+        let quiet = |key: &Key| self.last.get(key).is_none_or(|(at, _)| now.duration_since(*at) >= QUIET);
+        let due: Vec<Key> = self.held.keys().filter(|key| quiet(key)).cloned().collect();
+        let mut lines = Vec::new();
+        for key in due {
+            let Some((beginning, text)) = self.held.remove(&key) else { continue };
+            if self.last.get(&key).is_none_or(|(_, last)| *last != text) {
+                lines.push(format!("{beginning}: {text}\n"));
+                self.last.insert(key, (now, text));
+            }
+        }
+        lines
     }
 }
 
@@ -186,5 +207,37 @@ impl Bars {
         for bar in self.bars.values().filter(|bar| !bar.is_finished()) {
             bar.finish();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn goes_on(what: &str) -> Event {
+        Event {
+            host: "lab1".parse().unwrap(),
+            service: Some("alpha".parse().unwrap()),
+            step: "waiting".to_owned(),
+            happened: Happened::Goes { what: what.to_owned(), of: None },
+        }
+    }
+
+    #[test]
+    fn a_phase_that_came_too_soon_is_told_if_it_lasts() {
+        let (mut lines, start) = (Lines::default(), Instant::now());
+        lines.show(&goes_on("starting"));
+        assert_eq!(lines.due(start), ["lab1 · alpha: waiting: starting\n"]);
+        // Loading takes a moment, compiling stays.
+        lines.show(&goes_on("loading"));
+        lines.show(&goes_on("compiling"));
+        assert_eq!(lines.due(start + QUIET / 2), Vec::<String>::new());
+        assert_eq!(lines.due(start + QUIET), ["lab1 · alpha: waiting: compiling\n"]);
+        lines.show(&goes_on("compiling"));
+        assert_eq!(lines.due(start + QUIET * 3), Vec::<String>::new());
+        // What has ended tells no more of itself.
+        lines.show(&goes_on("warming up"));
+        lines.show(&Event { happened: Happened::Done, ..goes_on("") });
+        assert_eq!(lines.due(start + QUIET * 9), Vec::<String>::new());
     }
 }

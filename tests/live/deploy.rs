@@ -45,6 +45,16 @@ fn a_first_deploy_ends_with_every_name_answering_and_a_second_does_nothing() {
 }
 
 #[test]
+fn a_host_that_waits_for_another_one_stays_connected() {
+    let mut cluster = Cluster::new("waits");
+    cluster.model("lab1", "alpha", 1);
+    // The ssh master of the gateway's host would end after a minute without work.
+    cluster.slow("lab1", "alpha", 65);
+    cluster.deploy();
+    cluster.answers("alpha");
+}
+
+#[test]
 fn a_change_replaces_only_what_it_changes() {
     let mut cluster = Running::borrow("change");
     let first = cluster.containers();

@@ -26,3 +26,6 @@ mod replicas;
 mod running;
 mod secrets;
 mod web;
+
+/// No program that these tests run may take longer.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(120);

@@ -6,10 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::LIMIT;
 use crate::lab::until;
-
-/// No program that these tests run may take longer.
-const LIMIT: Duration = Duration::from_secs(120);
 
 /// How a program ended.
 #[derive(Debug)]

@@ -27,6 +27,7 @@ cmd_up() {
                 shift
                 ;;
             --pull) pull=1 ;;
+            --with) with "${2:-}" && shift ;;
             --no-images) images='' ;;
             *) die "up: what is $1?" ;;
         esac
@@ -43,6 +44,7 @@ cmd_up() {
     [[ -n $images ]] || return 0
     ensure_model
     ensure_served_images
+    ! is_wanted vllm || ensure_vllm_models
     if [[ -n $pull ]]; then
         mapfile -t hosts < <(all_hosts)
         parallel pull_images "${hosts[@]}" || die "not every host has every image"
@@ -143,7 +145,7 @@ ssh_to() {
 
 pull_images() {
     local name started=$SECONDS
-    for name in "${SERVED_ORDER[@]}"; do
+    for name in $(images_of "$1"); do
         docker exec "$(container_of "$1")" docker pull --quiet "$REGISTRY/${SERVED[$name]}" >/dev/null || return
     done
     say "$1 has every image ($((SECONDS - started)) s)"

@@ -7,15 +7,41 @@ declare -rA SERVED=(
     [llama]=llama.cpp:server
     [llama-broken]=llama.cpp:broken
     [litellm]=litellm:latest-lab
+    [vllm]=vllm/vllm-openai-cpu:v0.32.0
 )
-readonly SERVED_ORDER=(pause llama llama-broken litellm)
+SERVED_ORDER=(pause llama llama-broken litellm)
+# Built when asked for, since it is large, and pulled by the hosts that test with it.
+readonly OPTIONAL=(vllm) OPTIONAL_HOSTS=(lab1 lab2)
 
 cmd_images() {
-    (($# == 0)) || die "images takes no argument"
+    while (($#)); do
+        case $1 in
+            --with) with "${2:-}" && shift ;;
+            *) die "images: what is $1?" ;;
+        esac
+        shift
+    done
     lock
     ensure_engine
     ensure_registry
     ensure_served_images
+    ! is_wanted vllm || ensure_vllm_models
+}
+
+# with NAME: the optional image NAME is one of those to serve.
+with() {
+    [[ -n $1 && " ${OPTIONAL[*]} " == *" $1 "* ]] || die "--with takes one of: ${OPTIONAL[*]}"
+    SERVED_ORDER+=("$1")
+}
+
+is_wanted() { [[ " ${SERVED_ORDER[*]} " == *" $1 "* ]]; }
+
+# images_of HOST: the recipes of what it pulls.
+images_of() {
+    local name
+    for name in "${SERVED_ORDER[@]}"; do
+        [[ " ${OPTIONAL[*]} " == *" $name "* && " ${OPTIONAL_HOSTS[*]} " != *" $1 "* ]] || printf '%s\n' "$name"
+    done
 }
 
 # The registry is on the lab's network for the hosts. For the push it is also on a loopback port, since Docker

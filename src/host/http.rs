@@ -196,13 +196,15 @@ mod tests {
         let link = Link::open(&local).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let get = || link.http(("127.0.0.1", port), Request { path: "/", ..Request::default() }, WAIT);
-        const WAIT: Duration = Duration::from_millis(200);
-        assert_eq!(get().await, Err(HttpError::Timeout));
+        let get = |seconds| {
+            let request = Request { path: "/", ..Request::default() };
+            link.http(("127.0.0.1", port), request, Duration::from_secs_f32(seconds))
+        };
+        assert_eq!(get(0.2).await, Err(HttpError::Timeout));
         drop(listener.accept().await.unwrap());
-        let (hung_up, _) = tokio::join!(get(), async { drop(listener.accept().await.unwrap()) });
+        let (hung_up, _) = tokio::join!(get(60.0), async { drop(listener.accept().await.unwrap()) });
         assert_eq!(hung_up, Err(HttpError::Closed));
         drop(listener);
-        assert_eq!(get().await, Err(HttpError::Refused));
+        assert_eq!(get(60.0).await, Err(HttpError::Refused));
     }
 }

@@ -30,7 +30,8 @@ pub struct Cli {
 /// What every verb takes.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
-    /// The inventory; group_vars/, host_vars/ and templates/ lie beside it
+    /// An inventory: a file in YAML or INI, a directory of such files, or hosts as in `box,nas,`.
+    /// May be repeated; group_vars/ and host_vars/ lie beside each, templates/ beside the first
     #[arg(
         short,
         long,
@@ -39,9 +40,12 @@ pub struct Common {
         default_value = "inventory.yml",
         global = true
     )]
-    pub inventory: PathBuf,
-    /// Act only on these hosts: names, groups, `*`, joined by `,` or `:`; `!` leaves out, `&` keeps
-    /// only. The gateway's config is that of the whole cluster all the same
+    pub inventory: Vec<PathBuf>,
+    /// Variables that beat all others: KEY=VALUE (a string), @FILE or {"KEY": VALUE}. May be repeated
+    #[arg(short, long = "extra-vars", value_name = "VARS", global = true)]
+    pub extra_vars: Vec<String>,
+    /// Act only on these hosts: names, groups, `*`, `~REGEX`, joined by `,` or `:`; `!` leaves out, `&`
+    /// keeps only, `[0:2]` picks. The gateway's config is that of the whole cluster all the same
     #[arg(long, value_name = "PATTERN", global = true)]
     pub limit: Option<String>,
     /// Say more: connections, requests, times
@@ -73,6 +77,8 @@ pub enum Verb {
     Render(RenderArgs),
     /// Remove what homelab made, its keys too; images and model caches stay
     Down(DownArgs),
+    /// Show hosts, groups and variables as ansible-inventory does; reads only
+    Inventory(InventoryArgs),
     /// Write a first inventory: asks on a terminal, or takes what it needs from its options
     Init(InitArgs),
     /// Print the JSON Schema of inventories, for editors that complete and check
@@ -194,4 +200,40 @@ pub struct InitArgs {
     /// Do not look at the hosts for their GPUs
     #[arg(long)]
     pub offline: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The output is that of ansible-inventory, byte for byte: expressions stand as they were typed.\n\n  \
+                  homelab inventory --list | jq '._meta.hostvars'\n  \
+                  homelab inventory --host gpu-server --resolved\n  \
+                  homelab inventory --graph --vars inference"
+)]
+pub struct InventoryArgs {
+    #[command(flatten)]
+    pub show: Show,
+    /// With --graph: the group to begin with
+    #[arg(value_name = "GROUP", default_value = "all", conflicts_with_all = ["list", "host"])]
+    pub group: String,
+    /// With --graph: show variables, too
+    #[arg(long, conflicts_with_all = ["list", "host"])]
+    pub vars: bool,
+    /// Evaluate {{ expressions }}; what cannot be evaluated stays as it was typed
+    #[arg(long)]
+    pub resolved: bool,
+}
+
+/// What to show of an inventory.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Show {
+    /// All groups, and the variables of all hosts (or those of --limit), as JSON
+    #[arg(long)]
+    pub list: bool,
+    /// The variables of one host as JSON
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// The groups and their hosts as a tree
+    #[arg(long)]
+    pub graph: bool,
 }

@@ -39,8 +39,8 @@ const ORDER: [&str; 22] = [
 /// The last module of the pure part, which begins with the first of all.
 const LAST_PURE: &str = "plan";
 
-/// The two files of the pure part that read: one asks what is there, the other opens it.
-const READERS: [&str; 2] = ["inventory/files.rs", "inventory/load.rs"];
+/// The one file of the pure part that reads.
+const READERS: [&str; 1] = ["inventory/files.rs"];
 
 /// What would let the pure part wait, tell the time or go by chance.
 const IMPURE_WORDS: [&str; 12] = [

@@ -5,6 +5,7 @@ mod completions;
 mod deploy;
 mod down;
 mod init;
+mod inventory;
 mod lock;
 mod plan;
 mod prepare;
@@ -26,6 +27,7 @@ pub async fn run(cli: Cli) -> Exit {
         Verb::Status(args) => status::run(&common, &args).await,
         Verb::Render(args) => render::run(&common, &args).await,
         Verb::Down(args) => down::run(&common, &args).await,
+        Verb::Inventory(args) => inventory::run(&common, &args),
         Verb::Init(args) => init::run(&args).await,
         Verb::Schema { of } => schema::run(of),
         Verb::Completions { shell } => completions::run(shell),

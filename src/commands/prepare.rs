@@ -14,7 +14,7 @@ use crate::desired::{self, Desired, Overrides, TEMPLATES};
 use crate::diagnostic::Source;
 use crate::engine::Gpus;
 use crate::host::{self, Ask, Look, Vault};
-use crate::inventory::{self, Inventory};
+use crate::inventory::{self, Given, Inventory};
 use crate::lock::Lock;
 use crate::names::HostName;
 use crate::plan::{self, Against, Plan, ROOT_KEY_FILE, Report};
@@ -54,9 +54,48 @@ pub(super) struct Seen {
     pub(super) vault: Vault,
 }
 
+/// Reads the inventory, as it stands in the working directory.
+pub(super) fn inventory(common: &Common) -> Result<Inventory> {
+    Ok(inventory::load(&given(common, Path::new(".")))?)
+}
+
+/// What the command line says of the inventory. Its paths are those of `root`.
+fn given(common: &Common, root: &Path) -> Given {
+    let extra = |given: &String| match given.strip_prefix('@') {
+        Some(file) => format!("@{}", root.join(file).display()),
+        None => given.clone(),
+    };
+    let under = |path: &PathBuf| match root.join(path) {
+        there if there.exists() => there,
+        // Hosts instead of a path.
+        _ if path.to_string_lossy().contains(',') => path.clone(),
+        there => there,
+    };
+    Given {
+        inventories: common.inventory.iter().map(under).collect(),
+        extra_vars: common.extra_vars.iter().map(extra).collect(),
+        cwd: root.to_owned(),
+        env: std::env::vars().collect(),
+    }
+}
+
+/// The hosts that `--limit` leaves.
+pub(super) fn within(common: &Common, inventory: &Inventory) -> Result<BTreeSet<HostName>> {
+    match common.limit.as_deref().map(|pattern| inventory.select(pattern)) {
+        None => Ok(inventory.hosts.keys().cloned().collect()),
+        Some(Ok(hosts)) => Ok(hosts),
+        Some(Err(why)) => {
+            ui::errors::plain(&format!("--limit: {why}"), None);
+            Err(Said(Exit::Usage).into())
+        }
+    }
+}
+
 /// Reads the inventory and every file it names. Warnings are shown.
 pub(super) fn files(common: &Common) -> Result<Files> {
-    let files = read(common)?;
+    let inventory = inventory(common)?;
+    let within = within(common, &inventory)?;
+    let files = read(inventory, within)?;
     ui::errors::diagnostics(&files.spec.warnings);
     Ok(files)
 }
@@ -64,20 +103,16 @@ pub(super) fn files(common: &Common) -> Result<Files> {
 /// The same for another state of the inventory, in `dir` or, if that is a file, there. Its warnings
 /// are not this one's.
 pub(super) fn base(common: &Common, dir: &Path) -> Result<Files> {
-    let inventory = if dir.is_file() { dir.to_owned() } else { dir.join(&common.inventory) };
-    read(&Common { inventory, limit: None, ..common.clone() })
+    let given = match dir.is_file() {
+        true => Given { inventories: vec![dir.to_owned()], ..given(common, Path::new(".")) },
+        false => given(common, dir),
+    };
+    let inventory = inventory::load(&given)?;
+    let within = inventory.hosts.keys().cloned().collect();
+    read(inventory, within)
 }
 
-fn read(common: &Common) -> Result<Files> {
-    let inventory = inventory::load(&common.inventory, std::env::vars().collect())?;
-    let within = match common.limit.as_deref().map(|pattern| inventory.select(pattern)) {
-        None => inventory.hosts.keys().cloned().collect(),
-        Some(Ok(hosts)) => hosts,
-        Some(Err(why)) => {
-            ui::errors::plain(&format!("--limit: {why}"), None);
-            return Err(Said(Exit::Usage).into());
-        }
-    };
+fn read(inventory: Inventory, within: BTreeSet<HostName>) -> Result<Files> {
     let overrides = overrides(&inventory);
     let spec = cluster::read(&inventory, !overrides.is_empty())?;
     let read = |path: &str| std::fs::read(inventory.dir.join(path)).map_err(|e| e.to_string());

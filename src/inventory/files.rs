@@ -1,13 +1,14 @@
 //! The user's files: the inventory, and what stands in group_vars/ and host_vars/ beside it.
 //! The only place in here that reads; it understands nothing of what it reads.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::yaml;
-use crate::diagnostic::{Diagnostic, Origin, Severity, Source};
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity, Source};
 
 /// The endings Ansible looks for, in its order; of several files for one name only the first is read.
 const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
@@ -61,29 +62,59 @@ pub(super) struct Found {
     pub(super) problems: Vec<Diagnostic>,
 }
 
-/// Looks for `NAME`, `NAME.yml`, `NAME.yaml` and `NAME.json` in a directory; the first there is counts.
-pub(super) fn find(dir: &Path, name: &str) -> Found {
-    let mut found = Found::default();
-    // A name is not a way out of the directory.
-    if name.contains('/') || name.starts_with('.') {
-        return found;
+/// What is in a directory of variables.
+#[derive(Debug)]
+pub(super) struct Listing {
+    pub(super) dir: PathBuf,
+    names: BTreeSet<String>,
+}
+
+impl Listing {
+    /// Lists a directory; one that is not there has nothing in it.
+    pub(super) fn of(dir: &Path, problems: &mut Diagnostics) -> Self {
+        let names = match kind(dir) {
+            Kind::Missing => Vec::new(),
+            Kind::File => {
+                let message = format!("{} is not read: it is no directory", shown(dir));
+                problems.push(Diagnostic { severity: Severity::Warning, ..Diagnostic::everywhere(message) });
+                Vec::new()
+            }
+            Kind::Directory => names(dir).unwrap_or_else(|error| {
+                problems.push(Diagnostic::everywhere(format!("{} cannot be read: {error}", shown(dir))));
+                Vec::new()
+            }),
+        };
+        Self { dir: dir.to_owned(), names: names.into_iter().collect() }
     }
-    let mut first: Option<PathBuf> = None;
-    for ending in ENDINGS {
-        let path = dir.join(format!("{name}{ending}"));
-        let Ok(kind) = fs::metadata(&path) else { continue };
-        if let Some(first) = &first {
-            found.problems.push(hidden(&path, first));
-            continue;
+
+    /// Looks for `NAME`, `NAME.yml`, `NAME.yaml` and `NAME.json`; the first there is counts.
+    pub(super) fn find(&self, name: &str) -> Found {
+        let mut found = Found::default();
+        let mut first: Option<PathBuf> = None;
+        for ending in ENDINGS {
+            let file = format!("{name}{ending}");
+            let path = self.dir.join(&file);
+            if !self.names.contains(&file) || kind(&path) == Kind::Missing {
+                continue;
+            }
+            if let Some(first) = &first {
+                found.problems.push(hidden(&path, first));
+                continue;
+            }
+            match kind(&path) {
+                Kind::Directory => collect(&path, MAX_DEPTH, &mut found),
+                _ => found.files.push(path.clone()),
+            }
+            first = Some(path);
         }
-        if kind.is_dir() {
-            collect(&path, MAX_DEPTH, &mut found);
-        } else {
-            found.files.push(path.clone());
-        }
-        first = Some(path);
+        found
     }
-    found
+
+    /// The names that have variables here: `all` for `all.yml` and for `all/`.
+    pub(super) fn subjects(&self) -> BTreeSet<&str> {
+        let names = self.names.iter().filter(|n| !n.starts_with('.') && !n.ends_with('~'));
+        names.map(|n| ENDINGS[1..].iter().find_map(|e| n.strip_suffix(e)).unwrap_or(n)).collect()
+    }
 }
 
 fn hidden(path: &Path, by: &Path) -> Diagnostic {
@@ -125,7 +156,7 @@ fn collect(dir: &Path, depth: usize, found: &mut Found) {
 }
 
 /// What is in a directory, in the order of the names.
-pub(super) fn names(dir: &Path) -> std::io::Result<Vec<String>> {
+fn names(dir: &Path) -> std::io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dir)? {
         names.extend(entry?.file_name().into_string().ok());
@@ -134,17 +165,69 @@ pub(super) fn names(dir: &Path) -> std::io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The names that have variables in a directory: `all` for `all.yml` and for `all/`.
-pub(super) fn subjects(dir: &Path) -> Vec<String> {
-    let mut subjects: Vec<String> = names(dir)
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|n| !n.starts_with('.') && !n.ends_with('~'))
-        .map(|n| match ENDINGS[1..].iter().find_map(|e| n.strip_suffix(e)) {
-            Some(subject) => subject.to_owned(),
-            None => n,
-        })
-        .collect();
-    subjects.dedup();
-    subjects
+/// What an inventory directory is not searched for: Ansible's list.
+const PASSED_OVER: [&str; 12] =
+    [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"];
+
+/// The inventories in a directory, in the order of their names, those of directories in it in between.
+///
+/// # Errors
+/// When it cannot be read, or nests too deep: a link may lead back up.
+pub(super) fn inventories(dir: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
+    fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Diagnostic> {
+        let wrong = |why: String| Diagnostic::everywhere(format!("{} cannot be read: {why}", shown(dir)));
+        if depth == 0 {
+            return Err(wrong("its directories nest too deep".into()));
+        }
+        for name in names(dir).map_err(|e| wrong(e.to_string()))? {
+            let special = ["host_vars", "group_vars", "vars_plugins"].contains(&name.as_str());
+            if special || name.starts_with('.') || PASSED_OVER.iter().any(|ending| name.ends_with(ending)) {
+                continue;
+            }
+            let path = dir.join(name);
+            match kind(&path) {
+                Kind::Directory => walk(&path, depth - 1, found)?,
+                _ => found.push(path),
+            }
+        }
+        Ok(())
+    }
+    let mut found = Vec::new();
+    walk(dir, MAX_DEPTH, &mut found)?;
+    Ok(found)
+}
+
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Missing,
+    Directory,
+    File,
+}
+
+/// What a path leads to; what cannot be looked at counts as missing.
+pub(super) fn kind(path: &Path) -> Kind {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Kind::Directory,
+        Ok(_) => Kind::File,
+        Err(_) => Kind::Missing,
+    }
+}
+
+/// A path without links, so that two names of one directory are the same.
+pub(super) fn canonical(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// A path from the root on, links as they are.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The directory a file is in, as the user would write it.
+pub(super) fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(dir) if dir != Path::new("") => dir.to_owned(),
+        _ => PathBuf::from("."),
+    }
 }

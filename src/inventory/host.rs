@@ -7,15 +7,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Node;
-use super::groups::Group;
 use super::interpolate::Session;
+use super::layers::Contest;
+use super::tree::{Group, Vars};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::names::HostName;
 
 /// Everything the user's inventory says.
 #[derive(Clone, Debug)]
 pub struct Inventory {
-    /// The directory of the inventory file, as the user gave it.
+    /// The directory of the first inventory, as the user gave it: what `configs` names lies there.
     pub dir: PathBuf,
     /// All hosts.
     pub hosts: BTreeMap<HostName, HostVars>,
@@ -23,6 +24,14 @@ pub struct Inventory {
     pub groups: BTreeMap<String, Group>,
     /// What works, but maybe not as meant.
     pub warnings: Vec<Diagnostic>,
+    /// What `localhost` is where no inventory names it. It is in no group, so nothing is planned for it.
+    pub localhost: Option<HostVars>,
+    /// The variables of every group, those of `group_vars/` beside the inventories included.
+    pub(super) group_vars: BTreeMap<String, Vars>,
+    /// All groups in the order in which they came up.
+    pub(super) group_order: Vec<String>,
+    /// All hosts in the order in which they came up.
+    pub(super) host_order: Vec<HostName>,
 }
 
 /// One host and its variables.
@@ -36,6 +45,8 @@ pub struct HostVars {
     pub groups: Vec<String>,
     /// Its variables as they were typed, after Ansible's precedence; expressions are not evaluated.
     pub raw: Arc<BTreeMap<String, Arc<Node>>>,
+    /// Variables that two of its groups want to be different.
+    pub contests: Vec<Contest>,
     /// What expressions may refer to.
     pub(super) world: Arc<World>,
 }
@@ -45,16 +56,25 @@ pub(super) struct World {
     pub(super) hosts: BTreeMap<HostName, Peer>,
     /// The hosts of every group, those of its children included.
     pub(super) groups: BTreeMap<String, Vec<HostName>>,
+    /// The host that there is without being named.
+    pub(super) localhost: Option<(HostName, Peer)>,
     pub(super) env: BTreeMap<String, String>,
-    /// Ansible's `inventory_dir` and `inventory_file`: absolute.
-    pub(super) dir: String,
-    pub(super) file: String,
+}
+
+impl World {
+    pub(super) fn peer(&self, host: &HostName) -> Option<&Peer> {
+        let implicit = || self.localhost.as_ref().filter(|(name, _)| name == host).map(|(_, peer)| peer);
+        self.hosts.get(host).or_else(implicit)
+    }
 }
 
 /// What one host knows of another.
+#[derive(Clone)]
 pub(super) struct Peer {
     pub(super) groups: Vec<String>,
-    pub(super) raw: Arc<BTreeMap<String, Arc<Node>>>,
+    pub(super) raw: Arc<Vars>,
+    /// Ansible's `inventory_file`: the source that names it first, absolute.
+    pub(super) file: Arc<str>,
 }
 
 impl fmt::Debug for HostVars {

@@ -1,80 +1,137 @@
-//! Which value counts: Ansible's precedence, and a warning where only the alphabet decides.
+//! Which value counts: Ansible's precedence, and where two groups of a host want different values.
 //! It reads no file and evaluates nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Node;
-use super::groups::{Tree, Vars};
+use super::beside::Beside;
+use super::tree::{Tree, Vars};
 use crate::diagnostic::Diagnostic;
 use crate::names::HostName;
 
-/// The variables from the files beside the inventory.
-#[derive(Debug, Default)]
-pub(super) struct Beside {
-    pub(super) groups: BTreeMap<String, Vars>,
-    pub(super) hosts: BTreeMap<HostName, Vars>,
+/// Two groups of a host, neither of which contains the other, give a variable different values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contest {
+    /// The variable.
+    pub name: String,
+    /// The group whose value counts, and the value.
+    pub winner: (String, Arc<Node>),
+    /// The other group, and its value.
+    pub loser: (String, Arc<Node>),
+    /// Whether nothing but the alphabet decides.
+    pub by_name: bool,
 }
 
-/// Variables of one host while the layers are laid over one another.
+/// One after the other: each layer beats those before it.
 struct Layers<'a> {
     values: BTreeMap<&'a str, Laid<'a>>,
 }
 
 struct Laid<'a> {
     node: &'a Arc<Node>,
-    /// The layer and the rank of the group in it; what only the host has, has none.
-    level: Option<(usize, usize, i64)>,
+    /// The group that has it; what only the host has, has none.
+    group: Option<Rank<'a>>,
+    /// What groups wanted before.
+    beaten: Vec<(Rank<'a>, &'a Arc<Node>)>,
+}
+
+#[derive(Clone, Copy)]
+struct Rank<'a> {
     group: &'a str,
-    /// A group of the same level that wanted another value.
-    beaten: Option<(&'a str, &'a Arc<Node>)>,
+    /// The layer, and the rank of the group in it.
+    level: (usize, usize, i64),
 }
 
 impl<'a> Layers<'a> {
-    fn lay(&mut self, vars: &'a Vars, group: &'a str, level: Option<(usize, usize, i64)>) {
+    fn lay(&mut self, vars: &'a Vars, group: Option<Rank<'a>>) {
         for (name, node) in vars {
-            let before = self.values.get(name.as_str());
-            let beaten = before
-                .filter(|b| level.is_some() && b.level == level && !b.node.same(node))
-                .map(|b| (b.group, b.node));
-            self.values.insert(name, Laid { node, level, group, beaten });
+            let mut laid = Laid { node, group, beaten: Vec::new() };
+            if let (Some(_), Some(before)) = (group, self.values.remove(name.as_str())) {
+                laid.beaten = before.beaten;
+                laid.beaten.extend(before.group.map(|rank| (rank, before.node)));
+            }
+            self.values.insert(name, laid);
         }
     }
 }
 
-/// The variables of a host that is in these groups (`all` first, the one that wins last).
-///
-/// In Ansible's order: `all` and the groups in the inventory file, then their files in group_vars/, then
-/// the host in the inventory file, then its files in host_vars/. A later value replaces an earlier one whole.
-pub(super) fn merge(
-    tree: &Tree,
-    beside: &Beside,
-    host: &HostName,
-    groups: &[&str],
-    warnings: &mut Warnings,
-) -> Vars {
-    let mut layers = Layers { values: BTreeMap::new() };
-    for layer in 0..2 {
+/// What the variables of every host are made of.
+pub(super) struct Merger<'a> {
+    tree: &'a Tree,
+    beside: &'a Beside,
+    /// The variables of `-e`.
+    extra: &'a Vars,
+    /// Whether one of two groups contains the other, as far as it was asked.
+    related: BTreeMap<(&'a str, &'a str), bool>,
+}
+
+impl<'a> Merger<'a> {
+    pub(super) fn new(tree: &'a Tree, beside: &'a Beside, extra: &'a Vars) -> Self {
+        Self { tree, beside, extra, related: BTreeMap::new() }
+    }
+
+    /// The variables of a host that is in these groups (`all` first, the one that wins last) and has these
+    /// variables of its own in the inventories.
+    ///
+    /// In Ansible's order: `all` and the groups in the inventories; the files of `all` beside the inventories
+    /// and in the working directory; those of the groups, source by source; then the host in the inventories and
+    /// in its files; then `-e`. A later value replaces an earlier one whole.
+    pub(super) fn merge(&mut self, host: &HostName, own: &'a Vars, groups: &[&str]) -> (Vars, Vec<Contest>) {
+        let mut layers = Layers { values: BTreeMap::new() };
+        let tree = self.tree;
+        let files = || self.beside.sources().chain(self.beside.cwd());
+        let rank = |layer: usize, name: &str| {
+            let (group, found) = tree.groups.get_key_value(name)?;
+            Some(Rank { group, level: (layer, found.depth, found.priority) })
+        };
         for name in groups {
-            let Some(group) = tree.groups.get(*name) else { continue };
-            let vars = if layer == 0 { Some(&group.vars) } else { beside.groups.get(*name) };
-            if let Some(vars) = vars {
-                layers.lay(vars, name, Some((layer, group.depth, group.priority)));
+            if let Some(group) = tree.groups.get(*name) {
+                layers.lay(&group.vars, rank(0, name));
             }
         }
-    }
-    if let Some(host) = tree.hosts.get(host) {
-        layers.lay(&host.vars, "", None);
-    }
-    if let Some(vars) = beside.hosts.get(host) {
-        layers.lay(vars, "", None);
-    }
-    for (name, laid) in &layers.values {
-        if let Some(beaten) = laid.beaten {
-            warnings.add(host, name, (laid.group, laid.node), beaten);
+        let (all, others): (Vec<&str>, Vec<&str>) = groups.iter().partition(|name| **name == "all");
+        let in_turn =
+            [all, others].into_iter().flat_map(|some| files().map(move |files| (some.clone(), files)));
+        for (layer, (some, files)) in in_turn.enumerate() {
+            for name in some {
+                if let Some(vars) = files.groups.get(name) {
+                    layers.lay(vars, rank(layer + 1, name));
+                }
+            }
         }
+        let theirs = files().filter_map(|files| files.hosts.get(host));
+        for vars in std::iter::once(own).chain(theirs).chain([self.extra]) {
+            layers.lay(vars, None);
+        }
+        let contests = layers.values.iter().flat_map(|(name, laid)| self.contests(name, laid)).collect();
+        let vars = layers.values.into_iter().map(|(name, laid)| (name.to_owned(), Arc::clone(laid.node)));
+        (vars.collect(), contests)
     }
-    layers.values.into_iter().map(|(name, laid)| (name.to_owned(), Arc::clone(laid.node))).collect()
+
+    fn contests(&mut self, name: &str, laid: &Laid<'a>) -> Vec<Contest> {
+        let Some(winner) = laid.group else { return Vec::new() };
+        let mut found = Vec::new();
+        for (loser, node) in &laid.beaten {
+            if !self.related(winner.group, loser.group) && !laid.node.same(node) {
+                found.push(Contest {
+                    name: name.to_owned(),
+                    winner: (winner.group.to_owned(), Arc::clone(laid.node)),
+                    loser: (loser.group.to_owned(), Arc::clone(node)),
+                    by_name: loser.level == winner.level,
+                });
+            }
+        }
+        found
+    }
+
+    /// Whether one of two groups contains the other, or they are the same.
+    fn related(&mut self, one: &'a str, other: &'a str) -> bool {
+        let tree = self.tree;
+        let within = |outer, inner| tree.way(outer, inner).is_some();
+        let related = || one == "all" || other == "all" || within(one, other) || within(other, one);
+        *self.related.entry((one, other)).or_insert_with(related)
+    }
 }
 
 /// Warnings about values that only the alphabet decides, each pair of places once.
@@ -85,18 +142,18 @@ pub(super) struct Warnings {
 }
 
 impl Warnings {
-    fn add(&mut self, host: &HostName, name: &str, wins: (&str, &Arc<Node>), loses: (&str, &Arc<Node>)) {
-        let (winner, loser) = (&wins.1.origin, &loses.1.origin);
-        if !self.seen.insert((winner.to_string(), loser.to_string())) {
+    pub(super) fn add(&mut self, host: &HostName, contest: &Contest) {
+        let (Contest { name, .. }, (wins, winner), (loses, loser)) =
+            (contest, &contest.winner, &contest.loser);
+        let (winner, loser) = (&winner.origin, &loser.origin);
+        if !contest.by_name || !self.seen.insert((winner.to_string(), loser.to_string())) {
             return;
         }
         let message = format!(
-            "`{name}` of {host}: the groups `{}` and `{}` disagree, and `{}` wins only by its name",
-            loses.0, wins.0, wins.0
+            "`{name}` of {host}: the groups `{loses}` and `{wins}` disagree, and `{wins}` wins only by its name"
         );
         let hint = format!(
-            "`{}` sets it at {loser}; set it for the host, or give one group a higher ansible_group_priority",
-            loses.0
+            "`{loses}` sets it at {loser}; set it for the host, or give one group a higher ansible_group_priority"
         );
         self.found.push(Diagnostic::warning(winner, message).hint(hint));
     }

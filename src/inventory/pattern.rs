@@ -4,36 +4,74 @@
 /// How many hosts one inventory may have.
 pub(super) const MAX_HOSTS: usize = 10_000;
 
-/// The host names a key under `hosts` stands for, and the SSH port it ends with.
+/// The host names a pattern under `hosts` stands for, and the SSH port it ends with.
 pub(super) fn expand(pattern: &str) -> Result<(Vec<String>, Option<u16>), String> {
-    let (address, port) = split_port(pattern);
+    let (address, port) = address(pattern, true);
     let mut names = Vec::new();
     expand_into(address, &mut names)?;
     Ok((names, port))
 }
 
-/// `host:22` and `[fe80::1]:22` name a port; the colons of a bare IPv6 address or of a range do not.
-fn split_port(pattern: &str) -> (&str, Option<u16>) {
-    let Some((address, port)) = pattern.rsplit_once(':') else { return (pattern, None) };
-    if !port.bytes().all(|c| c.is_ascii_digit()) {
-        return (pattern, None);
-    }
-    let Ok(port) = port.parse() else { return (pattern, None) };
-    if let Some(inner) = address.strip_prefix('[').and_then(|a| a.strip_suffix(']'))
-        && (inner.matches(':').count() != 1 && !inner.contains(['[', ']']))
-    {
+/// A host, perhaps with ranges, and the port that follows it: `host:22`, `[fe80::1]:22`. A text that is no
+/// such thing is a name as it stands.
+pub(super) fn address(text: &str, ranges: bool) -> (&str, Option<u16>) {
+    let (host, port) = split_port(text);
+    let good = is_host(host) && (ranges || !host.contains('['));
+    if good { (host, port) } else { (text, None) }
+}
+
+/// Whether a text is one host, perhaps with ranges and a port, and its colons separate nothing.
+pub(super) fn is_address(text: &str) -> bool {
+    is_host(split_port(text).0)
+}
+
+/// The colons of a bare IPv6 address or of a range begin no port.
+fn split_port(text: &str) -> (&str, Option<u16>) {
+    let Some((host, port)) = text.rsplit_once(':') else { return (text, None) };
+    let digits = !port.is_empty() && port.bytes().all(|c| c.is_ascii_digit());
+    let Some(port) = digits.then(|| port.parse().ok()).flatten() else { return (text, None) };
+    if let Some(inner) = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).filter(|h| is_host(h)) {
         return (inner, Some(port));
     }
-    let mut open = false;
-    for c in address.chars() {
-        match c {
-            '[' => open = true,
-            ']' => open = false,
-            ':' if !open => return (pattern, None),
-            _ => {}
-        }
+    let outside = without_ranges(host).is_some_and(|host| !host.contains(':'));
+    if outside { (host, Some(port)) } else { (text, None) }
+}
+
+/// A text with a digit in place of every bracket and what is in it; nothing when one stays open.
+fn without_ranges(text: &str) -> Option<String> {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(open) = rest.find(['[', ']']) {
+        let inner = rest[open..].strip_prefix('[')?;
+        let close = inner.find(']')?;
+        out.push_str(&rest[..open]);
+        out.push('0');
+        rest = &inner[close + 1..];
     }
-    if open || address.is_empty() { (pattern, None) } else { (address, Some(port)) }
+    Some(out + rest)
+}
+
+/// What Ansible takes for a host: labels of letters, digits, `_` and `-` between dots, or an IPv6 address;
+/// ranges of numbers or single letters stand for a part.
+fn is_host(text: &str) -> bool {
+    let brackets = text.split('[').skip(1).map(|part| part.split(']').next().unwrap_or(part));
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit());
+    let letter = |part: &str| part.len() == 1 && part.bytes().all(|c| c.is_ascii_alphabetic());
+    let range = |bounds: &str| {
+        let parts: Vec<&str> = bounds.split(':').collect();
+        let both = |is: &dyn Fn(&str) -> bool| is(parts[0]) && is(parts[1]);
+        matches!(parts.len(), 2 | 3)
+            && (both(&number) || both(&letter))
+            && parts[2..].iter().all(|p| number(p))
+    };
+    let Some(plain) = without_ranges(text).filter(|_| brackets.into_iter().all(range)) else { return false };
+    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    let label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with(['-', '_'])
+            && label.chars().all(word)
+    };
+    plain.split('.').all(label) || plain.parse::<std::net::Ipv6Addr>().is_ok()
 }
 
 /// The first range of a name: what stands before, in and after its brackets.

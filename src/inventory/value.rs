@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::yaml;
 use crate::diagnostic::{Diagnostic, Origin};
 
 /// A value and where it stands.
@@ -46,6 +47,8 @@ pub struct Map(pub Vec<Entry>);
 pub struct Entry {
     /// The key; keys that are not strings are written as YAML writes them.
     pub key: String,
+    /// Whether it is a string in the file: `8000` and `yes` are none.
+    pub text: bool,
     /// Where the key stands.
     pub origin: Origin,
     /// Its value.
@@ -57,6 +60,19 @@ impl Map {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.0.iter().rev().find(|e| e.key == key)
+    }
+
+    /// The entries that count, in the order in which their keys first stand: of two the later.
+    #[must_use]
+    pub fn effective(&self) -> Vec<&Entry> {
+        let mut last: BTreeMap<&str, &Entry> = BTreeMap::new();
+        let mut order = Vec::with_capacity(self.0.len());
+        for entry in &self.0 {
+            if last.insert(&entry.key, entry).is_none() {
+                order.push(entry.key.as_str());
+            }
+        }
+        order.into_iter().filter_map(|key| last.get(key).copied()).collect()
     }
 
     /// Every entry whose key stands in this mapping already, with the entry that came first.
@@ -73,6 +89,21 @@ impl Map {
             }
         }
         found
+    }
+}
+
+impl Value {
+    /// Whether Python would take it for nothing: what Ansible treats as if it were not there.
+    #[must_use]
+    pub fn is_falsy(&self) -> bool {
+        match self {
+            Self::Null | Self::Bool(false) | Self::Int(0) => true,
+            Self::Float(number) => *number == 0.0,
+            Self::Str(text) | Self::Unsafe(text) => text.is_empty(),
+            Self::Seq(seq) => seq.is_empty(),
+            Self::Map(map) => map.0.is_empty(),
+            Self::Bool(true) | Self::Int(_) | Self::Vault(_) => false,
+        }
     }
 }
 
@@ -95,7 +126,14 @@ impl Node {
     /// The error that something else was expected here.
     #[must_use]
     pub fn expected(&self, what: &str) -> Diagnostic {
-        Diagnostic::error(&self.origin, format!("expected {what}, found {}", self.kind()))
+        let error = Diagnostic::error(&self.origin, format!("expected {what}, found {}", self.kind()));
+        match &self.value {
+            Value::Str(text) if yaml::is_typed(text) => error.hint(format!(
+                "`{text}` is text here: take away its quotes; from -e KEY={text}, which is always text, make \
+                 -e '{{\"KEY\": {text}}}'"
+            )),
+            _ => error,
+        }
     }
 
     /// This as a mapping.
@@ -128,8 +166,7 @@ impl Node {
         match &self.value {
             Value::Str(text) | Value::Unsafe(text) => Ok(text.clone()),
             Value::Int(number) => Ok(number.to_string()),
-            // `{:?}` keeps the `.0` of a whole number, as Python does.
-            Value::Float(number) => Ok(format!("{number:?}")),
+            Value::Float(number) => Ok(super::python::float(*number)),
             Value::Bool(flag) => Ok(flag.to_string()),
             _ => Err(self.expected("a string")),
         }

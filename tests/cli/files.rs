@@ -35,15 +35,44 @@ fn what_is_not_yaml_has_its_place() {
 }
 
 #[test]
-fn an_ini_inventory_is_told_apart() {
-    Test::plan("[gpu]\nbox ansible_host=10.0.0.9\n").wrong(
-        "error: this looks like an INI inventory, and homelab reads YAML
- --> inventory.yml:1:1
+fn an_ini_inventory_plans_like_one_in_yaml() {
+    let _ = Test::new()
+        .file("inventory.yml", "[gpu]\nbox ansible_host=10.0.0.9\n")
+        .file(
+            "group_vars/gpu.yml",
+            "models: {tiny: {engine: llama_cpp, model: /m.gguf, port: \"{{ tiny_port }}\", gpu: none}}\ngateway: {engine: litellm}\n",
+        )
+        .args(["plan", "--offline", "-e", "{tiny_port: 8080}"])
+        .stdout_holds("+ create tiny")
+        .run();
+}
+
+#[test]
+fn a_number_that_is_text_says_how_it_becomes_one() {
+    Test::models("tiny: {engine: llama_cpp, model: /m.gguf, port: \"{{ tiny_port }}\", gpu: none}")
+        .args(["-e", "tiny_port=8080"])
+        .wrong(
+            "error: expected a whole number, found a string
+ --> inventory.yml:6:57
   |
-1 | [gpu]
-  | ^^^^^
-  hint: `ansible-inventory -i THIS --list --yaml --export` writes it as YAML",
-    );
+6 |         tiny: {engine: llama_cpp, model: /m.gguf, port: \"{{ tiny_port }}\", gpu: none}
+  |                                                         ^^^^^^^^^^^^^^^^^
+  hint: `8080` is text here: take away its quotes; from -e KEY=8080, which is always text, make -e '{\"KEY\": 8080}'",
+        );
+}
+
+#[test]
+fn a_value_of_an_ini_inventory_has_its_place() {
+    Test::new()
+        .file("hosts", "[gpu]\nbox ansible_host=10.0.0.9 ansible_port=ssh\n")
+        .args(["-i", "hosts", "plan", "--offline", "-e", "{gateway: {engine: litellm}}"])
+        .wrong(
+            "error: `ssh` is not a port
+ --> hosts:2:40
+  |
+2 | box ansible_host=10.0.0.9 ansible_port=ssh
+  |                                        ^^^",
+        );
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod diffs;
 mod dropped;
 mod files;
 mod init;
+mod inventory;
 mod markdown;
 mod models;
 mod output;

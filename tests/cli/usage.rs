@@ -5,7 +5,7 @@ use crate::program::{FINE, Test};
 #[test]
 fn help_says_what_it_is_and_what_it_does() {
     let ran = Test::new().args(["--help"]).run();
-    let start: Vec<&str> = ran.stdout.lines().take(13).collect();
+    let start: Vec<&str> = ran.stdout.lines().take(14).collect();
     assert_eq!(
         start.join("\n"),
         "\
@@ -19,6 +19,7 @@ Commands:
   status       Is it so: every service beside what the inventory says; exit 1 if something is amiss
   render       Write every file that deploy would push
   down         Remove what homelab made, its keys too; images and model caches stay
+  inventory    Show hosts, groups and variables as ansible-inventory does; reads only
   init         Write a first inventory: asks on a terminal, or takes what it needs from its options
   schema       Print the JSON Schema of inventories, for editors that complete and check
   completions  Print a completion script for a shell"
@@ -28,7 +29,7 @@ Commands:
 
 #[test]
 fn every_verb_has_help() {
-    for verb in ["plan", "deploy", "status", "render", "down", "init", "schema", "completions"] {
+    for verb in ["plan", "deploy", "status", "render", "down", "inventory", "init", "schema", "completions"] {
         let _ = Test::new().args([verb, "--help"]).stdout_holds(&format!("Usage: homelab {verb}")).run();
     }
 }

@@ -41,7 +41,7 @@ impl Inner {
             Value::Map(map) => self.inside(place, problems, |problems| {
                 let entry = |(index, entry): (usize, &Entry)| {
                     let node = self.deep(&place.child(index), problems);
-                    Entry { key: entry.key.clone(), origin: entry.origin.clone(), node }
+                    Entry { key: entry.key.clone(), text: entry.text, origin: entry.origin.clone(), node }
                 };
                 Value::Map(Map(map.0.iter().enumerate().map(entry).collect()))
             }),
@@ -112,7 +112,8 @@ impl Inner {
                 let entry = |key: Jinja| {
                     let item = value.get_item(&key).unwrap_or(Jinja::UNDEFINED);
                     let node = self.node_of(&item, origin, depth + 1, problems);
-                    Entry { key: key.to_string(), origin: origin.clone(), node }
+                    let text = key.kind() == ValueKind::String;
+                    Entry { key: key.to_string(), text, origin: origin.clone(), node }
                 };
                 at(Value::Map(Map(value.try_iter().into_iter().flatten().map(entry).collect())))
             }

@@ -140,7 +140,7 @@ pub(super) fn undefined(
 
 /// What stands where `name` was looked for: variables, or the keys of the map before the last dot.
 fn neighbours(name: &str, place: &Place, world: &World) -> Vec<String> {
-    let Some(peer) = world.hosts.get(&place.host) else { return Vec::new() };
+    let Some(peer) = world.peer(&place.host) else { return Vec::new() };
     let mut way: Vec<&str> = name.split('.').collect();
     way.pop();
     let Some((first, rest)) = way.split_first() else {

@@ -134,7 +134,7 @@ impl Object for Scope {
         let session = self.session.upgrade()?;
         let world = &session.world;
         let host = self.host.as_str();
-        let peer = world.hosts.get(&self.host)?;
+        let peer = world.peer(&self.host)?;
         Some(match key.as_str()? {
             "inventory_hostname" => host.into(),
             // An address has no short form.
@@ -151,15 +151,15 @@ impl Object for Scope {
             })),
             "hostvars" => Jinja::from_object(Hosts { session: self.session.clone() }),
             "vars" => Jinja::from_dyn_object(Arc::clone(self)),
-            "inventory_dir" => world.dir.as_str().into(),
-            "inventory_file" => world.file.as_str().into(),
+            "inventory_dir" => peer.file.rsplit_once('/').map_or("", |(dir, _)| dir).into(),
+            "inventory_file" => (&*peer.file).into(),
             name => session.touch(Place::variable(&self.host, name, peer.raw.get(name)?))?,
         })
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         let session = self.session.upgrade();
-        let peer = session.as_ref().and_then(|s| s.world.hosts.get(&self.host));
+        let peer = session.as_ref().and_then(|s| s.world.peer(&self.host));
         let names = peer.into_iter().flat_map(|p| p.raw.keys());
         Enumerator::Values(names.map(|n| Jinja::from(n.as_str())).collect())
     }
@@ -182,8 +182,8 @@ impl Object for Hosts {
         self.session
             .upgrade()?
             .world
-            .hosts
-            .contains_key(&host)
+            .peer(&host)
+            .is_some()
             .then(|| Jinja::from_object(Scope { session: self.session.clone(), host }))
     }
 

@@ -16,7 +16,7 @@ use minijinja::value::{Value as Jinja, ValueKind};
 use minijinja::{Environment, Error};
 
 use super::host::World;
-use super::{Node, Value};
+use super::{Node, Value, python};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::names::HostName;
 use explain::Failure;
@@ -210,7 +210,7 @@ impl Inner {
         let text = match value.kind() {
             ValueKind::Undefined | ValueKind::None => String::new(),
             ValueKind::Bool => if value.is_true() { "True" } else { "False" }.to_owned(),
-            ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => text::python(&self.node(value)?),
+            ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => python::repr(&self.node(value)?),
             _ => value.to_string(),
         };
         if let Some(link) = self.state().chain.last_mut() {

@@ -1,9 +1,5 @@
-//! Templates as text: what is one, what is a single expression, how values are written into one.
+//! Templates as text: what is one, and what is a single expression.
 //! Nothing is evaluated here.
-
-use std::fmt::Write as _;
-
-use crate::inventory::{Node, Value};
 
 /// Whether a text holds an expression, a statement or a comment of Jinja.
 pub(super) fn is_template(text: &str) -> bool {
@@ -32,47 +28,6 @@ pub(super) fn sole_expression(text: &str) -> Option<&str> {
         }
     }
     Some(inner)
-}
-
-/// A value as Python writes it: this is what Ansible puts into a text.
-pub(super) fn python(node: &Node) -> String {
-    let mut out = String::new();
-    write(&node.value, &mut out);
-    out
-}
-
-fn write(value: &Value, out: &mut String) {
-    let _ = match value {
-        Value::Null => write!(out, "None"),
-        Value::Bool(true) => write!(out, "True"),
-        Value::Bool(false) => write!(out, "False"),
-        Value::Int(number) => write!(out, "{number}"),
-        Value::Float(number) => write!(out, "{number:?}"),
-        Value::Str(text) | Value::Unsafe(text) | Value::Vault(text) => {
-            let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-            let escaped = text.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t");
-            let escaped = if quote == '\'' { escaped.replace('\'', "\\'") } else { escaped };
-            write!(out, "{quote}{escaped}{quote}")
-        }
-        Value::Seq(seq) => {
-            out.push('[');
-            for (index, node) in seq.iter().enumerate() {
-                out.push_str(if index > 0 { ", " } else { "" });
-                write(&node.value, out);
-            }
-            write!(out, "]")
-        }
-        Value::Map(map) => {
-            out.push('{');
-            for (index, entry) in map.0.iter().enumerate() {
-                out.push_str(if index > 0 { ", " } else { "" });
-                write(&Value::Str(entry.key.clone()), out);
-                out.push_str(": ");
-                write(&entry.node.value, out);
-            }
-            write!(out, "}}")
-        }
-    };
 }
 
 #[cfg(test)]

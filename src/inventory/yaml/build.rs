@@ -24,6 +24,8 @@ pub(super) struct Builder<'a> {
     anchors: BTreeMap<usize, Anchored>,
     weight: usize,
     root: Option<Node>,
+    /// Whether the text is JSON: its numbers are JSON's.
+    json: bool,
 }
 
 /// What an anchor stands for.
@@ -48,7 +50,8 @@ enum Inside {
 }
 
 struct Key {
-    text: String,
+    name: String,
+    text: bool,
     origin: Origin,
     merge: bool,
 }
@@ -62,9 +65,9 @@ struct Finished {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(source: &'a Arc<Source>) -> Self {
+    pub(super) fn new(source: &'a Arc<Source>, json: bool) -> Self {
         let lines = source.text.lines().collect();
-        Self { source, lines, stack: Vec::new(), anchors: BTreeMap::new(), weight: 0, root: None }
+        Self { source, lines, stack: Vec::new(), anchors: BTreeMap::new(), weight: 0, root: None, json }
     }
 
     /// The tree, when all events were seen.
@@ -133,10 +136,14 @@ impl<'a> Builder<'a> {
         let text_value = |text: &str, never: bool| {
             if never { Value::Unsafe(text.to_owned()) } else { Value::Str(text.to_owned()) }
         };
-        let typed = |never| match scalar::plain(text) {
+        let plain = if self.json { scalar::json } else { scalar::plain };
+        let typed = |never| match plain(text) {
             Value::Str(text) => text_value(&text, never),
             other => other,
         };
+        // A mere `!` says nothing, as in PyYAML.
+        let tag =
+            tag.filter(|tag| !matches!((tag.handle.as_str(), tag.suffix.as_str()), ("!", "") | ("", "!")));
         let Some(tag) = tag else {
             return Ok(if style == ScalarStyle::Plain {
                 typed(never_template)
@@ -147,7 +154,6 @@ impl<'a> Builder<'a> {
         match (tag.handle.as_str(), tag.suffix.as_str()) {
             ("!", "unsafe") => Ok(typed(true)),
             ("!", "vault" | "vault-encrypted") => Ok(Value::Vault(text.to_owned())),
-            ("!", "") | ("", "!") => Ok(text_value(text, never_template)),
             ("tag:yaml.org,2002:", suffix) => scalar::tagged(suffix, text)
                 .ok_or_else(|| Diagnostic::error(origin, format!("this cannot be read as `!!{suffix}`"))),
             _ => Err(unknown_tag(origin, tag)),
@@ -229,9 +235,14 @@ impl<'a> Builder<'a> {
         match &mut frame.inside {
             Inside::Seq(nodes) => nodes.push(node),
             Inside::Map { entries, merged, key } => match key.take() {
-                None => *key = Some(Key { text: key_text(&node)?, origin: node.origin, merge }),
+                None => {
+                    let text = matches!(node.value, Value::Str(_) | Value::Unsafe(_));
+                    *key = Some(Key { name: key_text(&node)?, text, origin: node.origin, merge });
+                }
                 Some(key) if key.merge => merge_into(merged, node)?,
-                Some(key) => entries.push(Entry { key: key.text, origin: key.origin, node }),
+                Some(key) => {
+                    entries.push(Entry { key: key.name, text: key.text, origin: key.origin, node });
+                }
             },
         }
         Ok(())

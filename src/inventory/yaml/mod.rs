@@ -10,24 +10,62 @@ mod tests;
 use std::sync::Arc;
 
 use saphyr_parser::Parser;
+use serde::de::IgnoredAny;
 
-use super::Node;
-use crate::diagnostic::{Diagnostic, Origin, Source};
+use super::{Node, Value};
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 
 /// The largest file that is read, in bytes.
 pub(super) const MAX_BYTES: u64 = 16 << 20;
+
+/// Reads a file of the user's, whatever is in it: the one place that every variable from a file passes.
+/// What is wrong, and keys that stand twice, are added to `problems`.
+pub(super) fn read(source: &Arc<Source>, problems: &mut Diagnostics) -> Option<Node> {
+    if source.text.starts_with("$ANSIBLE_VAULT;") {
+        let error = Diagnostic::error(
+            &start(source),
+            "this file is encrypted by Ansible Vault, which homelab cannot read",
+        );
+        problems.push(error.hint("secrets go into {env: NAME}, {file: PATH} or {command: [..]}"));
+        return None;
+    }
+    let root = problems.take(parse(source))?;
+    warn_of_duplicates(&root, problems);
+    Some(root)
+}
+
+/// A key that stands twice: Ansible takes the later one, and so do we, but nobody means it.
+fn warn_of_duplicates(root: &Node, problems: &mut Diagnostics) {
+    for (first, again) in root.duplicates() {
+        let message = format!("`{}` stands twice in one map, and only this one counts", again.key);
+        let warning = Diagnostic::warning(&again.origin, message)
+            .hint(format!("the first is at {}: remove one", first.origin));
+        // A map that an alias repeats would repeat its warning.
+        if !problems.0.contains(&warning) {
+            problems.push(warning);
+        }
+    }
+}
 
 /// Reads the one document of a YAML or JSON text. An empty text is a null.
 ///
 /// # Errors
 /// Says what is no YAML, or more than is reasonable, and where.
-pub(super) fn parse(source: &Arc<Source>) -> Result<Node, Diagnostic> {
-    let mut builder = build::Builder::new(source);
+fn parse(source: &Arc<Source>) -> Result<Node, Diagnostic> {
+    // What is JSON is typed as JSON, as in Ansible: there `1e5` is a number.
+    let json = source.text.trim_start().starts_with(['{', '['])
+        && serde_json::from_str::<IgnoredAny>(&source.text).is_ok();
+    let mut builder = build::Builder::new(source, json);
     for event in Parser::new_from_str(&source.text) {
         let (event, span) = event.map_err(|e| error::syntax(source, &e))?;
         builder.event(event, span)?;
     }
     Ok(builder.finish())
+}
+
+/// Whether a text without quotes would be a number, true or false.
+pub(super) fn is_typed(text: &str) -> bool {
+    matches!(scalar::plain(text), Value::Int(_) | Value::Float(_) | Value::Bool(_))
 }
 
 /// The beginning of a file, for what is wrong with all of it.

@@ -5,8 +5,8 @@ use crate::inventory::Value;
 
 /// The value of a plain scalar, after PyYAML's resolver (<https://github.com/yaml/pyyaml/blob/main/lib/yaml/resolver.py>).
 ///
-/// Two things are kept as text that PyYAML types: dates (Ansible prints them as text again) and whole
-/// numbers beyond 64 bits (so that no digit is lost).
+/// Two things are kept as text that PyYAML types: dates, as Ansible prints them, and whole numbers
+/// beyond 64 bits (so that no digit is lost).
 pub(super) fn plain(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
@@ -14,8 +14,52 @@ pub(super) fn plain(text: &str) -> Value {
             .map(Value::Bool)
             .or_else(|| int(text).map(Value::Int))
             .or_else(|| float(text).map(Value::Float))
-            .unwrap_or_else(|| Value::Str(text.to_owned())),
+            .unwrap_or_else(|| Value::Str(timestamp(text).unwrap_or_else(|| text.to_owned()))),
     }
+}
+
+/// The value of a plain scalar of JSON.
+pub(super) fn json(text: &str) -> Value {
+    match text {
+        "null" => Value::Null,
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        _ if text.contains(['.', 'e', 'E']) => {
+            text.parse().map_or_else(|_| Value::Str(text.to_owned()), Value::Float)
+        }
+        _ => text.parse().map_or_else(|_| Value::Str(text.to_owned()), Value::Int),
+    }
+}
+
+/// A date with a time as Python writes it: `2001-12-14T21:59:43.100000-05:00`. A mere date stays as it is.
+fn timestamp(text: &str) -> Option<String> {
+    let digits = |text: &str, least: usize, most: usize| {
+        let good = (least..=most).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_digit());
+        good.then(|| text.parse::<u32>().ok())?
+    };
+    let (date, time) = text.split_once(['T', 't', ' ', '\t'])?;
+    let time = time.trim_start_matches([' ', '\t']);
+    let (year, rest) = date.split_once('-')?;
+    let (month, day) = rest.split_once('-')?;
+    let (year, month, day) = (digits(year, 4, 4)?, digits(month, 1, 2)?, digits(day, 1, 2)?);
+    let end = time.find(|c: char| !c.is_ascii_digit() && c != ':' && c != '.').unwrap_or(time.len());
+    let (clock, zone) = (&time[..end], time[end..].trim_start_matches([' ', '\t']));
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
+    let (hour, rest) = clock.split_once(':')?;
+    let (minute, second) = rest.split_once(':')?;
+    let (hour, minute, second) = (digits(hour, 1, 2)?, digits(minute, 2, 2)?, digits(second, 2, 2)?);
+    let micros = format!("{:0<6}", fraction.get(..fraction.len().min(6))?);
+    let micros = if digits(&micros, 6, 6)? == 0 { String::new() } else { format!(".{micros}") };
+    let zone = match zone.chars().next() {
+        None => String::new(),
+        Some('Z') if zone.len() == 1 => "+00:00".into(),
+        Some(sign @ ('+' | '-')) => {
+            let (hours, minutes) = zone[1..].split_once(':').unwrap_or((&zone[1..], "00"));
+            format!("{sign}{:02}:{:02}", digits(hours, 1, 2)?, digits(minutes, 2, 2)?)
+        }
+        Some(_) => return None,
+    };
+    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{micros}{zone}"))
 }
 
 /// The value of a scalar that carries one of YAML's own tags, `str` for `!!str`.
@@ -214,7 +258,6 @@ mod tests {
             "1.2.3",
             "1-2",
             "2024-01-02",
-            "2024-01-02 03:04:05",
             "8000:80",
             "_1",
             "-.nan",
@@ -229,6 +272,19 @@ mod tests {
             "1.5e+",
         ] {
             assert_eq!(plain(text), Value::Str(text.into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_text_in_one_form() {
+        for (text, written) in [
+            ("2001-12-14t21:59:43.10-05:00", "2001-12-14T21:59:43.100000-05:00"),
+            ("2001-12-15 2:59:43.10Z", "2001-12-15T02:59:43.100000+00:00"),
+            ("2001-12-15 02:59:43", "2001-12-15T02:59:43"),
+            ("2001-1-5  02:59:43.0 +5", "2001-01-05T02:59:43+05:00"),
+            ("2001-12-15 02:59", "2001-12-15 02:59"),
+        ] {
+            assert_eq!(plain(text), Value::Str(written.into()), "{text}");
         }
     }
 

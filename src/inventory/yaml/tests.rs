@@ -54,7 +54,7 @@ fn every_value_knows_its_place() {
 fn tags_and_quotes_decide_over_the_look() {
     assert_eq!(
         json("a: \"yes\"\nb: !!str 12\nc: !!int \"12\"\nd: ! 5\ne: yes\nf: !!float 1\ng: 'null'"),
-        r#"{"a":"yes","b":"12","c":12,"d":"5","e":true,"f":1.0,"g":"null"}"#
+        r#"{"a":"yes","b":"12","c":12,"d":5,"e":true,"f":1.0,"g":"null"}"#
     );
     let unsafe_list = read("a: !unsafe ['{{ b }}', 1]");
     let list = unsafe_list.as_map().unwrap().get("a").unwrap().node.as_seq().unwrap().to_vec();

@@ -4,6 +4,12 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
+/// How many characters of a line are shown, and how many of a message: a hostile file is not shown whole.
+const MAX_LINE: usize = 300;
+const MAX_TEXT: usize = 4_000;
+/// How many diagnostics are shown.
+const MAX_SHOWN: usize = 200;
+
 /// A file of the user's as it was read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Source {
@@ -92,29 +98,51 @@ impl fmt::Display for Diagnostic {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(f, "{severity}: {}", clean(&self.message))?;
+        write!(f, "{severity}: {}", clipped(&self.message))?;
         if let Some(origin) = &self.origin {
             write!(f, "\n{}", frame(origin))?;
         }
         match &self.hint {
-            Some(hint) => write!(f, "\n  hint: {}", clean(hint)),
+            Some(hint) => write!(f, "\n  hint: {}", clipped(hint)),
             None => Ok(()),
         }
     }
 }
 
-/// The line a place is on, with a mark under it.
+/// The line a place is on, with a mark under it; of a long line what is around the place.
 fn frame(origin: &Origin) -> String {
     let gutter = " ".repeat(origin.line.to_string().len());
     let mut out = format!("{gutter}--> {}", clean(&origin.to_string()));
     if let Some(line) = origin.source.text.lines().nth(origin.line - 1) {
-        let shown = clean(&line.replace('\t', " "));
-        let left = shown.chars().count().saturating_sub(origin.column - 1).max(1);
+        let (text, column) = around(line, origin.column - 1);
+        let shown = clean(&text.replace('\t', " "));
+        let left = shown.chars().count().saturating_sub(column).max(1);
         let mark = "^".repeat(origin.length.clamp(1, left));
-        let indent = " ".repeat(origin.column - 1);
+        let indent = " ".repeat(column);
         let _ = write!(out, "\n{gutter} |\n{} | {shown}\n{gutter} | {indent}{mark}", origin.line);
     }
     out
+}
+
+/// What is shown of a line, and where in that the column stands, from 0.
+fn around(line: &str, column: usize) -> (String, usize) {
+    let from = if column > MAX_LINE / 2 && line.len() > MAX_LINE { column - MAX_LINE / 2 } else { 0 };
+    let mut rest = line.chars().skip(from);
+    let mut text: String = if from > 0 { "…" } else { "" }.to_owned();
+    let before = text.chars().count();
+    text.extend(rest.by_ref().take(MAX_LINE));
+    if rest.next().is_some() {
+        text.push('…');
+    }
+    (text, column - from + before)
+}
+
+/// A text that may quote something of any length.
+fn clipped(text: &str) -> String {
+    match text.char_indices().nth(MAX_TEXT) {
+        Some((end, _)) => clean(&text[..end]) + "…",
+        None => clean(text),
+    }
 }
 
 /// Text from users, hosts and models without what would move a terminal's cursor or colour it:
@@ -170,6 +198,18 @@ impl Diagnostics {
     /// Keeps the good part of a result and notes the bad one.
     pub fn take<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
         result.map_err(|d| self.push(d)).ok()
+    }
+
+    /// What is shown of them: all, or of very many the first, errors before warnings, and how many are left.
+    #[must_use]
+    pub fn shown(&self) -> (Vec<&Diagnostic>, usize) {
+        let mut all: Vec<&Diagnostic> = self.0.iter().collect();
+        let left = all.len().saturating_sub(MAX_SHOWN);
+        if left > 0 {
+            all.sort_by_key(|diagnostic| diagnostic.severity);
+            all.truncate(MAX_SHOWN);
+        }
+        (all, left)
     }
 
     /// Whether nothing can be planned.

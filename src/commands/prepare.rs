@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Result;
 
@@ -11,7 +10,7 @@ use super::{Exit, lock};
 use crate::cli::Common;
 use crate::cluster::{self, Cluster, LocalFiles, Spec};
 use crate::desired::{self, Desired, Overrides, TEMPLATES};
-use crate::diagnostic::Source;
+use crate::diagnostic::Diagnostics;
 use crate::engine::Gpus;
 use crate::host::{self, Ask, Look, Vault};
 use crate::inventory::{self, Given, Inventory};
@@ -113,23 +112,24 @@ pub(super) fn base(common: &Common, dir: &Path) -> Result<Files> {
 }
 
 fn read(inventory: Inventory, within: BTreeSet<HostName>) -> Result<Files> {
-    let overrides = overrides(&inventory);
+    let overrides = overrides(&inventory)?;
     let spec = cluster::read(&inventory, !overrides.is_empty())?;
-    let read = |path: &str| std::fs::read(inventory.dir.join(path)).map_err(|e| e.to_string());
+    let read = |path: &str| inventory::bytes(&inventory.dir.join(path));
     let locals = spec.local_files().map(|file| (file.path.clone(), read(&file.path))).collect();
     let lock = lock::read(&inventory.dir)?;
     Ok(Files { spec, locals, overrides, within, dir: inventory.dir, lock })
 }
 
 /// The user's own templates, from `templates/` beside the inventory.
-fn overrides(inventory: &Inventory) -> Overrides {
-    let read = |name: &str| {
-        let path = inventory.dir.join("templates").join(name);
-        let text = std::fs::read_to_string(&path).ok()?;
-        let shown = path.strip_prefix(Path::new(".")).unwrap_or(&path).display().to_string();
-        Some((name.to_owned(), Arc::new(Source { name: shown, text })))
-    };
-    TEMPLATES.iter().filter_map(|(name, _)| read(name)).collect()
+fn overrides(inventory: &Inventory) -> Result<Overrides> {
+    let mut problems = Diagnostics::default();
+    let dir = inventory.dir.join("templates");
+    let there =
+        TEMPLATES.iter().map(|(name, _)| (name, dir.join(name))).filter(|(_, path)| lock::present(path));
+    let read =
+        there.filter_map(|(name, path)| Some(((*name).to_owned(), problems.take(inventory::read(&path))?)));
+    let overrides = read.collect();
+    if problems.has_errors() { Err(problems.into()) } else { Ok(overrides) }
 }
 
 impl Files {

@@ -7,9 +7,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::yaml;
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity, Source};
 
+/// The largest file that is read, in bytes.
+const MAX_BYTES: u64 = 4 << 20;
 /// The endings Ansible looks for, in its order; of several files for one name only the first is read.
 const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
 /// How deep directories of variables may nest; a link may lead back up.
@@ -25,16 +26,9 @@ pub(super) fn shown(path: &Path) -> String {
 ///
 /// # Errors
 /// When it cannot be read, is too large or is not UTF-8, with the place where it stops being that.
-pub(super) fn read(path: &Path) -> Result<Arc<Source>, Diagnostic> {
+pub fn read(path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let name = shown(path);
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(yaml::MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|e| Diagnostic::everywhere(format!("{name} cannot be read: {e}")))?;
-    if bytes.len() as u64 > yaml::MAX_BYTES {
-        let limit = yaml::MAX_BYTES >> 20;
-        return Err(Diagnostic::everywhere(format!("{name} is larger than {limit} MiB")));
-    }
+    let bytes = bytes(path).map_err(|why| Diagnostic::everywhere(format!("{name} cannot be read: {why}")))?;
     match String::from_utf8(bytes) {
         Ok(text) => {
             let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
@@ -42,6 +36,27 @@ pub(super) fn read(path: &Path) -> Result<Arc<Source>, Diagnostic> {
         }
         Err(error) => Err(not_utf8(name, &error)),
     }
+}
+
+/// Reads a file that need not be text.
+///
+/// # Errors
+/// When it is none, cannot be read or is too large.
+pub fn bytes(path: &Path) -> Result<Vec<u8>, String> {
+    let unreadable = |e: std::io::Error| e.to_string();
+    // Whoever opens a pipe that nobody writes to waits for ever; one the shell made (`<(…)`) has its writer.
+    let shell = path.starts_with("/dev") || path.starts_with("/proc/self/fd");
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() && !metadata.is_dir() && !shell {
+        return Err("it is no file, but a pipe or a device".into());
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(format!("it is larger than {} MiB", MAX_BYTES >> 20));
+    }
+    Ok(bytes)
 }
 
 fn not_utf8(name: String, error: &std::string::FromUtf8Error) -> Diagnostic {

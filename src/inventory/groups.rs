@@ -139,6 +139,10 @@ impl Reader<'_> {
                 }
             };
             let Some((names, port)) = self.problems.take(expand(&entry.key, &entry.origin)) else { continue };
+            let room = self.tree.names(names.len(), &entry.origin);
+            if !self.took(room) {
+                return;
+            }
             for name in names {
                 let added = self.tree.add_host(group, &name, port, &entry.origin);
                 if !self.took(added) {

@@ -24,6 +24,7 @@ mod value;
 mod yaml;
 
 pub use fields::{Fields, parsed, texts};
+pub use files::{bytes, read};
 pub use host::{HostVars, Inventory};
 pub use layers::Contest;
 pub use load::{Given, load, parse};

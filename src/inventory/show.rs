@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::{Group, HostVars, Inventory, Node, Value, python};
 use crate::names::HostName;
 
-/// How many lines a graph may have: a group is drawn below every group it is in.
-const MAX_LINES: usize = 1_000_000;
+/// How many bytes a graph may have: a group is drawn below every group it is in.
+const MAX_GRAPH: usize = 64 << 20;
 
 /// What Ansible sets itself and leaves out where it prints variables.
 const INTERNAL: [&str; 33] = [
@@ -124,13 +124,12 @@ impl Inventory {
     /// When groups stand in so many others that nobody could read it.
     pub fn graph(&self, group: &str, vars: Option<Form>) -> Option<Result<String, String>> {
         let (name, _) = self.groups.get_key_value(group)?;
-        let mut graph = Graph { inventory: self, vars, lines: Vec::new(), shown: BTreeMap::new() };
+        let mut graph = Graph { inventory: self, vars, text: String::new(), shown: BTreeMap::new() };
         graph.group(name, 0);
-        Some(match graph.lines.len() > MAX_LINES {
-            true => {
-                Err(format!("the graph has more than {MAX_LINES} lines: groups stand in too many others"))
-            }
-            false => Ok(graph.lines.join("\n")),
+        let limit = MAX_GRAPH >> 20;
+        Some(match graph.text.len() > MAX_GRAPH {
+            true => Err(format!("the graph is larger than {limit} MiB: groups stand in too many others")),
+            false => Ok(graph.text),
         })
     }
 }
@@ -138,19 +137,25 @@ impl Inventory {
 struct Graph<'a> {
     inventory: &'a Inventory,
     vars: Option<Form>,
-    lines: Vec<String>,
+    text: String,
     /// The lines of hosts that came up already.
     shown: BTreeMap<&'a HostName, Vec<String>>,
 }
 
 impl<'a> Graph<'a> {
     fn line(&mut self, text: &str, depth: usize) {
-        let before = if depth > 0 { "  |".repeat(depth) + "--" } else { String::new() };
-        self.lines.push(before + text);
+        if self.text.len() > MAX_GRAPH {
+            return;
+        }
+        if depth > 0 {
+            self.text.push('\n');
+            self.text.extend(std::iter::repeat_n("  |", depth).chain(["--"]));
+        }
+        self.text.push_str(text);
     }
 
     fn group(&mut self, name: &'a str, depth: usize) {
-        let Some(group) = self.inventory.groups.get(name).filter(|_| self.lines.len() <= MAX_LINES) else {
+        let Some(group) = self.inventory.groups.get(name).filter(|_| self.text.len() <= MAX_GRAPH) else {
             return;
         };
         self.line(&format!("@{name}:"), depth);

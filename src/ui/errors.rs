@@ -9,7 +9,8 @@ use crate::survey::Failure;
 
 /// Everything wrong with the user's files.
 pub fn diagnostics(all: &Diagnostics) {
-    for diagnostic in &all.0 {
+    let (shown, left) = all.shown();
+    for diagnostic in shown {
         let text = diagnostic.to_string();
         let (style, word) = match diagnostic.severity {
             Severity::Error => (RED, "error"),
@@ -17,6 +18,9 @@ pub fn diagnostics(all: &Diagnostics) {
         };
         // The first word carries the colour, the rest is as it reads without one.
         note(&format!("{}{}\n\n", paint(style, word), text.strip_prefix(word).unwrap_or(&text)));
+    }
+    if left > 0 {
+        note(&format!("… and {left} more\n\n"));
     }
 }
 

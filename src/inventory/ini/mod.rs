@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::Node;
 use super::groups::expand;
+use super::pattern::MAX_NAMED;
 use super::tree::Tree;
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 use crate::names::HostName;
@@ -57,6 +58,7 @@ pub(super) fn parse(source: &Arc<Source>) -> Result<Ini, Diagnostics> {
     let mut problems = Diagnostics::default();
     let mut said = Vec::new();
     let mut kind = Kind::Hosts;
+    let mut named = 0;
     for (index, raw) in source.text.lines().enumerate() {
         let line = raw.trim();
         if line.is_empty() || line.starts_with([';', '#']) {
@@ -70,8 +72,15 @@ pub(super) fn parse(source: &Arc<Source>) -> Result<Ini, Diagnostics> {
             length: line.chars().count(),
         };
         if let Some(one) = problems.take(one_line(line, kind, &origin)) {
-            if let Said::Section(_, next) = one {
-                kind = next;
+            match &one {
+                Said::Section(_, next) => kind = *next,
+                Said::Hosts(hosts) => named += hosts.names.len(),
+                Said::Child(_) | Said::Var(..) => {}
+            }
+            // Ranges are written out here: what comes to too much is read no further.
+            if named > MAX_NAMED {
+                problems.push(Diagnostic::error(&origin, format!("more than {MAX_NAMED} hosts are named")));
+                break;
             }
             said.push((origin, one));
         }
@@ -217,6 +226,7 @@ impl Ini {
 }
 
 fn hosts(tree: &mut Tree, group: &str, named: &Hosts, origin: &Origin) -> Result<(), Diagnostic> {
+    tree.names(named.names.len(), origin)?;
     for name in &named.names {
         tree.add_host(group, name, named.port, origin)?;
         for (key, node) in &named.vars {

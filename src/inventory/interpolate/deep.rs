@@ -106,7 +106,15 @@ impl Inner {
             }
             ValueKind::Seq | ValueKind::Iterable => {
                 let items = value.try_iter().into_iter().flatten();
-                at(Value::Seq(items.map(|item| self.node_of(&item, origin, depth + 1, problems)).collect()))
+                // A list may say that it is endless long: one item after the other, while there is room.
+                let mut nodes = Vec::new();
+                for item in items {
+                    nodes.push(self.node_of(&item, origin, depth + 1, problems));
+                    if self.state().values > MAX_VALUES {
+                        break;
+                    }
+                }
+                at(Value::Seq(nodes))
             }
             ValueKind::Map => {
                 let entry = |key: Jinja| {

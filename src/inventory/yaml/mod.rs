@@ -7,6 +7,7 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use saphyr_parser::Parser;
@@ -15,8 +16,8 @@ use serde::de::IgnoredAny;
 use super::{Node, Value};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 
-/// The largest file that is read, in bytes.
-pub(super) const MAX_BYTES: u64 = 16 << 20;
+/// How many commas a file may have: the parser holds a whole `[…]` or `{…}` before it gives any of it away.
+const MAX_COMMAS: usize = 200_000;
 
 /// Reads a file of the user's, whatever is in it: the one place that every variable from a file passes.
 /// What is wrong, and keys that stand twice, are added to `problems`.
@@ -36,14 +37,16 @@ pub(super) fn read(source: &Arc<Source>, problems: &mut Diagnostics) -> Option<N
 
 /// A key that stands twice: Ansible takes the later one, and so do we, but nobody means it.
 fn warn_of_duplicates(root: &Node, problems: &mut Diagnostics) {
+    let mut seen = BTreeSet::new();
     for (first, again) in root.duplicates() {
+        // A map that an alias repeats would repeat its warning.
+        if !seen.insert((again.origin.line, again.origin.column)) {
+            continue;
+        }
         let message = format!("`{}` stands twice in one map, and only this one counts", again.key);
         let warning = Diagnostic::warning(&again.origin, message)
             .hint(format!("the first is at {}: remove one", first.origin));
-        // A map that an alias repeats would repeat its warning.
-        if !problems.0.contains(&warning) {
-            problems.push(warning);
-        }
+        problems.push(warning);
     }
 }
 
@@ -52,6 +55,17 @@ fn warn_of_duplicates(root: &Node, problems: &mut Diagnostics) {
 /// # Errors
 /// Says what is no YAML, or more than is reasonable, and where.
 fn parse(source: &Arc<Source>) -> Result<Node, Diagnostic> {
+    let too_many = source.text.match_indices(',').nth(MAX_COMMAS);
+    if let Some((at, _)) = too_many {
+        let before = &source.text[..at];
+        let (line, column) = (
+            before.matches('\n').count() + 1,
+            before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1,
+        );
+        let origin = Origin { line, column, ..start(source) };
+        return Err(Diagnostic::error(&origin, "this file holds too much")
+            .hint(format!("more than {MAX_COMMAS} commas: cut it into several files")));
+    }
     // What is JSON is typed as JSON, as in Ansible: there `1e5` is a number.
     let json = source.text.trim_start().starts_with(['{', '['])
         && serde_json::from_str::<IgnoredAny>(&source.text).is_ok();

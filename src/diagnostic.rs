@@ -7,6 +7,8 @@ use std::sync::Arc;
 /// How many characters of a line are shown, and how many of a message: a hostile file is not shown whole.
 const MAX_LINE: usize = 300;
 const MAX_TEXT: usize = 4_000;
+/// The longest name that is compared with others.
+const MAX_NAME: usize = 300;
 /// How many diagnostics are shown.
 const MAX_SHOWN: usize = 200;
 
@@ -237,8 +239,13 @@ impl std::error::Error for Diagnostics {}
 /// The candidate nearest to `typed`, if it is near enough to be what was meant.
 #[must_use]
 pub fn did_you_mean<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = typed.chars().count();
+    let near = |c: &&str| {
+        length <= MAX_NAME && c.chars().count().abs_diff(length) <= (c.len().max(length) / 3).max(1)
+    };
     candidates
         .into_iter()
+        .filter(near)
         .map(|c| (strsim::damerau_levenshtein(typed, c), c))
         .filter(|(distance, c)| *distance <= (c.chars().count().max(typed.chars().count()) / 3).max(1))
         .min()

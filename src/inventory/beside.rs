@@ -14,6 +14,9 @@ use crate::names::HostName;
 /// The host that there is without being named.
 pub(super) const LOCALHOST: &str = "localhost";
 
+/// How many pairs of names are compared to find slips.
+const MAX_COMPARED: usize = 200_000;
+
 /// What stands in the files of one directory.
 #[derive(Debug, Default)]
 pub(super) struct Files {
@@ -84,10 +87,9 @@ fn directory(tree: &Tree, dir: &Path, problems: &mut Diagnostics) -> Files {
 
 /// A file for `infernce` beside a group `inference` is a slip; one for a group of another inventory is not.
 fn near_misses(listing: &Listing, what: &str, known: &BTreeSet<&str>, problems: &mut Diagnostics) {
-    for subject in listing.subjects() {
-        if known.contains(subject) {
-            continue;
-        }
+    // Very many files are not all compared with very many names.
+    let compared = MAX_COMPARED / known.len().max(1);
+    for subject in listing.subjects().into_iter().filter(|subject| !known.contains(subject)).take(compared) {
         if let Some(near) = did_you_mean(subject, known.iter().copied()) {
             let path = files::shown(&listing.dir.join(subject));
             problems.push(Diagnostic {

@@ -1,6 +1,8 @@
 //! A value of an INI inventory: a literal of Python's where it is one, text where it is not.
 //! It evaluates nothing and follows `ast.literal_eval`, which Ansible uses.
 
+use std::collections::BTreeSet;
+
 use crate::diagnostic::Origin;
 use crate::inventory::python;
 use crate::inventory::{Entry, Map, Node, Value};
@@ -153,13 +155,10 @@ impl Reader<'_> {
         self.space();
         if self.peek() != Some(':') {
             hashable(&first)?;
-            let mut kept: Vec<Node> = Vec::new();
-            for item in self.more(first, Some('}'), depth)? {
-                if !kept.iter().any(|k| k.same(&item)) {
-                    kept.push(item);
-                }
-            }
-            return Some(Value::Seq(kept));
+            let mut seen = BTreeSet::new();
+            let mut items = self.more(first, Some('}'), depth)?;
+            items.retain(|item| seen.insert(python::repr(item)));
+            return Some(Value::Seq(items));
         }
         let (mut entries, mut key) = (Vec::new(), first);
         loop {

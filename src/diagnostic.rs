@@ -4,9 +4,10 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-/// How many characters of a line are shown, and how many of a message: a hostile file is not shown whole.
+/// How many characters of a line are shown, and how many bytes of a message's beginning and end: a hostile file
+/// is not shown whole.
 const MAX_LINE: usize = 300;
-const MAX_TEXT: usize = 4_000;
+const MAX_TEXT: usize = 1_000;
 /// The longest name that is compared with others.
 const MAX_NAME: usize = 300;
 /// How many diagnostics are shown.
@@ -139,12 +140,15 @@ fn around(line: &str, column: usize) -> (String, usize) {
     (text, column - from + before)
 }
 
-/// A text that may quote something of any length.
-fn clipped(text: &str) -> String {
-    match text.char_indices().nth(MAX_TEXT) {
-        Some((end, _)) => clean(&text[..end]) + "…",
-        None => clean(text),
+/// A text that may quote something of any length, cleaned, without its middle if it is very long.
+#[must_use]
+pub fn clipped(text: &str) -> String {
+    if text.len() <= 2 * MAX_TEXT {
+        return clean(text);
     }
+    let start = text.floor_char_boundary(MAX_TEXT);
+    let end = text.ceil_char_boundary(text.len() - MAX_TEXT);
+    format!("{} … {}", clean(&text[..start]), clean(&text[end..]))
 }
 
 /// Text from users, hosts and models without what would move a terminal's cursor or colour it:

@@ -93,6 +93,9 @@ fn check_host(text: &str) -> Result<(), Reason> {
         _ if text.starts_with('-') => {
             Err(format!("`{text}` starts with `-`, which ssh would take for an option"))
         }
+        // Its files lie in a directory of its name.
+        _ if text.starts_with('.') => Err(format!("`{text}` starts with `.`, which no host name does")),
+        _ if text.len() > 253 => Err("a host name has 253 characters at most".into()),
         _ if text.contains(bad) => Err(format!("`{}` has a character no host name has", text.escape_debug())),
         _ => Ok(()),
     }

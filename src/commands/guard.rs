@@ -11,7 +11,7 @@ use crate::ui;
 /// How much time of a processor one stretch may take: the largest inventories there may be take about half of it.
 const MAX_TIME: Duration = Duration::from_secs(5);
 /// How much memory the program may have, in bytes.
-const MAX_MEMORY: u64 = 2 << 30;
+const MAX_MEMORY: u64 = 1 << 30;
 /// How often it looks: what grows fast gets this much further.
 const PERIOD: Duration = Duration::from_millis(20);
 /// The unit of times in /proc, and of memory, in bytes (Linux, proc_pid_stat(5)).

@@ -14,7 +14,8 @@ pub(super) fn run(common: &Common, args: &InventoryArgs) -> Result<Exit> {
     let text = guard::within(|| shown(&inventory, common, args))?;
     match text {
         Ok(text) => {
-            ui::out(&format!("{text}\n"))?;
+            ui::out(&text)?;
+            ui::out("\n")?;
             Ok(Exit::Done)
         }
         Err(why) => {
@@ -35,7 +36,7 @@ fn shown(inventory: &Inventory, common: &Common, args: &InventoryArgs) -> Result
             None => Err(format!("the inventory has no group `{}`", args.group)),
         }
     } else {
-        Ok(inventory.list(&prepare::within(common, inventory)?, form))
+        inventory.list(&prepare::within(common, inventory)?, form)
     })
 }
 

@@ -29,7 +29,11 @@ pub(super) fn read(dir: &Path) -> Result<Lock> {
     if !present(&path) {
         return Ok(Lock::default());
     }
-    Ok(inventory::read(&path).and_then(|source| Lock::parse(&source)).map_err(Diagnostics::from)?)
+    let lock = inventory::read(&path).and_then(|source| {
+        inventory::within_limits(&source)?;
+        Lock::parse(&source)
+    });
+    Ok(lock.map_err(Diagnostics::from)?)
 }
 
 /// Hosts that the lock knows and the inventory does not name.

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::cluster::{Cluster, Config, Host, Role, Unit};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 use crate::gateway;
+use crate::inventory;
 use crate::names::{HostName, ServiceName};
 use crate::secret::{Content, Versions};
 use crate::service::Service;
@@ -95,6 +96,7 @@ fn render_host(
     };
     let text = templates::render(COMPOSE_TEMPLATE, overrides, Dollar::Doubled, &context)?;
     let rendered = Arc::new(Source { name: format!("{name}: rendered {COMPOSE_FILE}"), text });
+    inventory::within_limits(&rendered)?;
     let file = read_back(&rendered.text).map_err(|e| read_back_diagnostic(&rendered, e))?;
     let services = matched(&rendered, file, &services, cluster)?;
     files.insert(COMPOSE_FILE.to_owned(), Content::plain(rendered.text.as_bytes()));
@@ -104,12 +106,13 @@ fn render_host(
 fn gateway_config(cluster: &Cluster, overrides: &Overrides) -> Result<Config, Diagnostic> {
     let context = gateway::config(&cluster.options, &cluster.routes);
     let text = templates::render(CONFIG_TEMPLATE, overrides, Dollar::Plain, &context)?;
-    if let Err(e) = serde_yaml::from_str::<serde_yaml::Value>(&text) {
+    let rendered = Arc::new(Source { name: "rendered litellm.yml".to_owned(), text });
+    inventory::within_limits(&rendered)?;
+    if let Err(e) = serde_yaml::from_str::<serde_yaml::Value>(&rendered.text) {
         let place = e.location().map(|l| (l.line(), l.column()));
-        let rendered = Arc::new(Source { name: "rendered litellm.yml".to_owned(), text });
         return Err(read_back_diagnostic(&rendered, ReadBackError { message: e.to_string(), place }));
     }
-    Ok(Config { name: "config.yml".to_owned(), content: Content::plain(text) })
+    Ok(Config { name: "config.yml".to_owned(), content: Content::plain(rendered.text.as_bytes()) })
 }
 
 /// Adds a file to the host and mounts it into the service.

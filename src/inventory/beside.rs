@@ -50,9 +50,10 @@ impl Beside {
 pub(super) fn read(tree: &Tree, sources: &[PathBuf], cwd: &Path, problems: &mut Diagnostics) -> Beside {
     let mut known: BTreeMap<PathBuf, usize> = BTreeMap::new();
     let mut beside = Beside::default();
+    let mut weight = tree.weight;
     let mut index = |dir: &Path, files: &mut Vec<Files>| {
         *known.entry(files::canonical(dir)).or_insert_with(|| {
-            files.push(directory(tree, dir, problems));
+            files.push(directory(tree, dir, &mut weight, problems));
             files.len() - 1
         })
     };
@@ -64,11 +65,11 @@ pub(super) fn read(tree: &Tree, sources: &[PathBuf], cwd: &Path, problems: &mut 
     beside
 }
 
-fn directory(tree: &Tree, dir: &Path, problems: &mut Diagnostics) -> Files {
+fn directory(tree: &Tree, dir: &Path, weight: &mut usize, problems: &mut Diagnostics) -> Files {
     let mut files = Files::default();
     let groups = Listing::of(&dir.join("group_vars"), problems);
     for name in tree.groups.keys() {
-        if let Some(vars) = vars_of(&groups, name, problems) {
+        if let Some(vars) = vars_of(&groups, name, weight, problems) {
             files.groups.insert(name.clone(), vars);
         }
     }
@@ -76,7 +77,7 @@ fn directory(tree: &Tree, dir: &Path, problems: &mut Diagnostics) -> Files {
     let hosts = Listing::of(&dir.join("host_vars"), problems);
     let implicit = HostName::new(LOCALHOST).ok().filter(|name| !tree.hosts.contains_key(name));
     for name in tree.hosts.keys().chain(&implicit) {
-        if let Some(vars) = vars_of(&hosts, name.as_str(), problems) {
+        if let Some(vars) = vars_of(&hosts, name.as_str(), weight, problems) {
             files.hosts.insert(name.clone(), vars);
         }
     }
@@ -102,7 +103,7 @@ fn near_misses(listing: &Listing, what: &str, known: &BTreeSet<&str>, problems: 
     }
 }
 
-fn vars_of(listing: &Listing, name: &str, problems: &mut Diagnostics) -> Option<Vars> {
+fn vars_of(listing: &Listing, name: &str, weight: &mut usize, problems: &mut Diagnostics) -> Option<Vars> {
     let found = listing.find(name);
     problems.0.extend(found.problems);
     if found.files.is_empty() {
@@ -112,6 +113,9 @@ fn vars_of(listing: &Listing, name: &str, problems: &mut Diagnostics) -> Option<
     for file in found.files {
         let Some(source) = problems.take(files::read(&file)) else { continue };
         let Some(root) = yaml::read(&source, problems) else { continue };
+        if problems.take(yaml::count(&root, weight)).is_none() {
+            break;
+        }
         match root.value {
             Value::Map(map) => vars.extend(map.0.into_iter().map(|e| (e.key, Arc::new(e.node)))),
             value if value.is_falsy() => {}

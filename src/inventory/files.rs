@@ -15,6 +15,8 @@ const MAX_BYTES: u64 = 4 << 20;
 const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
 /// How deep directories of variables may nest; a link may lead back up.
 const MAX_DEPTH: usize = 10;
+/// How many names are looked at below one directory: links that lead back up show them again and again.
+const MAX_SEEN: usize = 20_000;
 
 /// A path as messages show it: as the user gave it, without a leading `./`.
 pub(super) fn shown(path: &Path) -> String {
@@ -75,6 +77,8 @@ pub(super) struct Found {
     /// Files that are passed over although they look like variables of this name, and directories
     /// that cannot be read.
     pub(super) problems: Vec<Diagnostic>,
+    /// How many names were looked at.
+    seen: usize,
 }
 
 /// What is in a directory of variables.
@@ -157,6 +161,13 @@ fn collect(dir: &Path, depth: usize, found: &mut Found) {
         }
     };
     for name in names {
+        found.seen += 1;
+        if found.seen > MAX_SEEN {
+            if found.seen == MAX_SEEN + 1 {
+                found.problems.push(too_many(dir));
+            }
+            return;
+        }
         if name.starts_with('.') || name.ends_with('~') || depth == 0 {
             continue;
         }
@@ -168,6 +179,11 @@ fn collect(dir: &Path, depth: usize, found: &mut Found) {
             found.files.push(path);
         }
     }
+}
+
+fn too_many(dir: &Path) -> Diagnostic {
+    Diagnostic::everywhere(format!("there are more than {MAX_SEEN} files below {}", shown(dir)))
+        .hint("take out what is no inventory, and links that lead back up")
 }
 
 /// What is in a directory, in the order of the names.
@@ -189,26 +205,30 @@ const PASSED_OVER: [&str; 12] =
 /// # Errors
 /// When it cannot be read, or nests too deep: a link may lead back up.
 pub(super) fn inventories(dir: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
-    fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Diagnostic> {
+    fn walk(dir: &Path, depth: usize, seen: &mut usize, found: &mut Vec<PathBuf>) -> Result<(), Diagnostic> {
         let wrong = |why: String| Diagnostic::everywhere(format!("{} cannot be read: {why}", shown(dir)));
         if depth == 0 {
             return Err(wrong("its directories nest too deep".into()));
         }
         for name in names(dir).map_err(|e| wrong(e.to_string()))? {
+            *seen += 1;
+            if *seen > MAX_SEEN {
+                return Err(too_many(dir));
+            }
             let special = ["host_vars", "group_vars", "vars_plugins"].contains(&name.as_str());
             if special || name.starts_with('.') || PASSED_OVER.iter().any(|ending| name.ends_with(ending)) {
                 continue;
             }
             let path = dir.join(name);
             match kind(&path) {
-                Kind::Directory => walk(&path, depth - 1, found)?,
+                Kind::Directory => walk(&path, depth - 1, seen, found)?,
                 _ => found.push(path),
             }
         }
         Ok(())
     }
     let mut found = Vec::new();
-    walk(dir, MAX_DEPTH, &mut found)?;
+    walk(dir, MAX_DEPTH, &mut 0, &mut found)?;
     Ok(found)
 }
 

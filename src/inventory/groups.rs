@@ -124,6 +124,9 @@ impl Reader<'_> {
 
     fn hosts(&mut self, group: &str, map: &Map) {
         for entry in map.effective() {
+            if self.tree.is_full() {
+                return;
+            }
             if !self.is_text(entry, "host") {
                 continue;
             }

@@ -31,3 +31,4 @@ pub use load::{Given, load, parse};
 pub use show::Form;
 pub use tree::Group;
 pub use value::{Entry, Map, Node, Value};
+pub use yaml::within_limits;

@@ -95,6 +95,10 @@ pub(super) fn text(source: &Arc<Source>, ending: &str, tree: &mut Tree, problems
         problems.0.extend(noted.0);
         return;
     }
+    let counted = root.as_ref().map_or(Ok(()), |root| yaml::count(root, &mut tree.weight));
+    if problems.take(counted).is_none() {
+        return;
+    }
     if let Some(Value::Map(map)) = root.as_ref().map(|root| &root.value) {
         problems.0.extend(noted.0);
         return match map.get("plugin").filter(|entry| !entry.node.value.is_falsy()) {
@@ -106,7 +110,7 @@ pub(super) fn text(source: &Arc<Source>, ending: &str, tree: &mut Tree, problems
         };
     }
     // Like Ansible: what is no YAML inventory is tried as INI, whatever its name.
-    match ini::parse(source) {
+    match ini::parse(source, &mut tree.weight) {
         Ok(ini) => ini.read(tree, problems),
         Err(wrong) if !YAML.contains(&ending) || source.text.lines().any(ini::is_section) => {
             problems.0.extend(wrong.0);

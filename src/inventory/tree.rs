@@ -53,6 +53,8 @@ pub(super) struct Tree {
     /// How often a group was made the child of another, and a host named.
     children: usize,
     named: usize,
+    /// How much was read so far.
+    pub(super) weight: usize,
     /// The source that is being read, as `inventory_file` has it.
     pub(super) file: Arc<str>,
 }
@@ -67,6 +69,7 @@ impl Default for Tree {
             members: BTreeSet::new(),
             children: 0,
             named: 0,
+            weight: 0,
             file: Arc::from(""),
         };
         tree.group_named("all").children.push("ungrouped".to_owned());
@@ -184,6 +187,11 @@ impl Tree {
             self.group_named(group).hosts.push(name.clone());
         }
         Ok(())
+    }
+
+    /// Whether there was no room for hosts.
+    pub(super) fn is_full(&self) -> bool {
+        self.named > pattern::MAX_NAMED
     }
 
     /// Sets a variable of a group. `ansible_group_priority` is none: it says which group wins.

@@ -10,8 +10,14 @@ use crate::inventory::{Entry, Map, Node, Value};
 /// How deep a literal may nest.
 const MAX_DEPTH: usize = 90;
 
+/// The longest text that is read as a literal, in bytes; what is longer stays text.
+const MAX_BYTES: usize = 256 << 10;
+
 /// The value that a text stands for.
 pub(super) fn node(text: &str, origin: &Origin) -> Node {
+    if text.len() > MAX_BYTES {
+        return Node { origin: origin.clone(), value: Value::Str(text.to_owned()) };
+    }
     let mut reader = Reader { chars: text.trim_start_matches([' ', '\t']).chars().collect(), at: 0, origin };
     let value = reader.whole().unwrap_or_else(|| Value::Str(text.to_owned()));
     Node { origin: origin.clone(), value }

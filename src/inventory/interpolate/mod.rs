@@ -24,9 +24,11 @@ use lazy::{Lazy, Place, Scope};
 
 /// How many variables may stand for one another in a row.
 const MAX_CHAIN: usize = 30;
+/// How long a text with an expression in it may be, in bytes: each sign of one may nest one step deeper.
+const MAX_TEMPLATE: usize = 16 << 10;
 /// How many values one question may come to, and how many bytes of text.
 const MAX_VALUES: usize = 200_000;
-const MAX_BYTES: usize = 32 << 20;
+const MAX_BYTES: usize = 8 << 20;
 
 /// One round of questions: what was evaluated once is remembered until it is dropped.
 pub(super) struct Session(Arc<Inner>);
@@ -149,6 +151,14 @@ impl Inner {
         let Value::Str(text) = &place.node().value else { return Ok(Jinja::from(())) };
         // Like Ansible: line breaks at the end are not part of the template, but of a text it makes.
         let template = text.trim_end_matches('\n');
+        if template.len() > MAX_TEMPLATE {
+            let limit = MAX_TEMPLATE >> 10;
+            let message = format!("a text with expressions in it is longer than {limit} KiB here");
+            return Err(Failure::Broken(
+                Diagnostic::error(&place.node().origin, message)
+                    .hint("put what is long into a variable of its own, without expressions"),
+            ));
+        }
         let breaks = &text[template.len()..];
         let value = self.run(&self.strict, template, &place.host).or_else(|error| {
             let failure = explain::explain(&error, place, &self.world, &self.missed());

@@ -77,6 +77,27 @@ fn parse(source: &Arc<Source>) -> Result<Node, Diagnostic> {
     Ok(builder.finish())
 }
 
+/// Whether a text is YAML within the limits: parsers of others have fewer.
+///
+/// # Errors
+/// As reading it has.
+pub fn within_limits(source: &Arc<Source>) -> Result<(), Diagnostic> {
+    parse(source).map(drop)
+}
+
+/// Counts what was read with all that was read before: many files together may hold as much as one.
+///
+/// # Errors
+/// When it is too much.
+pub(super) fn count(root: &Node, all: &mut usize) -> Result<(), Diagnostic> {
+    *all = all.saturating_add(build::weigh(root));
+    if *all <= build::MAX_WEIGHT {
+        return Ok(());
+    }
+    Err(Diagnostic::error(&start(&root.origin.source), "the files of this inventory hold too much")
+        .hint("this one, with those read before it, is more than one inventory may hold"))
+}
+
 /// Whether a text without quotes would be a number, true or false.
 pub(super) fn is_typed(text: &str) -> bool {
     matches!(scalar::plain(text), Value::Int(_) | Value::Float(_) | Value::Bool(_))

@@ -10,7 +10,7 @@ use super::{Exit, guard, lock};
 use crate::cli::Common;
 use crate::cluster::{self, Cluster, LocalFiles, Spec};
 use crate::desired::{self, Desired, Overrides, TEMPLATES};
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostics, clipped};
 use crate::engine::Gpus;
 use crate::host::{self, Ask, Look, Vault};
 use crate::inventory::{self, Given, Inventory};
@@ -84,7 +84,7 @@ pub(super) fn within(common: &Common, inventory: &Inventory) -> Result<BTreeSet<
         None => Ok(inventory.hosts.keys().cloned().collect()),
         Some(Ok(hosts)) => Ok(hosts),
         Some(Err(why)) => {
-            ui::errors::plain(&format!("--limit: {why}"), None);
+            ui::errors::plain(&format!("--limit: {}", clipped(&why)), None);
             Err(Said(Exit::Usage).into())
         }
     }

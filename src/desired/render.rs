@@ -22,6 +22,7 @@ use super::{Desired, DesiredHost, DesiredService};
 /// The Compose file's name on a host.
 pub const COMPOSE_FILE: &str = "compose.yml";
 const COMPOSE_TEMPLATE: &str = "compose.yml.tera";
+const RENDERED: &str = "this is what the template rendered, not the template itself";
 const CONFIG_TEMPLATE: &str = "litellm.yml.tera";
 
 #[derive(Serialize)]
@@ -96,7 +97,7 @@ fn render_host(
     };
     let text = templates::render(COMPOSE_TEMPLATE, overrides, Dollar::Doubled, &context)?;
     let rendered = Arc::new(Source { name: format!("{name}: rendered {COMPOSE_FILE}"), text });
-    inventory::within_limits(&rendered)?;
+    readable(&rendered)?;
     let file = read_back(&rendered.text).map_err(|e| read_back_diagnostic(&rendered, e))?;
     let services = matched(&rendered, file, &services, cluster)?;
     files.insert(COMPOSE_FILE.to_owned(), Content::plain(rendered.text.as_bytes()));
@@ -107,12 +108,17 @@ fn gateway_config(cluster: &Cluster, overrides: &Overrides) -> Result<Config, Di
     let context = gateway::config(&cluster.options, &cluster.routes);
     let text = templates::render(CONFIG_TEMPLATE, overrides, Dollar::Plain, &context)?;
     let rendered = Arc::new(Source { name: "rendered litellm.yml".to_owned(), text });
-    inventory::within_limits(&rendered)?;
+    readable(&rendered)?;
     if let Err(e) = serde_yaml::from_str::<serde_yaml::Value>(&rendered.text) {
         let place = e.location().map(|l| (l.line(), l.column()));
         return Err(read_back_diagnostic(&rendered, ReadBackError { message: e.to_string(), place }));
     }
     Ok(Config { name: "config.yml".to_owned(), content: Content::plain(rendered.text.as_bytes()) })
+}
+
+/// Whether what a template rendered is YAML within the limits of files: the strict reader has none of its own.
+fn readable(rendered: &Arc<Source>) -> Result<(), Diagnostic> {
+    inventory::within_limits(rendered).map_err(|wrong| wrong.hint(RENDERED))
 }
 
 /// Adds a file to the host and mounts it into the service.
@@ -219,6 +225,5 @@ fn kept(unit: &Unit, service: &Service) -> Result<(), String> {
 fn read_back_diagnostic(rendered: &Arc<Source>, error: ReadBackError) -> Diagnostic {
     let (line, column) = error.place.unwrap_or((1, 1));
     let origin = Origin { source: Arc::clone(rendered), line, column, length: 1 };
-    Diagnostic::error(&origin, error.message)
-        .hint("this is what the template rendered, not the template itself")
+    Diagnostic::error(&origin, error.message).hint(RENDERED)
 }

@@ -2,7 +2,7 @@
 //! It words nothing new: the sentences come from where the mistake was found.
 
 use super::{BOLD, RED, YELLOW, note, paint};
-use crate::diagnostic::{Diagnostics, Severity, clean, clipped};
+use crate::diagnostic::{Diagnostics, Severity, clean};
 use crate::host::Outcome;
 use crate::plan::Blocked;
 use crate::survey::Failure;
@@ -26,9 +26,9 @@ pub fn diagnostics(all: &Diagnostics) {
 
 /// An error without a host.
 pub fn plain(message: &str, hint: Option<&str>) {
-    note(&format!("{}: {}\n", paint(RED, "error"), clipped(message)));
+    note(&format!("{}: {}\n", paint(RED, "error"), clean(message)));
     if let Some(hint) = hint {
-        note(&format!("  hint: {}\n", clipped(hint)));
+        note(&format!("  hint: {}\n", clean(hint)));
     }
 }
 

@@ -114,8 +114,11 @@ fn a_key_that_homelab_would_not_carry_out_is_refused() {
 #[test]
 fn a_gateways_config_that_is_not_yaml_is_refused() {
     Test::plan(FINE).file("templates/litellm.yml.tera", "model_list: [\n").wrong(
-        "error: did not find expected node content at line 2 column 1, while parsing a flow node
- --> rendered litellm.yml:2:1
+        "error: this is not YAML: while parsing a node, did not find expected node content
+ --> rendered litellm.yml:1:13
+  |
+1 | model_list: [
+  |             ^
   hint: this is what the template rendered, not the template itself",
     );
 }

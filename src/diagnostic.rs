@@ -4,7 +4,7 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-/// How many characters of a line are shown, and how many bytes of a message's beginning and end: a hostile file
+/// How many characters of a line are shown, and how many of a message's beginning and end: a hostile file
 /// is not shown whole.
 const MAX_LINE: usize = 300;
 const MAX_TEXT: usize = 1_000;
@@ -143,12 +143,13 @@ fn around(line: &str, column: usize) -> (String, usize) {
 /// A text that may quote something of any length, cleaned, without its middle if it is very long.
 #[must_use]
 pub fn clipped(text: &str) -> String {
-    if text.len() <= 2 * MAX_TEXT {
+    let length = text.chars().count();
+    if length <= 2 * MAX_TEXT {
         return clean(text);
     }
-    let start = text.floor_char_boundary(MAX_TEXT);
-    let end = text.ceil_char_boundary(text.len() - MAX_TEXT);
-    format!("{} … {}", clean(&text[..start]), clean(&text[end..]))
+    let start: String = text.chars().take(MAX_TEXT).collect();
+    let end: String = text.chars().skip(length - MAX_TEXT).collect();
+    format!("{} … {}", clean(&start), clean(&end))
 }
 
 /// Text from users, hosts and models without what would move a terminal's cursor or colour it:

@@ -83,7 +83,7 @@ fn many_files_hold_no_more_than_one() {
 fn a_file_that_may_not_be_read_says_so() {
     let attack = Attack::vars("no rights", "a: 1");
     let path = attack.dir().join("group_vars/all.yml");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     // Root may read everything.
     if fs::File::open(&path).is_err() {
         attack.refused("group_vars/all.yml cannot be read: Permission denied");

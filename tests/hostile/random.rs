@@ -55,7 +55,7 @@ fn harmed(bytes: &[u8]) -> String {
         }
         match dice.below(3) {
             0 => text.replace_range(from..to, ""),
-            1 => text.insert_str(to, &text[from..to].to_owned()),
+            1 => text = text[..to].to_owned() + &text[from..],
             _ => text.insert(from, char::from(u8::try_from(dice.below(256)).unwrap())),
         }
     }

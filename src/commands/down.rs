@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::deploy::carry_out;
 use super::prepare::{self, Files, Said, Seen};
+use super::turn::{self, Asking, Taken};
 use super::{Exit, lock};
 use crate::cli::{Common, DownArgs, Format};
 use crate::desired::Desired;
@@ -20,7 +21,7 @@ pub(super) async fn run(common: &Common, args: &DownArgs) -> Result<Exit> {
     let mut clean = BTreeSet::new();
     let mut ended = Exit::Done;
     for (project, asks) in targets(common, &files, args.dropped)? {
-        match take_down(common, &project, &asks, args.yes).await? {
+        match take_down(common, &project, &asks, args).await? {
             (Exit::Done, hosts) => clean.extend(hosts),
             (exit, hosts) => {
                 clean.extend(hosts);
@@ -72,7 +73,7 @@ async fn take_down(
     common: &Common,
     project: &ProjectName,
     asks: &[Ask],
-    yes: bool,
+    args: &DownArgs,
 ) -> Result<(Exit, BTreeSet<HostName>)> {
     let (survey, looks) = ui::progress::looking(host::survey(asks)).await;
     let mut seen = Seen { survey, looks, vault: Vault::default() };
@@ -83,7 +84,8 @@ async fn take_down(
         (name.clone(), crate::cluster::expanded(&ask.dir, home))
     });
     let desired = Desired::nothing(project.clone(), dirs.collect());
-    let ended = removed(&mut seen, &desired, &plan, yes).await;
+    let asking = Asking { project, verb: "down", wait: args.turn.lock_wait };
+    let ended = removed(&mut seen, (&desired, &plan), &asking, args.yes).await;
     ui::verbose::connections(common.verbose, &seen.looks);
     let clean = match &ended {
         Ok((_, touched)) => without(&seen.survey, &plan, *touched),
@@ -94,7 +96,12 @@ async fn take_down(
 }
 
 /// Carries the plan out if it may; also whether all of it was done.
-async fn removed(seen: &mut Seen, desired: &Desired, plan: &Plan, yes: bool) -> Result<(Exit, bool)> {
+async fn removed(
+    seen: &mut Seen,
+    (desired, plan): (&Desired, &Plan),
+    asking: &Asking<'_>,
+    yes: bool,
+) -> Result<(Exit, bool)> {
     if plan.is_empty() {
         ui::out("Nothing to remove.\n")?;
         return Ok((Exit::Done, true));
@@ -104,7 +111,15 @@ async fn removed(seen: &mut Seen, desired: &Desired, plan: &Plan, yes: bool) -> 
         ui::errors::blocked(&plan.blocked);
         return Ok((Exit::Failed, false));
     }
-    let (outcome, stopped) = carry_out(seen, desired, plan).await;
+    let locks = match turn::take(seen, plan, asking).await? {
+        Taken::Ours(locks) => locks,
+        Taken::Changed(host, holder) => {
+            ui::errors::failure(host.as_str(), None, &turn::changed(holder.as_ref()));
+            return Ok((Exit::Failed, false));
+        }
+    };
+    let (outcome, stopped) = carry_out(seen, (desired, plan), &locks).await;
+    turn::release(locks).await;
     ui::errors::blocked(&plan.blocked);
     ui::errors::failures(&outcome);
     let worked = outcome.failures.is_empty() && !stopped;

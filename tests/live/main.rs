@@ -17,6 +17,7 @@ mod healing;
 mod hosts_down;
 mod interrupted;
 mod lab;
+mod locks;
 mod login;
 mod plain_compose;
 mod process;

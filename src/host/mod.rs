@@ -11,6 +11,7 @@ mod containers;
 mod docker;
 mod drift;
 mod facts;
+mod failpoint;
 mod files;
 mod forward;
 mod hands;

@@ -11,6 +11,7 @@ mod diffs;
 mod down;
 mod dropped;
 mod failing;
+mod faults;
 mod files;
 mod gpu;
 mod healing;

@@ -213,8 +213,11 @@ async fn line(output: &mut BufReader<impl AsyncRead + Unpin>, until: Instant) ->
     let mut limited = output.take(LONGEST_LINE);
     match timeout_at(until, limited.read_until(b'\n', &mut bytes)).await {
         Ok(Ok(1..)) => Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned()),
-        Ok(Ok(0)) => Err(failure(STEP, "the host ended the conversation")),
-        Ok(Err(why)) => Err(failure(STEP, format!("the connection broke off: {why}"))),
+        Ok(_) => Err(hinted(
+            STEP,
+            "the connection broke off",
+            "is the host still there? run the same command again",
+        )),
         Err(_) => Err(failure(STEP, format!("the host did not answer within {} s", ANSWER.as_secs()))),
     }
 }

@@ -54,7 +54,9 @@ fn twenty_deploys_at_once_leave_what_one_of_them_wanted() {
     let mut cluster = Running::borrow("many-deploys");
     let first = cluster.containers();
     change(&mut cluster, 768, 0);
-    let all: Vec<Going> = (0..20).map(|_| cluster.begin(&["deploy", "--yes"])).collect();
+    // Every command writes the inventory anew: all of that comes first.
+    let mut all: Vec<_> = (0..20).map(|_| cluster.command(&["deploy", "--yes"])).collect();
+    let all: Vec<Going> = all.iter_mut().map(Going::start).collect();
     let codes: Vec<Option<i32>> = all
         .into_iter()
         .map(|going| {
@@ -73,25 +75,6 @@ fn twenty_deploys_at_once_leave_what_one_of_them_wanted() {
     cluster.answers("alpha");
 }
 
-#[test]
-fn a_killed_homelab_or_sshd_leaves_no_lock() {
-    let mut cluster = Running::borrow("killed-holder");
-    change(&mut cluster, 640, 30);
-    let killed = begin(&cluster);
-    killed.signal("KILL");
-    let _ = killed.end();
-    change(&mut cluster, 896, 30);
-    let cut = begin(&cluster);
-    // Every session of the SSH user on the host, as when sshd is killed with its children.
-    lab().root("lab1", "pkill -KILL -u lab sshd; true");
-    let run = cut.end();
-    cluster.heard(&["deploy", "--yes"], &run);
-    let _ = run.exits(1).says("the connection broke off, and with it the lock on the host");
-    change(&mut cluster, 896, 0);
-    cluster.deploy();
-    cluster.answers("alpha");
-}
-
 /// Other users of the host meet at the same lock.
 #[test]
 fn another_ssh_user_meets_the_same_lock() {
@@ -107,16 +90,40 @@ fn another_ssh_user_meets_the_same_lock() {
     cluster.vars.as_object_mut().unwrap().remove("homelab_dir");
 }
 
+/// `alpha` on a host of its own.
+fn on_lab4(name: &str) -> Cluster {
+    let mut cluster = Cluster::new(name);
+    cluster.model("lab4", "alpha", 1);
+    cluster.deploy();
+    cluster
+}
+
+#[test]
+fn a_killed_homelab_or_sshd_leaves_no_lock() {
+    let _whole = lab4();
+    let mut cluster = on_lab4("killed-holder");
+    cluster.slow("lab4", "alpha", 100);
+    let killed = begin(&cluster);
+    killed.signal("KILL");
+    let _ = killed.end();
+    let mut cut = cluster.begin(&["deploy", "--yes"]);
+    cut.says("alpha: waiting until");
+    // Every session of the SSH user on the host, as when sshd is killed with its children.
+    lab().root("lab4", "pkill -KILL -u lab sshd; true");
+    let run = cut.end();
+    cluster.heard(&["deploy", "--yes"], &run);
+    let _ = run.exits(1).says(" broke off");
+    cluster.slow("lab4", "alpha", 0);
+    cluster.deploy();
+    cluster.answers("alpha");
+}
+
 #[test]
 fn whoever_is_cut_off_stops_before_anybody_else_may_begin() {
     let whole = lab4();
-    let mut cluster = Cluster::new("cut-off");
-    cluster.model("lab4", "alpha", 1);
-    let lab3 = cluster.hosts.as_object_mut().unwrap().remove("lab3").unwrap();
-    cluster.hosts["lab4"]["gateway"] = lab3["gateway"].clone();
+    let mut cluster = on_lab4("cut-off");
     cluster.slow("lab4", "alpha", 300);
-    let mut cut = cluster.begin(&["deploy", "--yes"]);
-    cut.says("alpha: waiting until");
+    let cut = begin(&cluster);
     whole.lab("cut");
     let since = Instant::now();
     let run = cut.end();
@@ -124,7 +131,7 @@ fn whoever_is_cut_off_stops_before_anybody_else_may_begin() {
     whole.lab("mend");
     cluster.heard(&["deploy", "--yes"], &run);
     let _ = run.exits(1).says("the connection broke off, and with it the lock on the host");
-    // The host's own end lasts 30 s from the last beat that arrived.
+    // The host frees the lock 30 s after the last beat that arrived.
     assert!(took < Duration::from_secs(30), "it went on for {took:?}");
     cluster.slow("lab4", "alpha", 0);
     until("the lock is free", Duration::from_secs(35), || {

@@ -347,3 +347,23 @@ warning: this replaces the `models` of the group `outer` whole, without tiny, bg
     let _ = plan().file("group_vars/inner.yml", &format!("serve: [mine]\n{inner}")).run();
     let _ = plan().file("group_vars/inner.yml", &catalogue(&model("mine", "port: 8003"))).run();
 }
+
+#[test]
+fn a_map_split_over_files_of_one_directory_is_warned_of() {
+    let file = |name: &str| format!("models:\n{}", model(name, "port: 8001"));
+    let _ = serving("[mine]")
+        .file("group_vars/all/chat.yml", &file("tiny"))
+        .file("group_vars/all/mine.yml", &file("mine"))
+        .stderr(
+            "\
+warning: this `models` replaces that of another file in its directory
+ --> group_vars/all/mine.yml:1:1
+  |
+1 | models:
+  | ^^^^^^
+  hint: the other stands at group_vars/all/chat.yml:2:3; maps are not merged: put both into one file
+
+",
+        )
+        .run();
+}

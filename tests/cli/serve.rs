@@ -230,6 +230,15 @@ error: `llama_cpp_defaults` has no key `thread`
   |   ^^^^^^
   hint: did you mean `threads`?",
     );
+    let other = "llama_cpp_defaults:\n  engine: vllm\n  threads: 2\n";
+    serving("[tiny]").file("group_vars/all.yml", &catalogue(other)).wrong(
+        "error: `engine` cannot be set in `llama_cpp_defaults`
+ --> group_vars/all.yml:5:3
+  |
+5 |   engine: vllm
+  |   ^^^^^^
+  hint: the defaults are for one engine already",
+    );
     // Of an engine that nothing here runs by, nothing is needed.
     let test =
         serving("[tiny]").file("group_vars/all.yml", &catalogue("vllm_defaults: {gpu: \"{{ nowhere }}\"}\n"));

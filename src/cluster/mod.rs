@@ -1,8 +1,11 @@
 //! What the inventory means: hosts, what runs on each, and the gateway's routes.
 //! Plain data without places; no `Option` stands for a default any more, and nothing here does I/O.
 
+mod catalogue;
 mod check;
 mod connect;
+mod contest;
+mod defaults;
 mod model_spec;
 mod overlay;
 mod resolve;

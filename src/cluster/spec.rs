@@ -12,7 +12,7 @@ use crate::names::{HostName, ModelName, Port, ProjectName};
 use crate::secret::SecretRef;
 
 use super::overlay::{LocalFile, Overlay, secret};
-use super::{connect, model_spec};
+use super::{catalogue, connect, model_spec};
 
 /// Everything the user said that homelab understands.
 #[derive(Debug)]
@@ -128,6 +128,7 @@ pub fn read(inventory: &Inventory, with_vars: bool) -> Result<Spec, Diagnostics>
         }
         hosts.insert(name.clone(), host);
     }
+    catalogue::astray(inventory, &mut problems);
     let Some((project, _)) = project else {
         problems
             .push(Diagnostic::everywhere("the inventory names no host").hint("add one below all: hosts:"));

@@ -141,6 +141,11 @@ pub trait Engine: Sync {
     /// The host variable that names its image for all models, as in `vllm_image`.
     fn image_variable(&self) -> &'static str;
 
+    /// The host variable whose keys go under every model of it, as in `vllm_defaults`.
+    fn defaults_variable(&self) -> String {
+        format!("{}_defaults", self.name())
+    }
+
     /// The image when nobody names one, by a version tag, never a floating one.
     fn default_image(&self, gpus: &Gpus) -> &'static str;
 

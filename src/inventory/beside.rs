@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::files::{self, Listing};
 use super::tree::{Tree, Vars};
-use super::{Value, yaml};
+use super::{Entry, Value, yaml};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
 use crate::names::HostName;
 
@@ -111,10 +111,25 @@ fn vars_of(listing: &Listing, name: &str, problems: &mut Diagnostics) -> Option<
         let Some(source) = problems.take(files::read(&file)) else { continue };
         let Some(root) = yaml::read(&source, problems) else { continue };
         match root.value {
-            Value::Map(map) => vars.extend(map.0.into_iter().map(|e| (e.key, Arc::new(e.node)))),
+            Value::Map(map) => map.0.into_iter().for_each(|entry| add(&mut vars, entry, problems)),
             value if value.is_falsy() => {}
             _ => problems.push(root.expected("a map of variables")),
         }
     }
     Some(vars)
+}
+
+/// Adds a variable. A map split over the files of one directory is not put together again: the last file wins.
+fn add(vars: &mut Vars, entry: Entry, problems: &mut Diagnostics) {
+    if let (Some(before), Value::Map(map)) = (vars.get(&entry.key), &entry.node.value)
+        && !Arc::ptr_eq(&before.origin.source, &entry.origin.source)
+        && let Value::Map(lost) = &before.value
+        && lost.0.iter().any(|lost| map.get(&lost.key).is_none())
+    {
+        let message = format!("this `{}` replaces that of another file in its directory", entry.key);
+        let hint =
+            format!("the other stands at {}; maps are not merged: put both into one file", before.origin);
+        problems.push(Diagnostic::warning(&entry.origin, message).hint(hint));
+    }
+    vars.insert(entry.key, Arc::new(entry.node));
 }

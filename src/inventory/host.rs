@@ -45,7 +45,7 @@ pub struct HostVars {
     pub groups: Vec<String>,
     /// Its variables as they were typed, after Ansible's precedence; expressions are not evaluated.
     pub raw: Arc<BTreeMap<String, Arc<Node>>>,
-    /// Variables that two of its groups want to be different.
+    /// Variables that a group of it wants to be different.
     pub contests: Vec<Contest>,
     /// What expressions may refer to.
     pub(super) world: Arc<World>,
@@ -106,6 +106,17 @@ impl HostVars {
     pub fn value_noting(&self, name: &str, problems: &mut Diagnostics) -> Option<Node> {
         let node = self.raw.get(name)?;
         Some(Session::new(&self.world).evaluate(&self.name, name, node, problems))
+    }
+
+    /// The same of a map of which only some entries are wanted: the others stay as they were typed.
+    pub fn value_where(
+        &self,
+        name: &str,
+        wanted: &dyn Fn(&str) -> bool,
+        problems: &mut Diagnostics,
+    ) -> Option<Node> {
+        let node = self.raw.get(name)?;
+        Some(Session::new(&self.world).evaluate_where(&self.name, name, node, (wanted, problems)))
     }
 
     /// All variables with every expression evaluated; what cannot be evaluated stays as it was typed.

@@ -25,7 +25,7 @@ mod yaml;
 
 pub use fields::{Fields, parsed, texts};
 pub use host::{HostVars, Inventory};
-pub use layers::Contest;
+pub use layers::{Contest, Why};
 pub use load::{Given, load, parse};
 pub use show::Form;
 pub use tree::Group;

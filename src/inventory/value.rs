@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::interpolate::is_template;
 use super::yaml;
 use crate::diagnostic::{Diagnostic, Origin};
 
@@ -191,6 +192,18 @@ impl Node {
         match self.value {
             Value::Bool(flag) => Ok(flag),
             _ => Err(self.expected("true or false")),
+        }
+    }
+
+    /// Whether it says all by itself: nothing in it is an expression or encrypted.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        match &self.value {
+            Value::Str(text) => !is_template(text),
+            Value::Vault(_) => false,
+            Value::Seq(seq) => seq.iter().all(Self::is_plain),
+            Value::Map(map) => map.0.iter().all(|entry| entry.node.is_plain()),
+            _ => true,
         }
     }
 

@@ -16,5 +16,6 @@ mod markdown;
 mod models;
 mod output;
 mod program;
+mod serve;
 mod templates;
 mod usage;

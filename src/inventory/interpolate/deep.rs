@@ -49,6 +49,35 @@ impl Inner {
         }
     }
 
+    /// The same of a map, or of an expression that stands for a map, of which only some entries are wanted: the
+    /// others stay as they were typed.
+    pub(super) fn deep_where(
+        &self,
+        place: &Place,
+        wanted: &dyn Fn(&str) -> bool,
+        problems: &mut Diagnostics,
+    ) -> Node {
+        let node = place.node();
+        let value = match &node.value {
+            Value::Map(map) => {
+                let entry = |(index, entry): (usize, &Entry)| match wanted(&entry.key) {
+                    true => Entry { node: self.deep(&place.child(index), problems), ..entry.clone() },
+                    false => entry.clone(),
+                };
+                Value::Map(Map(map.0.iter().enumerate().map(entry).collect()))
+            }
+            Value::Str(text) if text::is_template(text) => {
+                let value = self.outcome(place).ok();
+                match value.as_ref().and_then(|value| value.downcast_object_ref::<Lazy>()) {
+                    Some(lazy) => self.deep_where(&lazy.place, wanted, problems).value,
+                    None => return self.deep(place, problems),
+                }
+            }
+            _ => return self.deep(place, problems),
+        };
+        Node { origin: node.origin.clone(), value }
+    }
+
     /// Writes out what is in a list or map, unless that is what is being written out already.
     fn inside(
         &self,

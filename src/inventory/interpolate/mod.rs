@@ -22,6 +22,8 @@ use crate::names::HostName;
 use explain::Failure;
 use lazy::{Lazy, Place, Scope};
 
+pub(super) use text::is_template;
+
 /// How many variables may stand for one another in a row.
 const MAX_CHAIN: usize = 30;
 /// How many values one question may come to, and how many bytes of text.
@@ -80,6 +82,17 @@ impl Session {
         problems: &mut Diagnostics,
     ) -> Node {
         self.0.deep(&Place::variable(host, name, node), problems)
+    }
+
+    /// The same, but of a map only the entries that are wanted.
+    pub(super) fn evaluate_where(
+        &self,
+        host: &HostName,
+        name: &str,
+        node: &Arc<Node>,
+        (wanted, problems): (&dyn Fn(&str) -> bool, &mut Diagnostics),
+    ) -> Node {
+        self.0.deep_where(&Place::variable(host, name, node), wanted, problems)
     }
 }
 

@@ -2,7 +2,7 @@
 //! Nothing is evaluated here.
 
 /// Whether a text holds an expression, a statement or a comment of Jinja.
-pub(super) fn is_template(text: &str) -> bool {
+pub(in crate::inventory) fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
 }
 

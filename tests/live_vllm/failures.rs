@@ -20,8 +20,9 @@ struct Wrong {
     shown: &'static str,
 }
 
-/// Nanoseconds between the end of a container and what homelab did about it. Generous for a machine
-/// whose cores are taken by imports; the models' own `ready_timeout` is an hour.
+/// Nanoseconds between the end of a container and its removal. Generous for a machine whose cores are
+/// taken by imports, and less than a server gets that is asked to stop; the models' own
+/// `ready_timeout` is an hour.
 const AT_ONCE: u64 = 10_000_000_000;
 
 fn all_wrong() -> Vec<Wrong> {

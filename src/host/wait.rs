@@ -204,8 +204,9 @@ impl<'a> Waiting<'a> {
             let first = first.get_or_insert_with(|| now.clone());
             let state = match now.state {
                 // Docker is quick: which of the two is seen is a matter of moments.
-                State::Restarting => self.hands.ending(first).await,
-                _ if now.restarts > first.restarts => self.hands.ending(first).await,
+                seen if seen == State::Restarting || now.restarts > first.restarts => {
+                    self.hands.ending(first).await
+                }
                 ended @ (State::Exited { .. } | State::Dead) => Some(ended),
                 _ => {
                     sleep(PAUSE).await;

@@ -18,7 +18,8 @@ pub(crate) fn serve(cluster: &mut Cluster, (host, port): (&str, u16), name: &str
         "ready_timeout": "1h",
         // Else every server compiles its graph first, for half a minute.
         "enforce_eager": true,
-        // For half that size vLLM picks instructions that a virtual machine may list and not have.
+        // In bfloat16, which the models are stored in, the first embedding ended vLLM on a virtual
+        // machine with "Illegal instruction".
         "dtype": "float32",
         // Its share of the memory is too much where many run; this is in GiB.
         "environment": {"VLLM_CPU_KVCACHE_SPACE": "1"},

@@ -25,7 +25,7 @@ live: lab ## The tests on real hosts only
 bench: ## Measure beside Ansible, pyinfra and Compose on the lab; writes docs/benchmarks.md (about 20 minutes)
 	benches/run
 
-test-vllm: ## The tests with the real vLLM on CPUs (3 GB; made here in minutes the first time)
+test-vllm: ## The tests with the real vLLM on CPUs (11 minutes; the first time 5 more for an image of 3 GB)
 	@$(LAB) up --pull --with vllm
 	RUST_TEST_THREADS=1 cargo test --locked --test live_vllm -- --ignored
 

@@ -171,6 +171,11 @@ pub trait Engine: Sync {
 
     /// What a line of its log says it is doing; none if the line says nothing of that.
     fn phase(&self, line: &str) -> Option<Phase>;
+
+    /// Which line of a log tells why its server ended, where the last ones only refer to it.
+    fn cause(&self, _log: &[String]) -> Option<usize> {
+        None
+    }
 }
 
 mod command_line;

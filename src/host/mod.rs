@@ -10,6 +10,7 @@ mod claim;
 mod containers;
 mod docker;
 mod drift;
+mod ending;
 mod facts;
 mod failpoint;
 mod files;

@@ -75,6 +75,10 @@ impl Engine for Vllm {
     fn phase(&self, line: &str) -> Option<Phase> {
         phase::phase(line)
     }
+
+    fn cause(&self, log: &[String]) -> Option<usize> {
+        phase::cause(log)
+    }
 }
 
 const HF_HOME: &str = "/root/.cache/huggingface";

@@ -66,7 +66,7 @@ enum Ready {
 /// Plans, asks and takes the locks; and all of that again as long as somebody else deploys in between.
 async fn until_ours(files: &Files, seen: &mut Seen, args: &DeployArgs) -> Result<Ready> {
     let asking = Asking { project: &files.spec.project, verb: "deploy", wait: args.turn.lock_wait };
-    loop {
+    for _ in 0..turn::MOST_TRIES {
         let (desired, plan) = files.plan(seen)?;
         if let Some(exit) = show(files, seen, (&desired, &plan), args).await? {
             return Ok(Ready::Ended(exit));
@@ -77,6 +77,7 @@ async fn until_ours(files: &Files, seen: &mut Seen, args: &DeployArgs) -> Result
         }
         files.look_again(seen).await;
     }
+    Ok(Ready::Ended(turn::given_up()))
 }
 
 /// Shows the plan and asks whether it may be done; an exit where nothing is to be.

@@ -18,11 +18,14 @@ use crate::ui;
 /// The locks that were taken.
 pub(super) type Locks = BTreeMap<HostName, Claim>;
 
+/// How often to look again because somebody else was at work.
+pub(super) const MOST_TRIES: usize = 10;
+
 /// What came of asking for all locks.
 pub(super) enum Taken {
-    /// All are ours, and nobody had one since the hosts were looked at.
+    /// All are ours, and nobody had one while or since the hosts were looked at.
     Ours(Locks),
-    /// Somebody had one in between: what was seen there may be no longer so. None is held.
+    /// Somebody had one: what was seen there may be no longer so. None is held.
     Changed(HostName, Option<Holder>),
 }
 
@@ -61,7 +64,9 @@ pub(super) async fn take(seen: &Seen, plan: &Plan, asking: &Asking<'_>) -> Resul
     }
     let new = |(host, claim): (&HostName, &Claim)| {
         let seen = seen.survey.seen(host).map(|seen| seen.holders.as_slice()).unwrap_or_default();
-        (claim.before != seen).then(|| (host.clone(), Holder::last(&claim.before).cloned()))
+        let last = Holder::last(&claim.before);
+        let changed = claim.waited || claim.before != seen || last.is_some_and(|last| last.at_work);
+        changed.then(|| (host.clone(), last.cloned()))
     };
     if let Some((host, holder)) = locks.iter().find_map(new) {
         release(locks).await;
@@ -136,15 +141,10 @@ fn busy(holder: Option<&Holder>, since: Option<u64>, verb: &str) -> Failure {
     }
 }
 
-/// That somebody deployed since the host was looked at, in words.
-pub(super) fn changed(holder: Option<&Holder>) -> Failure {
-    let who = holder.map_or_else(|| "somebody".to_owned(), ToString::to_string);
-    Failure {
-        step: "taking the lock".to_owned(),
-        what: format!("{who} changed this host since it was looked at; nothing was removed"),
-        lines: vec![],
-        hint: Some("run the same command again".to_owned()),
-    }
+/// Says that it never ended.
+pub(super) fn given_up() -> Exit {
+    ui::errors::plain("others deploy all the time", Some("run it again when they are done"));
+    Exit::Failed
 }
 
 /// A time in the words of people.
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn who_is_at_work_is_told_with_the_way_out() {
-        let holder = Holder::parse("1700000000 1f2e deploy 42 anna@laptop");
+        let holder = Holder::parse("at-work 1700000000 1f2e deploy 42 anna@laptop");
         let why = busy(holder.as_ref(), Some(75), "deploy");
         assert_eq!(why.what, "anna@laptop (homelab deploy, process 42) changes this host, for 75 s");
         assert_eq!(busy(None, None, "down").what, "another homelab changes this host");

@@ -73,9 +73,12 @@ if ! flock -w 1 9; then
   echo free
 fi
 holders
-printf '%s %s\n' "$(date +%s)" "$3" 2>/dev/null >"$lock.$(id -u)" || :
+me="$(date +%s) $3"
+by=$lock.$(id -u)
+if { [ ! -e "$by" ] || [ -w "$by" ]; }; then echo "at-work $me" >"$by"; fi
 echo held
 while beat=$(timeout 30 head -c 1 9<&-) && [ -n "$beat" ]; do printf .; done
+if [ -w "$by" ]; then echo "done $me" >"$by"; fi
 "#
 );
 
@@ -87,6 +90,8 @@ pub struct Claim {
     beating: JoinHandle<()>,
     /// Who held it before, for comparison with what a survey saw.
     pub before: Vec<Holder>,
+    /// Whether it was waited for.
+    pub waited: bool,
 }
 
 /// Turns true once a claim is lost.
@@ -151,8 +156,9 @@ impl Claim {
                         beat((input, output), tell, released).await;
                         drop(kept);
                     });
-                    let host = link.connection().name.clone();
-                    return Ok(Claimed::Held(Self { host, lost, release, beating, before: holders }));
+                    let (host, waited) = (link.connection().name.clone(), busy.is_some());
+                    let claim = Self { host, lost, release, beating, before: holders, waited };
+                    return Ok(Claimed::Held(claim));
                 }
                 "lacks" => {
                     let what = format!("the host has no `{}`", clean(rest));
@@ -180,6 +186,7 @@ impl Claim {
             format!("{}@{}", user.as_deref().unwrap_or("somebody"), machine.nodename().to_string_lossy());
         let word = |text: &str| clean(text).replace(char::is_whitespace, "_");
         Ok(Holder {
+            at_work: true,
             since: 0,
             run: word(&run),
             verb: word(verb),

@@ -210,12 +210,12 @@ mod tests {
     fn the_script_s_text_is_read_whole() {
         let sum = "a".repeat(64);
         let text = format!(
-            "/home/lab\n/home/lab/homelab/x\nby 7 r1 deploy 42 anna@laptop\n#gpus\n#ports\n#key\nrk-1\n#files\n600 ./a b.env\n644 ./d/#files\n\
+            "/home/lab\n/home/lab/homelab/x\nby done 7 r1 deploy 42 anna@laptop\n#gpus\n#ports\n#key\nrk-1\n#files\n600 ./a b.env\n644 ./d/#files\n\
              {sum}  ./a b.env\n{sum} *./d/#files\n{sum}  ./gone\n"
         );
         let read = parse(&text).unwrap().unwrap();
         assert_eq!(read.home, "/home/lab");
-        assert_eq!(read.holders, [Holder::parse("7 r1 deploy 42 anna@laptop").unwrap()]);
+        assert_eq!(read.holders, [Holder::parse("done 7 r1 deploy 42 anna@laptop").unwrap()]);
         assert_eq!(read.root_key.as_ref().map(Secret::reveal), Some("rk-1"));
         assert!(!format!("{read:?}").contains("rk-1"));
         assert_eq!(read.files["a b.env"], FileSeen { sha256: sum, mode: 0o600 });

@@ -53,10 +53,10 @@ pub fn waits_for(host: &HostName, holder: Option<&Holder>, seconds: u32) {
     note(&format!("{host}: waiting up to {seconds} s for {who} to be done\n"));
 }
 
-/// Says that somebody deployed since the hosts were looked at.
+/// Says that somebody was at work while or since the hosts were looked at.
 pub fn looks_again(host: &HostName, holder: Option<&Holder>) {
     let who = holder.map_or_else(|| "somebody".to_owned(), ToString::to_string);
-    note(&format!("{who} changed {host} meanwhile. Looking again.\n"));
+    note(&format!("{who} was at work on {host}. Looking again.\n"));
 }
 
 /// Says that nothing was done.

@@ -43,8 +43,7 @@ fn of_two_deploys_one_is_told_who_the_other_is_or_waits_for_it() {
     // Who waits finds it done.
     let waited = cluster.run(&["deploy", "--yes", "--lock-wait", "100"]).exits(0);
     end(&cluster, first, 0);
-    let waited =
-        waited.says("lab1: waiting up to 100 s for ").says(" changed lab1 meanwhile. Looking again.");
+    let waited = waited.says("lab1: waiting up to 100 s for ").says(" was at work on lab1. Looking again.");
     assert!(waited.stdout.contains("Nothing to do"), "{}", waited.stdout);
     cluster.answers("alpha");
 }

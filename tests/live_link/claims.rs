@@ -15,6 +15,7 @@ async fn of_two_homelabs_one_has_the_lock_of_a_host_and_the_other_hears_who() {
     assert_eq!((holder.run, holder.verb.as_str()), (me.run.clone(), "deploy"));
     held.release().await;
     let Claimed::Held(held) = take(&second).await.unwrap() else { panic!("it was not given up") };
+    assert!(!held.waited && held.before.iter().all(|holder| !holder.at_work));
     assert_eq!(held.before.iter().map(|holder| &holder.run).collect::<Vec<_>>(), [&me.run]);
     held.release().await;
     first.close().await;

@@ -139,6 +139,8 @@ pub enum Format {
 
 #[derive(Debug, Args)]
 pub struct DeployArgs {
+    #[command(flatten)]
+    pub turn: Turn,
     /// Do not ask before something that serves is stopped
     #[arg(short, long)]
     pub yes: bool,
@@ -151,6 +153,14 @@ pub struct DeployArgs {
     /// Print the plan and what came of it as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// How to get along with others who deploy.
+#[derive(Debug, Args)]
+pub struct Turn {
+    /// Wait for so long where another homelab changes a host; 0 gives up at once
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub lock_wait: u32,
 }
 
 #[derive(Debug, Args)]
@@ -172,6 +182,8 @@ pub struct RenderArgs {
 
 #[derive(Debug, Args)]
 pub struct DownArgs {
+    #[command(flatten)]
+    pub turn: Turn,
     /// Do not ask before something that serves is stopped
     #[arg(short, long)]
     pub yes: bool,

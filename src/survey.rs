@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::claim::Holder;
 use crate::names::HostName;
 use crate::service::Service;
 
@@ -74,6 +75,9 @@ pub struct Seen {
     pub networks: BTreeMap<String, bool>,
     /// Files below the project's directory, by path relative to it.
     pub files: BTreeMap<String, FileSeen>,
+    /// Who deployed there, as the host wrote it down since it started: whoever deploys in between leaves
+    /// another list.
+    pub holders: Vec<Holder>,
 }
 
 /// Facts of a host.

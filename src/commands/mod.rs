@@ -12,6 +12,7 @@ mod prepare;
 mod render;
 mod schema;
 mod status;
+mod turn;
 
 use crate::cli::{Cli, Verb};
 use crate::diagnostic::Diagnostics;

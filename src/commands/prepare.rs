@@ -155,14 +155,13 @@ impl Files {
     }
 
     /// Looks again at the hosts that were reached.
-    pub(super) async fn look_again(&self, seen: &Survey, looks: &BTreeMap<HostName, Look>) -> Survey {
-        let mut survey = Survey { root_key: RootKey::Present, ..seen.clone() };
+    pub(super) async fn look_again(&self, seen: &mut Seen) {
         let asks = self.asks();
-        let reached = asks.iter().filter_map(|ask| Some((ask, looks.get(&ask.connection.name)?)));
+        let reached = asks.iter().filter_map(|ask| Some((ask, seen.looks.get(&ask.connection.name)?)));
         let again = reached
             .map(|(ask, look)| async move { (ask.connection.name.clone(), host::again(look, ask).await) });
-        survey.hosts.extend(futures_util::future::join_all(again).await);
-        survey
+        seen.survey.hosts.extend(futures_util::future::join_all(again).await);
+        seen.survey.root_key = self.root_key(&seen.survey, &seen.looks, &mut seen.vault);
     }
 
     /// Nothing was looked at and no secret was read.

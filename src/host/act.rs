@@ -74,6 +74,8 @@ impl Act<'_> {
                 | Action::Reach { .. }
         );
         let done = tokio::select! {
+            biased;
+            lost = self.hands.lost() => Err(Failure { step: self.words.to_owned(), ..lost }),
             done = self.perform(action) => done,
             // If the sender is gone, nobody can ask to stop.
             Ok(_) = stop.wait_for(|stop| *stop), if waits => Err(failure(self.words, "interrupted")),

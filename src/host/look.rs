@@ -8,6 +8,7 @@ use bollard::Docker;
 use bollard::models::ContainerInspectResponse;
 use futures_util::stream::BoxStream;
 
+use super::claim::Claim;
 use super::hands::Hands;
 use super::http::{HttpError, Reply, Request};
 use super::link::{Counts, Link};
@@ -139,10 +140,11 @@ impl Look {
         self.link.close().await;
     }
 
-    /// The same host for acting on it. Only carrying out a plan may ask for this.
+    /// The same host for acting on it, as long as the claim holds. Only carrying out a plan may ask for
+    /// this; without a claim only what it looks at is of use.
     #[must_use]
-    pub fn into_hands(self) -> Hands {
-        Hands::new(self)
+    pub fn into_hands(self, claim: Option<&Claim>) -> Hands {
+        Hands::new(self, claim)
     }
 
     pub(super) fn link(&self) -> &Link {

@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::sync::{mpsc, watch};
 
 use super::{GREEN, RED, note, paint};
+use crate::claim::Holder;
 use crate::diagnostic::clean;
 use crate::event::{Event, Happened};
 use crate::names::{ByteSize, HostName, ServiceName};
@@ -44,6 +45,23 @@ pub async fn looking<T>(work: impl Future<Output = T>) -> T {
     let done = work.await;
     bar.finish_and_clear();
     done
+}
+
+/// Says whose lock is waited for, and how long at most.
+pub fn waits_for(host: &HostName, holder: Option<&Holder>, seconds: u32) {
+    let who = holder.map_or_else(|| "another homelab".to_owned(), ToString::to_string);
+    note(&format!("{host}: waiting up to {seconds} s for {who} to be done\n"));
+}
+
+/// Says that somebody was at work while or since the hosts were looked at.
+pub fn looks_again(host: &HostName, holder: Option<&Holder>) {
+    let who = holder.map_or_else(|| "somebody".to_owned(), ToString::to_string);
+    note(&format!("{who} was at work on {host}. Looking again.\n"));
+}
+
+/// Says that nothing was done.
+pub fn untouched() {
+    note("Nothing was changed.\n");
 }
 
 /// Turns Ctrl-C into a wish to stop; a second one ends the program at once.

@@ -97,6 +97,12 @@ impl Run {
                 )
             });
         }
+        // Where Ansible goes on with no host at all, homelab says so and stops.
+        if output.status.code() == Some(64) && words.contains(" means no host of this inventory") {
+            let all: serde_json::Value = serde_json::from_str(&theirs.out).unwrap();
+            let hosts = all["_meta"]["hostvars"].as_object().unwrap();
+            return (!hosts.is_empty()).then(|| format!("$ {asked}\n{words}\nAnsible:\n{}", theirs.out));
+        }
         if output.status.code() != Some(theirs.code) {
             let code = output.status.code();
             return Some(format!(

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::diagnosis::Finding;
 use crate::names::HostName;
 use crate::service::Service;
 
@@ -54,6 +55,9 @@ pub struct Failure {
     pub lines: Vec<String>,
     /// What to do next.
     pub hint: Option<String>,
+    /// What is known to stand behind it, with the keys that may have to change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Box<Finding>>,
 }
 
 /// A host that was seen.

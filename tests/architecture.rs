@@ -11,12 +11,13 @@ use homelab::service::{KEYS, Who};
 use homelab::{cluster, inventory};
 
 /// The modules, lowest first: each may import those before it, and itself.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "names",
     "diagnostic",
     "exit",
     "secret",
     "service",
+    "diagnosis",
     "survey",
     "connection",
     "lock",

@@ -49,7 +49,8 @@ fn a_tilde_is_the_home_of_the_host_it_is_said_of() {
 
 #[test]
 fn a_host_that_is_down_keeps_its_address() {
-    let failure = Failure { step: "connecting".into(), what: "no".into(), lines: vec![], hint: None };
+    let failure =
+        Failure { step: "connecting".into(), what: "no".into(), lines: vec![], hint: None, finding: None };
     let mut down = survey(Look::Failed(failure));
     down.addresses.insert(HostName::new("box").unwrap(), "10.0.0.7".into());
     let (up, down) = (resolved("none", &survey(seen(&[]))).unwrap(), resolved("none", &down).unwrap());

@@ -39,17 +39,24 @@ pub use pull::PullProgress;
 pub use survey::{Ask, again, look, survey};
 pub use vault::Vault;
 
+use crate::diagnosis::Finding;
 use crate::diagnostic::clean;
 use crate::survey::Failure;
 
 /// A failure of `step`, without lines and hint.
 fn failure(step: &str, what: impl Into<String>) -> Failure {
-    Failure { step: step.to_owned(), what: clean(&what.into()), lines: Vec::new(), hint: None }
+    Failure { step: step.to_owned(), what: clean(&what.into()), lines: Vec::new(), hint: None, finding: None }
 }
 
 /// The same with what to do next.
 fn hinted(step: &str, what: impl Into<String>, hint: impl Into<String>) -> Failure {
     Failure { hint: Some(hint.into()), ..failure(step, what) }
+}
+
+/// The same about something that is known.
+fn known(step: &str, finding: Finding) -> Failure {
+    let hint = Some(finding.advice());
+    Failure { hint, finding: Some(Box::new(finding.clone())), ..failure(step, finding.cause) }
 }
 
 /// A path of this machine, where `~/` is the home of whoever runs homelab.

@@ -87,7 +87,13 @@ mod tests {
     #[test]
     fn what_came_of_a_deploy_is_what_the_schema_says() {
         let (host, service) = (HostName::new("box").unwrap(), ServiceName::gateway());
-        let why = Failure { step: "a".into(), what: "b".into(), lines: vec!["c".into()], hint: None };
+        let why = Failure {
+            step: "a".into(),
+            what: "b".into(),
+            lines: vec!["c".into()],
+            hint: None,
+            finding: None,
+        };
         let outcome = Outcome {
             failures: vec![Failed { host: host.clone(), service: Some(service.clone()), why }],
             back: vec![(host.clone(), service.clone())],

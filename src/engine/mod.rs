@@ -173,6 +173,11 @@ pub trait Engine: Sync {
 
     /// Words in its log after which it never answers.
     fn gives_up(&self) -> &'static [&'static str];
+
+    /// Which line of a log tells why its server ended, where the last ones only refer to it.
+    fn cause(&self, _log: &[String]) -> Option<usize> {
+        None
+    }
 }
 
 mod command_line;

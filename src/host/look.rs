@@ -12,7 +12,7 @@ use super::hands::Hands;
 use super::http::{HttpError, Reply, Request};
 use super::link::{Counts, Link};
 use super::refusal::docker_failure;
-use super::{containers, hinted, logs};
+use super::{containers, ending, hinted, logs};
 use crate::names::{HostName, Secret};
 use crate::survey::{Failure, State};
 
@@ -98,6 +98,12 @@ impl Look {
         let said: ContainerInspectResponse =
             said.map_err(|e| docker_failure(&format!("inspecting container {id}"), &e))?;
         Ok(containers::inspected(&said))
+    }
+
+    /// How the run of a container ended that was seen: Docker may have restarted it since, and then
+    /// its own account has forgotten. None if Docker does not tell.
+    pub async fn ending(&self, seen: &Inspected) -> Option<State> {
+        ending::ending(self.docker(), &seen.id, seen.started_at.as_deref()?).await
     }
 
     /// The last `tail` lines of a container's log, stdout and stderr, cleaned.

@@ -9,6 +9,7 @@ mod carry_out;
 mod containers;
 mod docker;
 mod drift;
+mod ending;
 mod facts;
 mod files;
 mod forward;

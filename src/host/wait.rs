@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::asking::{Refusal, is_answer, lists, question, shortened};
 use super::hands::Hands;
 use super::http::{HttpError, Request};
-use super::look::Look;
+use super::look::{Inspected, Look};
 use super::{failure, hinted};
 use crate::engine::{self, Kind};
 use crate::names::{ModelName, Port, Secret};
@@ -30,6 +30,8 @@ const GATEWAY_SETTLES: Duration = Duration::from_secs(30);
 const MODEL_SETTLES: Duration = Duration::from_secs(180);
 /// How many log lines explain a failure.
 const LAST_LINES: usize = 20;
+/// How many are searched for the one that those refer to: every process of a server logs a traceback.
+const SEARCHED_LINES: usize = 1000;
 
 /// Tells what a server is doing.
 pub(super) type Tell<'a> = &'a (dyn Fn(&str, Option<(u64, u64)>) + Send + Sync);
@@ -186,33 +188,31 @@ impl<'a> Waiting<'a> {
             ))
         });
         match result {
-            Err(failure) if failure.lines.is_empty() => Err(self.with_log(failure).await),
+            Err(failure) if failure.lines.is_empty() => Err(self.with_log(failure, engine).await),
             other => other,
         }
     }
 
     /// Ends when the container does, or when Docker restarts it.
     async fn stops(&self) -> Failure {
-        let mut before = None;
+        let mut first: Option<Inspected> = None;
         loop {
             let now = match self.hands.inspect(self.id).await {
                 Ok(now) => now,
                 Err(failure) => return failure,
             };
-            let first = *before.get_or_insert(now.restarts);
-            let what = match now.state {
-                State::Exited { oom: true, .. } => "it ran out of memory and was killed".to_owned(),
-                State::Exited { code, .. } => format!("it exited with code {code}"),
-                State::Dead => "it is dead".to_owned(),
-                // Which of the two is seen is a matter of moments.
-                State::Restarting => "it exited and was restarted".to_owned(),
-                _ if now.restarts > first => "it exited and was restarted".to_owned(),
+            let first = first.get_or_insert_with(|| now.clone());
+            let state = match now.state {
+                // Docker is quick: which of the two is seen is a matter of moments.
+                State::Restarting => self.hands.ending(first).await,
+                _ if now.restarts > first.restarts => self.hands.ending(first).await,
+                ended @ (State::Exited { .. } | State::Dead) => Some(ended),
                 _ => {
                     sleep(PAUSE).await;
                     continue;
                 }
             };
-            return failure(self.step, what);
+            return failure(self.step, ended(state.as_ref()));
         }
     }
 
@@ -228,8 +228,13 @@ impl<'a> Waiting<'a> {
         pending().await
     }
 
-    async fn with_log(&self, failure: Failure) -> Failure {
-        let lines = self.hands.logs(self.id, LAST_LINES).await.unwrap_or_default();
+    /// A failure with the last lines of the log, below the one that they refer to.
+    async fn with_log(&self, failure: Failure, engine: Option<&str>) -> Failure {
+        let mut lines = self.hands.logs(self.id, SEARCHED_LINES).await.unwrap_or_default();
+        let cause = engine.and_then(engine::by_name).and_then(|engine| engine.cause(&lines));
+        let left_out = lines.len().saturating_sub(LAST_LINES);
+        let above = cause.filter(|at| *at < left_out).map(|at| [lines[at].clone(), "…".to_owned()]);
+        lines.splice(..left_out, above.into_iter().flatten());
         Failure { lines, ..failure }
     }
 }
@@ -247,5 +252,14 @@ pub(super) async fn reach(from: &Look, address: &str, port: Port, step: &str) ->
             format!("{} cannot reach {address}:{port}: {error}", from.host()),
             "open the port in the host's firewall, or set homelab_address to an address the gateway's host reaches",
         )),
+    }
+}
+
+fn ended(state: Option<&State>) -> String {
+    match state {
+        Some(State::Exited { oom: true, .. }) => "it ran out of memory and was killed".to_owned(),
+        Some(State::Exited { code, .. }) => format!("it exited with code {code}"),
+        Some(State::Dead) => "it is dead".to_owned(),
+        _ => "it exited and was restarted".to_owned(),
     }
 }

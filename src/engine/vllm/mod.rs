@@ -85,6 +85,10 @@ impl Engine for Vllm {
     fn gives_up(&self) -> &'static [&'static str] {
         causes::GIVES_UP
     }
+
+    fn cause(&self, log: &[String]) -> Option<usize> {
+        phase::cause(log)
+    }
 }
 
 const HF_HOME: &str = "/root/.cache/huggingface";

@@ -51,7 +51,8 @@ pub const HUB: &[Row] = &[
     row(
         "hub-unknown-model",
         &["Invalid repository ID or local directory specified"],
-        "there is no such model, neither in the container nor at Hugging Face",
+        "there is no model {1} with a config.json, neither in the container nor at Hugging Face",
         "correct [model]; a directory of the host must be mounted with [volumes]",
-    ),
+    )
+    .reads(r"directory specified:\s+'([^']*)'"),
 ];

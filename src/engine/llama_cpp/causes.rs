@@ -18,7 +18,7 @@ pub(super) const CAUSES: &[Row] = &[
     row(
         "llama-mmproj-missing",
         &["failed to load multimodal model"],
-        "the file with the model's eyes or ears cannot be loaded",
+        "its multimodal projector cannot be loaded",
         "correct [mmproj], or mount it with [volumes]",
     ),
     row(

@@ -191,6 +191,12 @@ pub(super) const CAUSES: &[Row] = &[
         "correct [model], or the mount in [volumes]; a download may have been cut off: remove it from [hf_home]",
     ),
     row(
+        "vllm-weights-broken",
+        &["Error while deserializing header", "SafetensorError"],
+        "a file of its weights is cut off or broken",
+        "remove it (downloads lie in [hf_home]) and run homelab deploy again, or copy it anew to where [model] says",
+    ),
+    row(
         "vllm-extra-missing",
         &["Please install vllm["],
         "the image lacks a part of vLLM ({1})",

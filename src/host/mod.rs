@@ -10,6 +10,7 @@ mod containers;
 mod docker;
 mod drift;
 mod ending;
+mod explain;
 mod facts;
 mod files;
 mod forward;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::diagnosis::Finding;
+use crate::diagnosis::{Finding, Place};
 use crate::names::HostName;
 use crate::service::Service;
 
@@ -185,6 +185,19 @@ pub enum Health {
     Hung(String),
     /// Nobody asked: it is not running.
     NotAsked,
+}
+
+impl Failure {
+    /// The same with the places of the keys that may have to change.
+    #[must_use]
+    pub fn placed(mut self, place: impl Fn(&str) -> Option<Place>) -> Self {
+        if let Some(finding) = self.finding.take() {
+            let placed = finding.clone().placed(place);
+            self.hint = self.hint.map(|hint| hint.replacen(&finding.advice(), &placed.advice(), 1));
+            self.finding = Some(Box::new(placed));
+        }
+        self
+    }
 }
 
 impl Survey {

@@ -5,6 +5,7 @@ mod check;
 mod connect;
 mod model_spec;
 mod overlay;
+mod place;
 mod resolve;
 pub mod schema;
 mod spec;

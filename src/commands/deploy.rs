@@ -71,7 +71,10 @@ async fn go_on(
     if !args.yes && !ui::confirm(plan)? {
         return Ok(Exit::Failed);
     }
-    let (outcome, stopped) = carry_out(seen, desired, plan).await;
+    let (mut outcome, stopped) = carry_out(seen, desired, plan).await;
+    for failed in &mut outcome.failures {
+        failed.why = files.placed(failed);
+    }
     let worked = outcome.failures.is_empty() && !stopped;
     lock::after_deploy(files, desired, &seen.survey, worked);
     let after = if stopped { Plan::default() } else { settled(files, seen, &outcome, plan).await? };

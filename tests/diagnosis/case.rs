@@ -124,7 +124,8 @@ impl Case {
                 Proof::Captured(text) => self.is(find(&tables, text, false, None)),
                 Proof::Code(code) => self.is(find(&tables, "loading\n", false, Some(code))),
                 Proof::OutOfMemory(text) => self.is(find(&tables, text, true, Some(137))),
-                Proof::Source(_, text) => {
+                Proof::Source(source, text) => {
+                    assert!(!source.is_empty(), "where does it say so?");
                     for (before, after) in AROUND {
                         self.is(find(&tables, &format!("{before}{text}{after}"), false, Some(1)));
                     }

@@ -1,17 +1,21 @@
 //! Why a server did not come up, by its log: what is known of it, and where the rest of it is kept.
 //! It reads the host and writes one file on this machine; what words mean stands in `diagnosis`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use futures_util::future::join_all;
 use tokio::fs::{DirBuilder, OpenOptions};
 use tokio::io::AsyncWriteExt as _;
 
 use super::look::{Inspected, Look};
-use crate::diagnosis::{self, Evidence, Row, SHARED};
+use crate::diagnosis::{self, Evidence, Finding, Row, SHARED};
 use crate::engine::{self, Engine};
 use crate::gateway;
-use crate::survey::{Failure, State};
+use crate::names::HostName;
+use crate::service::label;
+use crate::survey::{Container, Failure, Health, State, Survey};
 
 /// How many log lines explain a failure that nobody knows.
 const LAST_LINES: usize = 20;
@@ -55,23 +59,60 @@ impl Log<'_> {
     }
 }
 
-fn explained(
-    failure: Failure,
-    state: Option<&State>,
-    engine: Option<&'static dyn Engine>,
-    lines: &[String],
-) -> Failure {
+/// What stands behind servers that are not well, by host and container: those that ended, and those
+/// that Docker restarted and that do not answer.
+pub async fn causes(
+    looks: &BTreeMap<HostName, Look>,
+    survey: &Survey,
+) -> BTreeMap<(HostName, String), Finding> {
+    let amiss = looks.iter().flat_map(|(host, look)| {
+        let containers = survey.seen(host).map(|seen| &seen.containers).into_iter().flatten();
+        containers.filter(|(_, container)| is_amiss(container)).map(move |of| (host, look, of))
+    });
+    let one = async |(host, look, (name, container)): Of<'_>| {
+        let lines = look.logs(&container.id, READ_LINES).await.unwrap_or_default();
+        let engine = container.labels.get(label::ENGINE).and_then(|name| engine::by_name(name));
+        let finding = known(Some(&container.state), engine, &lines)?;
+        Some(((host.clone(), name.clone()), finding))
+    };
+    join_all(amiss.map(one)).await.into_iter().flatten().collect()
+}
+
+/// A container, its name, and where it is.
+type Of<'a> = (&'a HostName, &'a Look, (&'a String, &'a Container));
+
+fn is_amiss(container: &Container) -> bool {
+    match (&container.state, &container.health) {
+        (State::Exited { .. } | State::Restarting, _) => true,
+        (State::Running, Health::NotReady(_)) => container.restarts > 0,
+        _ => false,
+    }
+}
+
+fn known(state: Option<&State>, engine: Option<&'static dyn Engine>, lines: &[String]) -> Option<Finding> {
     let (code, out_of_memory) = match state {
         Some(State::Exited { code, oom }) => (Some(*code), *oom),
         _ => (None, false),
     };
     let own: &'static [Row] = engine.map_or(gateway::CAUSES, Engine::causes);
     let tables = [own].into_iter().chain(SHARED);
-    let seen = Evidence { lines, out_of_memory, code, names: &[] };
-    let Some(finding) = diagnosis::find(tables, &seen) else {
+    diagnosis::find(tables, &Evidence { lines, out_of_memory, code, names: &[] })
+}
+
+fn explained(
+    failure: Failure,
+    state: Option<&State>,
+    engine: Option<&'static dyn Engine>,
+    lines: &[String],
+) -> Failure {
+    let Some(finding) = known(state, engine, lines) else {
         return Failure { lines: last(engine, lines), ..failure };
     };
-    let what = if out_of_memory { failure.what } else { format!("{}: {}", failure.what, finding.cause) };
+    let what = match state {
+        // It is said already.
+        Some(State::Exited { oom: true, .. }) => failure.what,
+        _ => format!("{}: {}", failure.what, finding.cause),
+    };
     Failure {
         what,
         lines: finding.line.clone().map_or_else(|| last(engine, lines), |line| vec![line]),

@@ -33,6 +33,7 @@ mod wait;
 pub use before::before;
 pub use body::{Placed, container_body, default_network, network_labels};
 pub use carry_out::{CarryOut, Failed, Outcome};
+pub use explain::causes;
 pub use hands::Hands;
 pub use http::{HttpError, Reply, Request};
 pub use link::{Counts, Link, Output};

@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod commands;
 pub mod connection;
 pub mod desired;
+pub mod diagnosis;
 pub mod diagnostic;
 pub mod engine;
 pub mod event;

@@ -11,13 +11,14 @@ use homelab::service::{KEYS, Who};
 use homelab::{cluster, inventory};
 
 /// The modules, lowest first: each may import those before it, and itself.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "names",
     "diagnostic",
     "exit",
     "secret",
     "service",
     "claim",
+    "diagnosis",
     "survey",
     "connection",
     "lock",

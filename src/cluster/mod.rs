@@ -8,6 +8,7 @@ mod contest;
 mod defaults;
 mod model_spec;
 mod overlay;
+mod place;
 mod resolve;
 pub mod schema;
 mod spec;

@@ -135,6 +135,7 @@ fn read_fields(
     }
     Some(ModelSpec {
         origin: entry.origin.clone(),
+        origins: entry.node.as_map().map(Map::origins).unwrap_or_default(),
         aliases,
         engine,
         kind: fields.parse("kind", |n| parsed(n, kind)).unwrap_or(Kind::Chat),

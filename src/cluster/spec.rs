@@ -12,6 +12,7 @@ use crate::names::{HostName, ModelName, Port, ProjectName};
 use crate::secret::SecretRef;
 
 use super::overlay::{LocalFile, Overlay, secret};
+use super::place::Origins;
 use super::{catalogue, connect, model_spec};
 
 /// Everything the user said that homelab understands.
@@ -44,6 +45,8 @@ pub struct HostSpec {
     pub models: Vec<ModelSpec>,
     /// The gateway, if it runs here.
     pub gateway: Option<GatewaySpec>,
+    /// Where its variables stand.
+    pub(super) origins: Origins,
     /// All its variables, for templates of the user's.
     pub vars: BTreeMap<String, serde_json::Value>,
 }
@@ -53,6 +56,8 @@ pub struct HostSpec {
 pub struct ModelSpec {
     /// Where it is named.
     pub origin: Origin,
+    /// Where its keys stand.
+    pub(super) origins: Origins,
     /// Its public name.
     pub name: ModelName,
     /// Further public names, and where each stands.
@@ -94,6 +99,8 @@ impl std::fmt::Debug for ModelSpec {
 pub struct GatewaySpec {
     /// Where it is named.
     pub origin: Origin,
+    /// Where its keys stand.
+    pub(super) origins: Origins,
     /// Its own options.
     pub options: Options,
     /// Compose's keys.
@@ -189,6 +196,7 @@ fn read_host(vars: &HostVars, project: &ProjectName, problems: &mut Diagnostics)
     let gateway = read_gateway(vars, problems);
     HostSpec {
         origin: vars.origin.clone(),
+        origins: vars.raw.iter().map(|(key, node)| (key.clone(), node.origin.clone())).collect(),
         connection,
         dir: dir.unwrap_or_else(|| format!("~/homelab/{project}")),
         address,
@@ -236,7 +244,7 @@ fn read_gateway(vars: &HostVars, problems: &mut Diagnostics) -> Option<GatewaySp
     let found = fields.finish(&[]);
     let bad = found.has_errors();
     problems.0.extend(found.0);
-    (!bad).then(|| GatewaySpec { origin: node.origin.clone(), options, overlay })
+    (!bad).then(|| GatewaySpec { origin: node.origin.clone(), origins: map.origins(), options, overlay })
 }
 
 impl Spec {

@@ -108,7 +108,10 @@ async fn go_on(
     (desired, plan): (&Desired, &Plan),
     (locks, args): (&Locks, &DeployArgs),
 ) -> Result<Exit> {
-    let (outcome, stopped) = carry_out(seen, (desired, plan), locks).await;
+    let (mut outcome, stopped) = carry_out(seen, (desired, plan), locks).await;
+    for failed in &mut outcome.failures {
+        failed.why = files.placed(failed);
+    }
     let worked = outcome.failures.is_empty() && !stopped;
     lock::after_deploy(files, desired, &seen.survey, worked);
     let after = if stopped { Plan::default() } else { settled(files, seen, &outcome, plan).await? };

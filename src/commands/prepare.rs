@@ -13,13 +13,13 @@ use crate::cluster::{self, Cluster, LocalFiles, Spec};
 use crate::desired::{self, Desired, Overrides, TEMPLATES};
 use crate::diagnostic::Source;
 use crate::engine::Gpus;
-use crate::host::{self, Ask, Look, Vault};
+use crate::host::{self, Ask, Failed, Look, Vault};
 use crate::inventory::{self, Given, Inventory};
 use crate::lock::Lock;
 use crate::names::HostName;
 use crate::plan::{self, Against, Plan, ROOT_KEY_FILE, Report};
 use crate::service::label;
-use crate::survey::{self, RootKey, Survey};
+use crate::survey::{self, Failure, RootKey, Survey};
 use crate::ui;
 
 /// What the user's files say.
@@ -152,6 +152,12 @@ impl Files {
         let ((mut survey, looks), mut vault) = tokio::join!(host::survey(&asks), Vault::open(wanted));
         survey.root_key = self.root_key(&survey, &looks, &mut vault);
         Seen { survey, looks, vault }
+    }
+
+    /// Why a step failed, with the places in the user's files of the keys that may have to change.
+    pub(super) fn placed(&self, failed: &Failed) -> Failure {
+        let place = |key: &str| self.spec.place(&failed.host, failed.service.as_ref()?, key);
+        failed.why.clone().placed(place)
     }
 
     /// Looks again at the hosts that were reached.

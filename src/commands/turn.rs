@@ -134,6 +134,7 @@ fn busy(holder: Option<&Holder>, since: Option<u64>, verb: &str) -> Failure {
         step: "taking the lock".to_owned(),
         what: format!("{who} changes this host{since}"),
         lines: vec![],
+        finding: None,
         hint: Some(format!(
             "homelab {verb} --lock-wait 600 waits for it. A lock goes with its homelab, at the latest after 30 s: \
              none has to be removed"

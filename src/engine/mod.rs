@@ -7,6 +7,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::diagnosis::Row;
 use crate::names::ModelName;
 
 pub use option::{Opt, Takes};
@@ -171,6 +172,12 @@ pub trait Engine: Sync {
 
     /// What a line of its log says it is doing; none if the line says nothing of that.
     fn phase(&self, line: &str) -> Option<Phase>;
+
+    /// What its log says when it does not come up, the more specific first.
+    fn causes(&self) -> &'static [Row];
+
+    /// Words in its log after which it never answers.
+    fn gives_up(&self) -> &'static [&'static str];
 
     /// Which line of a log tells why its server ended, where the last ones only refer to it.
     fn cause(&self, _log: &[String]) -> Option<usize> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::models::ContainerInspectResponse;
 use futures_util::stream::BoxStream;
+use jiff::Timestamp;
 
 use super::claim::Claim;
 use super::hands::Hands;
@@ -37,6 +38,16 @@ pub struct Inspected {
     pub restarts: u32,
     /// RFC 3339; none if it never ran.
     pub started_at: Option<String>,
+}
+
+impl Inspected {
+    /// When its run began, in Unix seconds; 0 for the very beginning: Docker has restarted it since
+    /// somebody started it, and what the runs before said belongs to it.
+    fn since(&self) -> i32 {
+        let started = self.started_at.as_deref().filter(|_| self.restarts == 0);
+        let started = started.and_then(|at| at.parse::<Timestamp>().ok()).map(Timestamp::as_second);
+        started.and_then(|seconds| i32::try_from(seconds).ok()).unwrap_or(0)
+    }
 }
 
 impl Look {
@@ -115,9 +126,16 @@ impl Look {
         logs::tail(self.docker(), id, tail).await
     }
 
-    /// The last `tail` lines of a container's log and every further one until it stops, cleaned.
-    pub fn follow_logs<'a>(&'a self, id: &'a str, tail: usize) -> BoxStream<'a, Result<String, Failure>> {
-        logs::follow(self.docker(), id, tail)
+    /// The last `tail` lines that a container said since the run of it that was seen began, and at most
+    /// so much of each that a person would read.
+    pub(super) async fn logs_since(&self, seen: &Inspected, tail: usize) -> Result<Vec<String>, Failure> {
+        logs::tail_since(self.docker(), &seen.id, tail, seen.since()).await
+    }
+
+    /// The last lines that a container said since the run of it that was seen began, and every further
+    /// one until it stops, cleaned.
+    pub(super) fn follow_logs<'a>(&'a self, seen: &'a Inspected) -> BoxStream<'a, Result<String, Failure>> {
+        logs::follow(self.docker(), &seen.id, seen.since())
     }
 
     /// GETs a path from a port as the host itself reaches it: that the gateway's host reaches a

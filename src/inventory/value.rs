@@ -63,6 +63,12 @@ impl Map {
         self.0.iter().rev().find(|e| e.key == key)
     }
 
+    /// Where each key stands; of two entries of one key the later counts.
+    #[must_use]
+    pub fn origins(&self) -> BTreeMap<String, Origin> {
+        self.0.iter().map(|entry| (entry.key.clone(), entry.origin.clone())).collect()
+    }
+
     /// The entries that count, in the order in which their keys first stand: of two the later.
     #[must_use]
     pub fn effective(&self) -> Vec<&Entry> {

@@ -39,7 +39,7 @@ pub fn failure(host: &str, service: Option<&str>, why: &Failure) {
     let head = format!("{host}: {service}{}: {}", why.step, why.what);
     note(&format!("{}: {}\n", paint(RED, "error"), paint(BOLD, &clean(&head))));
     if !why.lines.is_empty() {
-        note("  its last lines:\n");
+        note("  it said:\n");
         for line in &why.lines {
             note(&format!("    | {}\n", clean(line)));
         }

@@ -63,7 +63,11 @@ fn all_wrong() -> Vec<Wrong> {
             ..wrong("out-of-memory", json!({"mem_limit": "1g"}), "(EngineCore pid=")
         },
         wrong("no-directory", model("tiny-qwen"), "Repo id must be in the form"),
-        wrong("no-config", model("no-config"), "ensure the presence of a 'config.json'"),
+        wrong(
+            "no-config",
+            model("no-config"),
+            "Invalid repository ID or local directory specified: '/models/no-config'",
+        ),
         wrong("unknown-quantization", json!({"quantization": "awqq"}), "Unknown quantization method: awqq"),
         wrong(
             "two-parts",

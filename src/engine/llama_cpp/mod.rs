@@ -1,6 +1,7 @@
 //! llama.cpp: `llama-server` in a container.
 //! It decides nothing about places; ports, GPUs and caches come from its caller.
 
+mod causes;
 mod check;
 mod options;
 mod phase;
@@ -9,6 +10,7 @@ mod tests;
 
 use super::command_line::{LeadingDash, arguments, carry};
 use super::{Draft, Engine, Gpus, Kind, Opt, Phase, Serve};
+use crate::diagnosis::Row;
 
 /// llama.cpp in Docker, one server per model.
 pub(super) struct LlamaCpp;
@@ -70,6 +72,14 @@ impl Engine for LlamaCpp {
 
     fn phase(&self, line: &str) -> Option<Phase> {
         phase::phase(line)
+    }
+
+    fn causes(&self) -> &'static [Row] {
+        causes::CAUSES
+    }
+
+    fn gives_up(&self) -> &'static [&'static str] {
+        causes::GIVES_UP
     }
 }
 

@@ -1,6 +1,7 @@
 //! vLLM: `vllm serve` in a container.
 //! It decides nothing about places; ports, GPUs and caches come from its caller.
 
+mod causes;
 mod check;
 mod options;
 mod phase;
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 use super::command_line::{LeadingDash, arguments, carry};
 use super::{Draft, Engine, Gpus, Kind, Opt, Phase, Serve};
+use crate::diagnosis::Row;
 
 /// vLLM in Docker: `vllm/vllm-openai` and `nvcr.io/nvidia/vllm` alike.
 pub(super) struct Vllm;
@@ -74,6 +76,14 @@ impl Engine for Vllm {
 
     fn phase(&self, line: &str) -> Option<Phase> {
         phase::phase(line)
+    }
+
+    fn causes(&self) -> &'static [Row] {
+        causes::CAUSES
+    }
+
+    fn gives_up(&self) -> &'static [&'static str] {
+        causes::GIVES_UP
     }
 
     fn cause(&self, log: &[String]) -> Option<usize> {

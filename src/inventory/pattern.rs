@@ -83,7 +83,9 @@ fn range(name: &str) -> Option<(&str, &str, &str)> {
 fn expand_into(name: &str, names: &mut Vec<String>) -> Result<(), String> {
     let Some((head, bounds, tail)) = range(name) else {
         if names.len() >= MAX_HOSTS {
-            return Err(format!("`{name}` is one more than the {MAX_HOSTS} hosts an inventory may have"));
+            return Err(format!(
+                "`{name}` is one more than the {MAX_HOSTS} hosts an inventory may have: split it"
+            ));
         }
         names.push(name.to_owned());
         return Ok(());
@@ -96,7 +98,7 @@ fn expand_into(name: &str, names: &mut Vec<String>) -> Result<(), String> {
 
 /// What `01:10`, `a:c` or `1:9:2` stands for.
 fn members(bounds: &str) -> Result<Box<dyn Iterator<Item = String>>, String> {
-    let bad = |why: &str| Err(format!("the range [{bounds}] {why}"));
+    let bad = |why: &str| Err(format!("the range [{bounds}] {why}: as in [1:9], [01:10:3] or [a:f]"));
     let parts: Vec<&str> = bounds.split(':').collect();
     let (first, last, step) = match parts[..] {
         [first, last] => (first, last, "1"),

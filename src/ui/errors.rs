@@ -7,9 +7,9 @@ use crate::host::Outcome;
 use crate::plan::Blocked;
 use crate::survey::Failure;
 
-/// Everything wrong with the user's files.
+/// Everything wrong with the user's files, and how much that is.
 pub fn diagnostics(all: &Diagnostics) {
-    for diagnostic in &all.0 {
+    for diagnostic in all.sorted() {
         let text = diagnostic.to_string();
         let (style, word) = match diagnostic.severity {
             Severity::Error => (RED, "error"),
@@ -17,6 +17,9 @@ pub fn diagnostics(all: &Diagnostics) {
         };
         // The first word carries the colour, the rest is as it reads without one.
         note(&format!("{}{}\n\n", paint(style, word), text.strip_prefix(word).unwrap_or(&text)));
+    }
+    if let Some(count) = all.count() {
+        note(&format!("{count}\n"));
     }
 }
 

@@ -62,7 +62,11 @@ impl Case {
         let stderr = String::from_utf8(output.stderr).unwrap();
         let code = output.status.code().unwrap();
         assert!(code == 0 || stdout.is_empty(), "{args:?} prints what it cannot know: {stdout}");
-        let shown = if args.contains(&"inventory") && code == 0 { format!("{STDOUT}{stdout}") } else { String::new() };
+        let shown = if args.contains(&"inventory") && code == 0 {
+            format!("{STDOUT}{stdout}")
+        } else {
+            String::new()
+        };
         format!("{EXIT}{code}\n{stderr}{shown}")
     }
 

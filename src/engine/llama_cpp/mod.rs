@@ -52,6 +52,22 @@ impl Engine for LlamaCpp {
         check::check(serve)
     }
 
+    /// `ctx_size` is what all slots have together, unless each may take all of it (`kv_unified`, which is also what it
+    /// does where nobody says how many slots there are: common/arg.cpp and tools/server, 0.7.0); 0 is the model's own.
+    fn context(&self, serve: &Serve<'_>) -> Option<u64> {
+        let number = |option: &str| serve.options.get(option).and_then(serde_json::Value::as_u64);
+        if carry(
+            serve.args,
+            &["--ctx-size", "-c", "--parallel", "-np", "--kv-unified", "-kvu", "--no-kv-unified"],
+        ) {
+            return None;
+        }
+        let all = number("ctx_size").filter(|all| *all > 0)?;
+        let unified = serve.options.get("kv_unified") == Some(&true.into());
+        let slots = number("parallel").filter(|slots| *slots > 0 && !unified).unwrap_or(1);
+        Some(all / slots)
+    }
+
     fn draft(&self, serve: &Serve<'_>) -> Draft {
         Draft {
             entrypoint: vec!["/app/llama-server".to_owned()],

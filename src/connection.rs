@@ -281,14 +281,14 @@ mod tests {
                 "host",
                 "`host` is not an option of ssh that homelab knows: write it as `-o Keyword=value`, or into ~/.ssh/config",
             ),
-            ("-A -p", "`-p` needs a value"),
-            ("-o", "`-o` needs a value"),
+            ("-A -p", "`-p` needs a value: `-p VALUE`"),
+            ("-o", "`-o` needs a value: `-o VALUE`"),
             ("-o Compression", "`-o Compression` is not `-o Keyword=value`: write it like that"),
-            ("-o 'User=x", "a ' is never closed"),
-            ("-o \"User=x", "a \" is never closed"),
+            ("-o 'User=x", "a ' is never closed: close it"),
+            ("-o \"User=x", "a \" is never closed: close it"),
             ("-o User=x\\", "it ends in a backslash: take it away"),
             ("-o 'User=x\nProxyCommand=y'", "there is a line break inside quotes: write it in one line"),
-            ("-o User=\u{7}", "there is a control character, \\u{7}, in it"),
+            ("-o User=\u{7}", "there is a control character, \\u{7}, in it: type it anew"),
         ] {
             assert_eq!(parse_ssh_args(text), Err(error.to_owned()), "{text}");
         }

@@ -14,8 +14,8 @@ const VISIBLE: [&str; 2] = ["NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"];
 
 /// Whether all that is asked of a GPU fits on it.
 pub(super) fn check(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
-    let known =
-        |model: &&ModelSpec| !VISIBLE.iter().any(|v| model.overlay.service.environment.contains_key(*v));
+    let typed = |model: &ModelSpec, name: &str| model.overlay.service.environment.contains_key(name);
+    let known = |model: &&ModelSpec| model.sound && !VISIBLE.iter().any(|name| typed(model, name));
     let share = |model| Some((model, ModelSpec::serve(model, &host.hf_home)));
     let shares = host.models.iter().filter(known).filter_map(share);
     let shares: Vec<(&ModelSpec, Share)> =

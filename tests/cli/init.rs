@@ -187,7 +187,7 @@ fn answers_that_do_not_go_together_write_nothing() {
         ),
         (
             &["--host=a=x y"],
-            "error: `x y` is neither an address nor a user name\n --> inventory.yml:7:21\n  |\n7 |       ansible_host: \"x y\"\n  |                     ^^^^^\n\n",
+            "error: `x y` is neither an address nor a user name\n --> inventory.yml:7:21\n  |\n7 |       ansible_host: \"x y\"\n  |                     ^^^^^\n  hint: letters, digits and `-_.:@%`\n\n",
         ),
         (
             &["--host=a", "--model=m=a:llama_cpp:nonsense"],

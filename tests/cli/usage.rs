@@ -74,13 +74,3 @@ fn what_is_no_option_is_wrong_usage() {
         .code(64)
         .run();
 }
-
-#[test]
-fn a_limit_that_means_no_host_is_wrong_usage() {
-    let _ = Test::plan(FINE)
-        .args(["--limit", "bxo"])
-        .stdout("")
-        .stderr("error: --limit: the inventory has no host or group `bxo`; did you mean `box`?\n")
-        .code(64)
-        .run();
-}

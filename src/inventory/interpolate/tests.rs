@@ -150,7 +150,7 @@ fn what_is_not_supported_is_said_with_what_is() {
             "there are abs, attr, basename",
         ),
         ("port | defualt(1)", "homelab has no filter `defualt`", "did you mean `default`?"),
-        ("lookup('file', '/etc/passwd')", "homelab has no lookup('file')", "there are lookup('env', 'NAME')"),
+        ("lookup('file', '/etc/passwd')", "homelab has no lookup('file')", "there is lookup('env', 'NAME')"),
         ("query('env', 'A')", "homelab has no function `query`", "there are lookup('env', 'NAME')"),
         ("port is match('a')", "homelab has no test `match`", "there are Jinja's own tests"),
         ("port +", "this expression cannot be read: ", "expressions are Jinja's"),

@@ -224,6 +224,5 @@ fn read_back_diagnostic(rendered: &Arc<Source>, error: ReadBackError) -> Diagnos
     let origin = Origin { source: Arc::clone(rendered), line, column, length: 1 };
     // The place is said above, with its line.
     let message = error.message.split(" at line ").next().unwrap_or_default();
-    Diagnostic::error(&origin, message)
-        .hint("this is what the template rendered, not the template itself")
+    Diagnostic::error(&origin, message).hint("this is what the template rendered, not the template itself")
 }

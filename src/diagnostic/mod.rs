@@ -3,6 +3,7 @@
 
 mod frame;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -76,7 +77,7 @@ impl Diagnostic {
     /// An error at a place, for a reason that may say what to do behind its first `: `.
     #[must_use]
     pub fn because(origin: &Origin, why: &str) -> Self {
-        let outside = |at: &usize| why[..*at].matches('`').count() % 2 == 0;
+        let outside = |at: &usize| why[..*at].matches('`').count().is_multiple_of(2);
         match why.match_indices(": ").map(|(at, _)| at).find(outside) {
             Some(at) => Self::error(origin, &why[..at]).hint(&why[at + 2..]),
             None => Self::error(origin, why),
@@ -202,22 +203,18 @@ impl Diagnostics {
     /// Leaves out what says nothing new: hosts of one group share its mistakes; what is an error here may have been a
     /// warning before; one mistake at a place brings others with it, and the first is the one to mend.
     pub fn settle(&mut self) {
+        let spot = |o: &Origin| (Arc::as_ptr(&o.source).addr(), o.line, o.column, o.length);
         let is_error = |d: &Diagnostic| d.severity == Severity::Error;
-        let errors: Vec<Origin> =
-            self.0.iter().filter(|d| is_error(d)).filter_map(|d| d.origin.clone()).collect();
-        let spoilt: Vec<Origin> = self.0.iter().filter_map(|d| d.spoils.clone()).collect();
-        let mut kept: Vec<Diagnostic> = Vec::new();
-        for problem in std::mem::take(&mut self.0) {
-            let placed = problem.origin.as_ref();
-            let follows = problem.spoils.is_none() && placed.is_some_and(|origin| spoilt.contains(origin));
-            let outdone = !is_error(&problem) && placed.is_some_and(|origin| errors.contains(origin));
-            let same_place = |other: &Diagnostic| is_error(other) && other.origin.as_ref() == placed;
-            let repeats = is_error(&problem) && placed.is_some() && kept.iter().any(same_place);
-            if !follows && !outdone && !repeats && !kept.contains(&problem) {
-                kept.push(problem);
-            }
-        }
-        self.0 = kept;
+        let placed = |d: &Diagnostic| d.origin.as_ref().map(spot);
+        let errors: BTreeSet<_> = self.0.iter().filter(|d| is_error(d)).filter_map(placed).collect();
+        let spoilt: BTreeSet<_> = self.0.iter().filter_map(|d| d.spoils.as_ref()).map(spot).collect();
+        let (mut told, mut said) = (BTreeSet::new(), BTreeSet::new());
+        self.0.retain(|problem| match placed(problem) {
+            Some(at) if problem.spoils.is_none() && spoilt.contains(&at) => false,
+            Some(at) if is_error(problem) => told.insert(at),
+            Some(at) if errors.contains(&at) => false,
+            at => said.insert((at, problem.message.clone())),
+        });
     }
 
     /// Adds what holds although not all could be read.

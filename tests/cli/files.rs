@@ -1,6 +1,6 @@
-//! The inventory as a file: missing, empty, no YAML, of another kind, without a gateway.
+//! The inventory as a file: missing, empty, in INI, hostile to terminals. What is wrong in files is in tests/diagnostics.
 
-use crate::program::{FINE, Test};
+use crate::program::Test;
 
 #[test]
 fn without_an_inventory_it_says_where_one_goes() {
@@ -52,4 +52,13 @@ fn escape_sequences_in_names_and_values_never_reach_a_terminal() {
     let engine = "all:\n  hosts:\n    box:\n      models:\n        m: {engine: \"v\\e]0;owned\\ax\\u202E\\b\", port: 1}\n";
     assert!(ran(engine).contains("there is no engine `vx"), "{}", ran(engine));
     ran("all:\n  hosts:\n    box:\n      models: [\"\\e[31m\"]\n      gateway: \"\\e[0m\"\n");
+}
+
+#[test]
+fn nobody_reads_a_thousand_mistakes() {
+    let models: String = (0..1000).map(|n| format!("m{n}: {{engine: vlm}}\n")).collect();
+    let output = Test::models(&models).command().output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(text.matches("there is no engine `vlm`").count(), 100);
+    assert!(text.ends_with("\n\n1000 errors; 100 of them are shown\n"), "{}", &text[text.len() - 80..]);
 }

@@ -1,6 +1,6 @@
 //! Arguments: help, version, completions, and what is no way to call it.
 
-use crate::program::{FINE, Test};
+use crate::program::Test;
 
 #[test]
 fn help_says_what_it_is_and_what_it_does() {

@@ -153,7 +153,7 @@ fn what_is_not_supported_is_said_with_what_is() {
         ("lookup('file', '/etc/passwd')", "homelab has no lookup('file')", "there is lookup('env', 'NAME')"),
         ("query('env', 'A')", "homelab has no function `query`", "there are lookup('env', 'NAME')"),
         ("port is match('a')", "homelab has no test `match`", "there are Jinja's own tests"),
-        ("port +", "this expression cannot be read: ", "expressions are Jinja's"),
+        ("port +", "this expression cannot be read: ", "every `{{`, quote and bracket"),
         ("'a' + 1", "this expression fails: ", ""),
         ("'a'.rjust(5)", "this expression fails: string has no method `rjust` here", ""),
         ("'maybe' | bool", "this expression fails: `maybe` is neither true nor false", ""),

@@ -16,10 +16,17 @@ const TAB: &str = "    ";
 /// What is shown in place of a secret, however long it is.
 const HIDDEN: &str = "***";
 
+/// How names of secrets end.
+const NAMES: &str = "(?:key|token|secret|passwd|password|_pass)";
+
 /// A name that a secret goes by, up to where its value begins; in a list of arguments the value is the next item.
 static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let names = r"(?:key|token|secret|passwd|password|_pass)";
-    Regex::new(&format!(r#"(?i)[\w-]*{names}["']?\s*[:=]\s*|--[\w-]*{names}["']?\s*,\s*"#)).ok()
+    Regex::new(&format!(r#"(?i)[\w-]*{NAMES}["']?\s*[:=]\s*|--[\w-]*{NAMES}["']?\s*,\s*"#)).ok()
+});
+
+/// The end of a line whose next one is the value of a secret.
+static NAME_ABOVE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(&format!(r#"(?i)(?:{NAMES}["']?\s*:\s*[|>]?[-+]?|-\s+["']?--[\w-]*{NAMES}["']?)\s*$"#)).ok()
 });
 
 /// A character as it is shown, and how many columns that takes.
@@ -32,8 +39,10 @@ struct Cell {
 pub(super) fn frame(origin: &Origin) -> String {
     let gutter = " ".repeat(origin.line.to_string().len());
     let head = format!("{gutter}--> {}", clean(&origin.to_string()));
-    let Some(line) = origin.source.text.lines().nth(origin.line - 1) else { return head };
-    let cells = cells(line);
+    let mut lines = origin.source.text.lines().skip(origin.line.saturating_sub(2));
+    let above = if origin.line > 1 { lines.next() } else { None };
+    let Some(line) = lines.next() else { return head };
+    let cells = cells(above.unwrap_or_default(), line);
     let from = (origin.column - 1).min(cells.len());
     let marked = from..(from + origin.length).min(cells.len());
     let shown = window(&cells, &marked);
@@ -74,7 +83,7 @@ fn window(cells: &[Cell], marked: &Range<usize>) -> Range<usize> {
 }
 
 /// A line character by character: what a terminal would obey is not shown, nor what is a secret.
-fn cells(line: &str) -> Vec<Cell> {
+fn cells(above: &str, line: &str) -> Vec<Cell> {
     let cell = |c: char| match c {
         '\t' => Cell { text: TAB.to_owned(), width: TAB.len() },
         c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
@@ -83,7 +92,7 @@ fn cells(line: &str) -> Vec<Cell> {
         c => Cell { text: c.to_string(), width: c.width().unwrap_or(0) },
     };
     let mut cells: Vec<Cell> = line.chars().map(cell).collect();
-    for secret in secrets(line) {
+    for secret in secrets(above, line) {
         for (index, cell) in cells[secret].iter_mut().enumerate() {
             let text = if index == 0 { HIDDEN } else { "" };
             *cell = Cell { text: text.to_owned(), width: text.len() };
@@ -93,7 +102,11 @@ fn cells(line: &str) -> Vec<Cell> {
 }
 
 /// Where values stand that belong to a secret's name, in characters.
-fn secrets(line: &str) -> Vec<Range<usize>> {
+fn secrets(above: &str, line: &str) -> Vec<Range<usize>> {
+    if NAME_ABOVE.iter().any(|name| name.is_match(above)) && !line.contains([':', '{', '[']) {
+        let indent = line.chars().take_while(|c| c.is_whitespace() || *c == '-').count();
+        return vec![indent..line.chars().count().max(indent)];
+    }
     let names = NAME.iter().flat_map(|name| name.find_iter(line));
     let values = names.filter_map(|name| {
         let end = name.end() + value(&line[..name.end()], &line[name.end()..])?;
@@ -134,7 +147,7 @@ mod tests {
 
     fn shown(line: &str, column: usize, length: usize) -> String {
         let source = Arc::new(Source { name: "f".into(), text: line.into() });
-        frame(&Origin { source, line: 1, column, length })
+        frame(&Origin { source, line: line.lines().count(), column, length })
     }
 
     #[test]
@@ -148,8 +161,11 @@ mod tests {
             "args: [\"--api-key=hunter2\"]",
             "db_password: 'hunter2",
             "a: {secret: hunter2}",
+            "hf_token:\n  hunter2",
+            "hf_token: |\n  hunter2",
+            "- --api-key\n- hunter2",
         ] {
-            let shown = shown(line, 1, 1);
+            let shown = shown(line, 3, 1);
             assert!(!shown.contains("hunter2") && shown.contains(HIDDEN), "{shown}");
         }
         for line in

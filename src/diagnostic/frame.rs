@@ -11,6 +11,8 @@ use super::{Origin, clean};
 
 /// How many columns of a line are shown.
 const WIDTH: usize = 120;
+/// How many characters are looked at before and after a mark: some may belong to a secret.
+const NEAR: usize = 2000;
 /// What is shown in place of a tab, whose width is the terminal's affair.
 const TAB: &str = "    ";
 /// What is shown in place of a secret, however long it is.
@@ -42,8 +44,9 @@ pub(super) fn frame(origin: &Origin) -> String {
     let mut lines = origin.source.text.lines().skip(origin.line.saturating_sub(2));
     let above = if origin.line > 1 { lines.next() } else { None };
     let Some(line) = lines.next() else { return head };
-    let cells = cells(above.unwrap_or_default(), line);
-    let from = (origin.column - 1).min(cells.len());
+    let (begin, line) = near(line, origin.column - 1);
+    let cells = cells(above.unwrap_or_default(), &line);
+    let from = (origin.column - 1 - begin).min(cells.len());
     let marked = from..(from + origin.length).min(cells.len());
     let shown = window(&cells, &marked);
     let text = |range: Range<usize>| -> String { cells[range].iter().map(|c| c.text.as_str()).collect() };
@@ -54,6 +57,12 @@ pub(super) fn frame(origin: &Origin) -> String {
     let mark = "^".repeat(width(marked.start..marked.end.min(shown.end)).max(1));
     let line = format!("{before}{}{after}", text(shown));
     format!("{head}\n{gutter} |\n{} | {}\n{gutter} | {indent}{mark}", origin.line, line.trim_end())
+}
+
+/// What is worth looking at of a line that may be a whole file long, and how many characters come before it.
+fn near(line: &str, column: usize) -> (usize, String) {
+    let begin = column.saturating_sub(NEAR);
+    (begin, line.chars().skip(begin).take(2 * NEAR).collect())
 }
 
 /// The part of a line that is shown: all of it, or as much as fits around the mark.
@@ -105,7 +114,7 @@ fn cells(above: &str, line: &str) -> Vec<Cell> {
 fn secrets(above: &str, line: &str) -> Vec<Range<usize>> {
     if NAME_ABOVE.iter().any(|name| name.is_match(above)) && !line.contains([':', '{', '[']) {
         let indent = line.chars().take_while(|c| c.is_whitespace() || *c == '-').count();
-        return vec![indent..line.chars().count().max(indent)];
+        return std::iter::once(indent..line.chars().count().max(indent)).collect();
     }
     let names = NAME.iter().flat_map(|name| name.find_iter(line));
     let values = names.filter_map(|name| {
@@ -198,6 +207,10 @@ mod tests {
         assert!(text.starts_with('…') && text.ends_with('…') && text.chars().count() <= WIDTH + 2, "{shown}");
         let column = |text: &str, what: &str| text[..text.find(what).unwrap()].chars().count();
         assert_eq!(column(text, "BAD") + 4, column(mark, "^^^"), "{shown}");
+        let long = format!("{}BAD", "x".repeat(1 << 20));
+        assert!(
+            self::shown(&long, (1 << 20) + 1, 3).ends_with("^^^") && self::shown(&long, 1, 1).len() < 300
+        );
         assert!(self::shown(&line, 1, 800).lines().all(|line| line.chars().count() < WIDTH + 8));
     }
 }

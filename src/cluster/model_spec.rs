@@ -32,11 +32,9 @@ pub(super) fn read_all(vars: &HostVars, problems: &mut Diagnostics) -> Vec<Model
 const OTHER_SHAPE: &str = "if `models` means something else in this inventory, put homelab's models under `homelab_models`, which wins";
 
 fn duplicates(map: &Map, problems: &mut Diagnostics) {
-    for (i, entry) in map.0.iter().enumerate() {
-        if map.0[..i].iter().any(|e| e.key == entry.key) {
-            let twice = Diagnostic::error(&entry.origin, format!("model `{}` is given twice", entry.key));
-            problems.push(twice.hint("rename or remove one"));
-        }
+    for (first, again) in map.duplicates() {
+        let twice = Diagnostic::error(&again.origin, format!("model `{}` is given twice", again.key));
+        problems.push(twice.hint(format!("rename or remove one; the first is at {}", first.origin)));
     }
 }
 

@@ -57,8 +57,9 @@ pub(super) fn read(vars: &HostVars, problems: &mut Diagnostics) -> Models {
             return Models::default();
         }
     };
-    for (_, again) in map.duplicates() {
-        problems.push(Diagnostic::error(&again.origin, format!("model `{}` is given twice", again.key)));
+    for (first, again) in map.duplicates() {
+        let twice = Diagnostic::error(&again.origin, format!("model `{}` is given twice", again.key));
+        problems.push(twice.hint(format!("rename or remove one; the first is at {}", first.origin)));
     }
     let Some(picks) = picks else { return Models { served: map.0.clone(), others: vec![] } };
     unknown(&picks, (&name, &node.origin, map), problems);

@@ -6,6 +6,9 @@ mod check;
 mod connect;
 mod contest;
 mod defaults;
+mod fallbacks;
+mod image;
+mod memory;
 mod model_spec;
 mod overlay;
 mod place;
@@ -25,7 +28,7 @@ use crate::service::Service;
 
 pub use overlay::LocalFile;
 pub use resolve::{LocalFiles, expanded, resolve};
-pub use spec::{HostSpec, Spec, read};
+pub use spec::{HostSpec, Spec, mistakes, read};
 
 /// The cluster as it should be.
 #[derive(Clone, Debug, PartialEq)]

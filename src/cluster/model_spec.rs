@@ -10,7 +10,7 @@ use crate::names::{ModelName, Port};
 
 use super::catalogue::{self, OTHER_SHAPE};
 use super::spec::{ModelSpec, variable};
-use super::{defaults, overlay};
+use super::{defaults, image, overlay};
 
 /// How long a model may take to answer when nobody says: half an hour, in seconds.
 const READY_TIMEOUT: u64 = 30 * 60;
@@ -59,7 +59,7 @@ fn read_one(entry: &Entry, vars: &HostVars, problems: &mut Diagnostics) -> Optio
 
 /// Reads the keys of `what`, which is a model or what models share.
 fn read_keys(entry: &Entry, what: String, vars: &HostVars, problems: &mut Diagnostics) -> Option<ModelSpec> {
-    let name = ModelName::new(entry.key.as_str()).map_err(|why| Diagnostic::error(&entry.origin, why));
+    let name = ModelName::new(entry.key.as_str()).map_err(|why| Diagnostic::because(&entry.origin, &why));
     let name = problems.take(name)?;
     let Ok(map) = entry.node.as_map() else {
         problems.push(entry.node.expected(&format!("{what} to be a map")).hint(OTHER_SHAPE));
@@ -77,9 +77,10 @@ fn read_keys(entry: &Entry, what: String, vars: &HostVars, problems: &mut Diagno
     explain_reserved(map, engine, &mut fields);
     let options: Vec<&str> = engine.options().iter().map(|o| o.name).collect();
     let found = fields.finish(&options);
-    let bad = found.has_errors();
+    let sound = !found.has_errors();
     problems.0.extend(found.0);
-    spec.filter(|_| !bad)
+    // In spite of its mistakes: others may be in its way, or mean it.
+    spec.map(|spec| ModelSpec { sound, ..spec })
 }
 
 fn engine_of(
@@ -100,10 +101,7 @@ fn engine_of(
         let text = node.as_text()?;
         engine::by_name(&text).ok_or_else(|| {
             let unknown = Diagnostic::error(&node.origin, format!("there is no engine `{text}`"));
-            match did_you_mean(&text, names()) {
-                Some(near) => unknown.hint(format!("did you mean `{near}`?")),
-                None => unknown.hint(format!("engine: {list}")),
-            }
+            unknown.meant(did_you_mean(&text, names()), format!("engine: {list}"))
         })
     })
 }
@@ -117,15 +115,17 @@ fn read_fields(
 ) -> Option<ModelSpec> {
     let gpus = fields.parse("gpu", gpus).unwrap_or(Gpus::All);
     let overlay = overlay::read(fields);
-    let shared = variable(vars, engine.image_variable(), problems, Node::as_text);
-    let own = (!overlay.service.image.is_empty()).then(|| overlay.service.image.clone());
-    let image = own.or(shared).unwrap_or_else(|| engine.default_image(&gpus).to_owned());
+    let shared = variable(vars, engine.image_variable(), problems, image::typed);
+    let chosen = image::chosen(fields, &overlay.service, shared);
+    let image = chosen.unwrap_or_else(|| engine.default_image(&gpus).to_owned());
     let options = engine.options().iter().filter_map(|o| {
         let value = fields.parse(o.name, |node| option(o, node))?;
         Some((o.name.to_owned(), value))
     });
     let options = options.collect();
     let aliases = fields.parse("aliases", aliases).unwrap_or_default();
+    let args = fields.texts("args");
+    overlay::secret_arguments(fields, &args);
     let port = fields.parse("port", |n| n.as_int().and_then(|p| port(p, n)));
     if fields.node("port").is_none() {
         fields.problems.push(
@@ -133,9 +133,12 @@ fn read_fields(
                 .hint("the port on its host that the gateway reaches it by, as in port: 8000"),
         );
     }
+    let place = |e: &Entry| (e.key.clone(), (e.origin.clone(), e.node.origin.clone()));
+    let places = entry.node.as_map().ok()?.0.iter().map(place).collect();
     Some(ModelSpec {
         origin: entry.origin.clone(),
-        origins: entry.node.as_map().map(Map::origins).unwrap_or_default(),
+        places,
+        sound: true,
         aliases,
         engine,
         kind: fields.parse("kind", |n| parsed(n, kind)).unwrap_or(Kind::Chat),
@@ -144,7 +147,7 @@ fn read_fields(
         gpus,
         image,
         options,
-        args: fields.texts("args"),
+        args,
         api_key: fields.parse("api_key", |n| parsed(n, api_key)).unwrap_or(true),
         ready_timeout: fields.parse("ready_timeout", |n| parsed(n, seconds)).unwrap_or(READY_TIMEOUT),
         overlay,
@@ -173,7 +176,7 @@ fn aliases(node: &Node) -> Result<Vec<(ModelName, crate::diagnostic::Origin)>, D
 }
 
 pub(super) fn port(number: i64, node: &Node) -> Result<Port, Diagnostic> {
-    Port::new(number).map_err(|why| Diagnostic::error(&node.origin, why))
+    Port::new(number).map_err(|why| Diagnostic::because(&node.origin, &why))
 }
 
 fn gpus(node: &Node) -> Result<Gpus, Diagnostic> {
@@ -201,7 +204,7 @@ fn kind(text: &str) -> Result<Kind, String> {
 fn api_key(text: &str) -> Result<bool, String> {
     match text {
         "none" => Ok(false),
-        _ => Err("a backend's key is made by homelab; `api_key: none` switches it off".to_owned()),
+        _ => Err("a backend's key is made by homelab: `api_key: none` switches it off".to_owned()),
     }
 }
 

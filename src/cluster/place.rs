@@ -23,9 +23,11 @@ impl Spec {
         let spec = self.hosts.get(host)?;
         let model = spec.models.iter().find(|model| ServiceName::of_model(&model.name) == *service);
         let gateway = spec.gateway.as_ref().filter(|_| *service == ServiceName::gateway());
-        let (origins, own, name) = match (model, gateway) {
-            (Some(model), _) => (&model.origins, &model.origin, model.name.to_string()),
-            (None, Some(gateway)) => (&gateway.origins, &gateway.origin, "the gateway".to_owned()),
+        let (typed_there, own, name) = match (model, gateway) {
+            (Some(model), _) => {
+                (model.places.get(key).map(|(key, _)| key), &model.origin, model.name.to_string())
+            }
+            (None, Some(gateway)) => (gateway.origins.get(key), &gateway.origin, "the gateway".to_owned()),
             (None, None) => return None,
         };
         // The image of all models may be a variable.
@@ -34,7 +36,7 @@ impl Spec {
             ("image", None) => "litellm_image",
             _ => key,
         };
-        if let Some(origin) = origins.get(key).or_else(|| typed(spec, variable)) {
+        if let Some(origin) = typed_there.or_else(|| typed(spec, variable)) {
             return Some(Place { at: origin.to_string(), add_to: None });
         }
         let (at, add_to) =

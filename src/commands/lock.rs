@@ -25,9 +25,10 @@ pub(super) fn read(dir: &Path) -> Result<Lock> {
     match fs::read_to_string(&path) {
         Ok(text) => Ok(Lock::parse(&Arc::new(Source { name, text })).map_err(Diagnostics::from)?),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Lock::default()),
-        Err(e) => {
-            Err(Diagnostics::from(Diagnostic::everywhere(format!("{name} cannot be read: {e}"))).into())
-        }
+        Err(e) => Err(Diagnostics::from(
+            Diagnostic::everywhere(format!("{name} cannot be read: {e}")).hint("see that you may read it"),
+        )
+        .into()),
     }
 }
 

@@ -93,7 +93,11 @@ pub(super) fn within(common: &Common, inventory: &Inventory) -> Result<BTreeSet<
 
 /// Reads the inventory and every file it names. Warnings are shown.
 pub(super) fn files(common: &Common) -> Result<Files> {
-    let inventory = inventory(common)?;
+    let (mut inventory, unread) = inventory::load_all(&given(common, Path::new(".")));
+    if unread.has_errors() {
+        return Err(cluster::mistakes(&inventory, unread).into());
+    }
+    inventory.warnings = unread.0;
     let within = within(common, &inventory)?;
     let files = read(inventory, within)?;
     ui::errors::diagnostics(&files.spec.warnings);

@@ -125,6 +125,17 @@ pub struct Draft {
     pub ipc_host: bool,
 }
 
+/// A part of the memory of GPUs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Share {
+    /// Of each of the GPUs: 1 is all of it.
+    pub part: f64,
+    /// The key that says so; it need not be typed.
+    pub key: &'static str,
+    /// The GPUs that surely are among those it takes it of.
+    pub gpus: BTreeSet<u32>,
+}
+
 /// What a starting server is doing, as its log tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
@@ -161,6 +172,14 @@ pub trait Engine: Sync {
     /// # Errors
     /// The key in the inventory and what is wrong with it.
     fn check(&self, serve: &Serve<'_>) -> Result<(), (&'static str, String)>;
+
+    /// What it takes of its GPUs' memory from the start; none where that is not known.
+    fn share(&self, _serve: &Serve<'_>) -> Option<Share> {
+        None
+    }
+
+    /// How many tokens a request may have, prompt and answer together; none where only the model says it.
+    fn context(&self, serve: &Serve<'_>) -> Option<u64>;
 
     /// Keys that are homelab's to set, and what to use instead of each.
     fn reserved(&self) -> &'static [(&'static str, &'static str)] {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::files::{self, Listing};
 use super::tree::{Tree, Vars};
 use super::{Entry, Value, yaml};
-use crate::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::names::HostName;
 
 /// The host that there is without being named.
@@ -90,12 +90,8 @@ fn near_misses(listing: &Listing, what: &str, known: &BTreeSet<&str>, problems: 
         }
         if let Some(near) = did_you_mean(subject, known.iter().copied()) {
             let path = files::shown(&listing.dir.join(subject));
-            problems.push(Diagnostic {
-                severity: Severity::Warning,
-                message: format!("{path} is not read: there is no {what} `{subject}`"),
-                origin: None,
-                hint: Some(format!("did you mean `{near}`?")),
-            });
+            let message = format!("{path} is not read: there is no {what} `{subject}`");
+            problems.push(Diagnostic::aside(message).hint(format!("did you mean `{near}`?")));
         }
     }
 }

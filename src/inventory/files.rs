@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::yaml;
-use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity, Source};
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 
 /// The endings Ansible looks for, in its order; of several files for one name only the first is read.
 const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
@@ -30,10 +30,11 @@ pub(super) fn read(path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(yaml::MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|e| Diagnostic::everywhere(format!("{name} cannot be read: {e}")))?;
+        .map_err(|e| unreadable(&name, e))?;
     if bytes.len() as u64 > yaml::MAX_BYTES {
         let limit = yaml::MAX_BYTES >> 20;
-        return Err(Diagnostic::everywhere(format!("{name} is larger than {limit} MiB")));
+        return Err(Diagnostic::everywhere(format!("{name} is larger than {limit} MiB"))
+            .hint("an inventory is far smaller: is this the file that was meant?"));
     }
     match String::from_utf8(bytes) {
         Ok(text) => {
@@ -76,11 +77,11 @@ impl Listing {
             Kind::Missing => Vec::new(),
             Kind::File => {
                 let message = format!("{} is not read: it is no directory", shown(dir));
-                problems.push(Diagnostic { severity: Severity::Warning, ..Diagnostic::everywhere(message) });
+                problems.push(Diagnostic::aside(message).hint("make a directory of it, or move it away"));
                 Vec::new()
             }
             Kind::Directory => names(dir).unwrap_or_else(|error| {
-                problems.push(Diagnostic::everywhere(format!("{} cannot be read: {error}", shown(dir))));
+                problems.push(unreadable(&shown(dir), error));
                 Vec::new()
             }),
         };
@@ -117,19 +118,16 @@ impl Listing {
     }
 }
 
+fn unreadable(name: &str, why: impl std::fmt::Display) -> Diagnostic {
+    Diagnostic::everywhere(format!("{name} cannot be read: {why}"))
+        .hint("see that it is there and that you may read it")
+}
+
 fn hidden(path: &Path, by: &Path) -> Diagnostic {
     let slash = if by.is_dir() { "/" } else { "" };
     let (path, by) = (shown(path), shown(by));
-    Diagnostic {
-        severity: Severity::Warning,
-        message: format!("{path} is not read: {by}{slash} hides it, as in Ansible"),
-        origin: None,
-        hint: Some(if slash.is_empty() {
-            "put both into one file".into()
-        } else {
-            format!("move it into {by}/")
-        }),
-    }
+    let hint = if slash.is_empty() { "put both into one file".into() } else { format!("move it into {by}/") };
+    Diagnostic::aside(format!("{path} is not read: {by}{slash} hides it, as in Ansible")).hint(hint)
 }
 
 /// All files of a directory in the order of their names, directories in between.
@@ -137,7 +135,7 @@ fn collect(dir: &Path, depth: usize, found: &mut Found) {
     let names = match names(dir) {
         Ok(names) => names,
         Err(error) => {
-            found.problems.push(Diagnostic::everywhere(format!("{} cannot be read: {error}", shown(dir))));
+            found.problems.push(unreadable(&shown(dir), error));
             return;
         }
     };
@@ -175,7 +173,7 @@ const PASSED_OVER: [&str; 12] =
 /// When it cannot be read, or nests too deep: a link may lead back up.
 pub(super) fn inventories(dir: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Diagnostic> {
-        let wrong = |why: String| Diagnostic::everywhere(format!("{} cannot be read: {why}", shown(dir)));
+        let wrong = |why: String| unreadable(&shown(dir), why);
         if depth == 0 {
             return Err(wrong("its directories nest too deep".into()));
         }

@@ -31,6 +31,18 @@ pub struct Given {
 /// # Errors
 /// All mistakes in all files, with the warnings that came up on the way.
 pub fn load(given: &Given) -> Result<Inventory, Diagnostics> {
+    whole(load_all(given))
+}
+
+/// An inventory in which nothing is wrong.
+fn whole((inventory, problems): (Inventory, Diagnostics)) -> Result<Inventory, Diagnostics> {
+    if problems.has_errors() { Err(problems) } else { Ok(Inventory { warnings: problems.0, ..inventory }) }
+}
+
+/// The same as far as it can be read, and all mistakes and warnings: it holds not all that the user typed if there is
+/// an error among them.
+#[must_use]
+pub fn load_all(given: &Given) -> (Inventory, Diagnostics) {
     let mut problems = Diagnostics::default();
     let mut tree = Tree::default();
     let dirs = sources::read(&given.inventories, &mut tree, &mut problems);
@@ -52,7 +64,7 @@ pub fn parse(name: &str, text: &str, env: BTreeMap<String, String>) -> Result<In
     tree.file = Arc::from(name);
     sources::text(&source, "yml", &mut tree, &mut problems);
     tree.settle();
-    assemble(tree, (&Beside::default(), &Vars::new()), (PathBuf::from("."), env), problems)
+    whole(assemble(tree, (&Beside::default(), &Vars::new()), (PathBuf::from("."), env), problems))
 }
 
 /// Puts everything together once it is read.
@@ -61,15 +73,12 @@ fn assemble(
     (beside, extra): (&Beside, &Vars),
     (dir, env): (PathBuf, BTreeMap<String, String>),
     mut problems: Diagnostics,
-) -> Result<Inventory, Diagnostics> {
+) -> (Inventory, Diagnostics) {
     for (name, host) in tree.hosts.iter().filter(|(name, _)| tree.groups.contains_key(name.as_str())) {
         problems.push(
             Diagnostic::warning(&host.origin, format!("`{name}` is a host and a group"))
                 .hint("rename one of them: patterns such as --limit cannot tell them apart"),
         );
-    }
-    if problems.has_errors() {
-        return Err(problems);
     }
     let origin = implicit();
     let node = Node { origin: origin.clone(), value: Value::Str("local".into()) };
@@ -114,7 +123,8 @@ fn assemble(
         tree.hosts.iter().filter_map(|(name, h)| Some((name.clone(), host(name, &h.origin)?))).collect();
     let group_vars = tree.groups.keys().map(|name| (name.clone(), group_vars(&tree, beside, name))).collect();
     let Tree { groups, group_order, host_order, .. } = tree;
-    Ok(Inventory { dir, hosts, groups, warnings: problems.0, localhost, group_vars, group_order, host_order })
+    let warnings = Vec::new();
+    (Inventory { dir, hosts, groups, warnings, localhost, group_vars, group_order, host_order }, problems)
 }
 
 /// Where the host is named that no inventory names: Ansible takes `localhost` for a host in no group whose

@@ -26,7 +26,7 @@ mod yaml;
 pub use fields::{Fields, parsed, texts};
 pub use host::{HostVars, Inventory};
 pub use layers::{Contest, Why};
-pub use load::{Given, load, parse};
+pub use load::{Given, load, load_all, parse};
 pub use show::Form;
 pub use tree::Group;
 pub use value::{Entry, Map, Node, Value};

@@ -54,7 +54,7 @@ fn host_list(list: &str, tree: &mut Tree, problems: &mut Diagnostics) {
     tree.file = Arc::from(list);
     for text in list.split(',').map(str::trim).filter(|text| !text.is_empty()) {
         let (name, port) = super::pattern::address(text, false);
-        let name = problems.take(HostName::new(name).map_err(|why| Diagnostic::error(&origin, why)));
+        let name = problems.take(HostName::new(name).map_err(|why| Diagnostic::because(&origin, &why)));
         if let Some(name) = name.filter(|name| !tree.hosts.contains_key(name)) {
             problems.take(tree.add_host("ungrouped", &name, port, &origin));
         }

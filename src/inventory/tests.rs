@@ -217,13 +217,13 @@ fn all_mistakes_of_all_files_come_at_once() {
     .unwrap_err();
     assert_eq!(
         shown,
-        "error: `-oProxyCommand=x` starts with `-`, which ssh would take for an option\n --> inventory.yml:3:5\n  |\n3 |     -oProxyCommand=x:\n  |     ^^^^^^^^^^^^^^^^\n\n\
-         error: the range [2:1] ends before it begins\n --> inventory.yml:4:5\n  |\n4 |     n[2:1]:\n  |     ^^^^^^\n\n\
-         error: expected variables of the host `ok`, found a whole number\n --> inventory.yml:5:9\n  |\n5 |     ok: 5\n  |         ^\n\n\
+        "error: `-oProxyCommand=x` starts with `-`, which ssh would take for an option\n --> inventory.yml:3:5\n  |\n3 |     -oProxyCommand=x:\n  |     ^^^^^^^^^^^^^^^^\n  hint: call the host something else\n\n\
+         error: the range [2:1] ends before it begins\n --> inventory.yml:4:5\n  |\n4 |     n[2:1]:\n  |     ^^^^^^\n  hint: as in [1:9], [01:10:3] or [a:f]\n\n\
+         error: expected variables of the host `ok`, found a whole number\n --> inventory.yml:5:9\n  |\n5 |     ok: 5\n  |         ^\n  hint: write `key: value` lines below it, or {key: value}\n\n\
          error: expected a map, found a list\n --> inventory.yml:6:13\n  |\n6 |   children: [a]\n  |             ^^^\n  hint: write each name as a key, `name:`, without the `-` before it\n\n\
-         error: expected the group `bad` to be a map of hosts, children and vars, found a whole number\n --> inventory.yml:7:6\n  |\n7 | bad: 7\n  |      ^\n\n\
-         error: expected a map of variables, found a list\n --> group_vars/all.yml:1:1\n  |\n1 | - a\n  | ^\n\n\
-         error: a tab in the indentation\n --> group_vars/web.yml:2:1\n  |\n2 |  b: 1\n  | ^\n  hint: indent with spaces; YAML takes no tabs there"
+         error: expected the group `bad` to be a map of hosts, children and vars, found a whole number\n --> inventory.yml:7:6\n  |\n7 | bad: 7\n  |      ^\n  hint: write `key: value` lines below it, or {key: value}\n\n\
+         error: expected a map of variables, found a list\n --> group_vars/all.yml:1:1\n  |\n1 | - a\n  | ^\n  hint: write `key: value` lines below it, or {key: value}\n\n\
+         error: a tab in the indentation\n --> group_vars/web.yml:2:1\n  |\n2 |     b: 1\n  | ^^^^\n  hint: indent with spaces; YAML takes no tabs there"
     );
 }
 

@@ -114,6 +114,22 @@ impl Value {
     }
 }
 
+/// How a value of that kind is written in YAML.
+fn how_to_write(what: &str) -> &'static str {
+    let of = |word: &str| what.contains(word);
+    if of("variables") || of("map") {
+        "write `key: value` lines below it, or {key: value}"
+    } else if of("list") {
+        "write `- item` lines below it, or [item, item]"
+    } else if of("true or false") {
+        "write true or false, without quotes"
+    } else if of("number") || of("0 or more") {
+        "write a number without quotes or unit, as in 8080"
+    } else {
+        "write one text, in quotes if YAML would take it for something else"
+    }
+}
+
 impl Node {
     /// What kind of value this is, in a word that fits "expected X, found …".
     #[must_use]
@@ -139,7 +155,7 @@ impl Node {
                 "`{text}` is text here: take away its quotes; from -e KEY={text}, which is always text, make \
                  -e '{{\"KEY\": {text}}}'"
             )),
-            _ => error,
+            _ => error.hint(how_to_write(what)),
         }
     }
 

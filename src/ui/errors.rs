@@ -7,9 +7,18 @@ use crate::host::Outcome;
 use crate::plan::Blocked;
 use crate::survey::Failure;
 
-/// Everything wrong with the user's files.
+/// How many mistakes are shown: nobody mends more at a time.
+const SHOWN: usize = 100;
+
+/// Everything wrong with the user's files, and how much that is.
 pub fn diagnostics(all: &Diagnostics) {
-    for diagnostic in &all.0 {
+    let mut shown = all.sorted();
+    let cut = shown.len() > SHOWN;
+    if cut && all.has_errors() {
+        shown.retain(|d| d.severity == Severity::Error);
+    }
+    shown.truncate(SHOWN);
+    for diagnostic in &shown {
         let text = diagnostic.to_string();
         let (style, word) = match diagnostic.severity {
             Severity::Error => (RED, "error"),
@@ -17,6 +26,10 @@ pub fn diagnostics(all: &Diagnostics) {
         };
         // The first word carries the colour, the rest is as it reads without one.
         note(&format!("{}{}\n\n", paint(style, word), text.strip_prefix(word).unwrap_or(&text)));
+    }
+    if let Some(count) = all.count() {
+        let rest = if cut { format!("; {} of them are shown", shown.len()) } else { String::new() };
+        note(&format!("{count}{rest}\n"));
     }
 }
 

@@ -13,7 +13,6 @@ mod files;
 mod init;
 mod inventory;
 mod markdown;
-mod models;
 mod output;
 mod program;
 mod serve;

@@ -3,6 +3,7 @@
 
 mod causes;
 mod check;
+mod fit;
 mod options;
 mod phase;
 #[cfg(test)]
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::command_line::{LeadingDash, arguments, carry};
-use super::{Draft, Engine, Gpus, Kind, Opt, Phase, Serve};
+use super::{Draft, Engine, Gpus, Kind, Opt, Phase, Serve, Share};
 use crate::diagnosis::Row;
 
 /// vLLM in Docker: `vllm/vllm-openai` and `nvcr.io/nvidia/vllm` alike.
@@ -53,6 +54,14 @@ impl Engine for Vllm {
 
     fn check(&self, serve: &Serve<'_>) -> Result<(), (&'static str, String)> {
         check::check(serve)
+    }
+
+    fn share(&self, serve: &Serve<'_>) -> Option<Share> {
+        fit::share(serve)
+    }
+
+    fn context(&self, serve: &Serve<'_>) -> Option<u64> {
+        fit::context(serve)
     }
 
     fn draft(&self, serve: &Serve<'_>) -> Draft {

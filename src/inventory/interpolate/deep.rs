@@ -8,6 +8,7 @@ use super::{Inner, MAX_VALUES, cycle, encrypted, explain, note, text, too_much};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::inventory::{Entry, Map, Node, Value};
 
+const CLEARER: &str = "write it out, or make it of fewer expressions";
 /// How deep a value that an expression made may be.
 const MAX_DEPTH: usize = 50;
 /// How many lists and maps may be open at once, over all expressions that stand for one another: the
@@ -26,7 +27,8 @@ impl Inner {
             Value::Str(text) if text::is_template(text) => match self.outcome(place) {
                 Ok(value) => self.node_of(&value, &node.origin, 0, problems),
                 Err(failure) => {
-                    note(failure.diagnostic(), problems);
+                    let spoils = Some(node.origin.clone());
+                    note(Diagnostic { spoils, ..failure.diagnostic() }, problems);
                     node.clone()
                 }
             },
@@ -118,7 +120,8 @@ impl Inner {
         }
         if let Err(error) = self.valid(value) {
             note(
-                explain::carried(&error).unwrap_or_else(|| Diagnostic::error(origin, error.to_string())),
+                explain::carried(&error)
+                    .unwrap_or_else(|| Diagnostic::error(origin, error.to_string()).hint(CLEARER)),
                 problems,
             );
             return at(Value::Null);

@@ -138,7 +138,8 @@ impl Inner {
             }
             if state.chain.len() >= MAX_CHAIN {
                 let message = format!("more than {MAX_CHAIN} variables stand for one another here");
-                return Err(Failure::Broken(Diagnostic::error(&place.node().origin, message)));
+                let error = Diagnostic::error(&place.node().origin, message);
+                return Err(Failure::Broken(error.hint("write out what the last of them stands for")));
             }
             state.values += 1;
             let (place, missed) = (place.clone(), Vec::new());

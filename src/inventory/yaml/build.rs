@@ -113,7 +113,8 @@ impl<'a> Builder<'a> {
     fn alias(&mut self, id: usize, span: Span) -> Result<(), Diagnostic> {
         let origin = self.place(span);
         let Some(anchored) = self.anchors.get(&id) else {
-            return Err(Diagnostic::error(&origin, "this alias stands inside what it refers to"));
+            return Err(Diagnostic::error(&origin, "this alias stands inside what it refers to")
+                .hint("take it out, or write its value"));
         };
         let (weight, height) = (anchored.weight, anchored.height);
         if self.stack.len() + height > MAX_DEPTH {
@@ -154,8 +155,10 @@ impl<'a> Builder<'a> {
         match (tag.handle.as_str(), tag.suffix.as_str()) {
             ("!", "unsafe") => Ok(typed(true)),
             ("!", "vault" | "vault-encrypted") => Ok(Value::Vault(text.to_owned())),
-            ("tag:yaml.org,2002:", suffix) => scalar::tagged(suffix, text)
-                .ok_or_else(|| Diagnostic::error(origin, format!("this cannot be read as `!!{suffix}`"))),
+            ("tag:yaml.org,2002:", suffix) => scalar::tagged(suffix, text).ok_or_else(|| {
+                Diagnostic::error(origin, format!("this cannot be read as `!!{suffix}`"))
+                    .hint("take the tag away, or write a value of that type")
+            }),
             _ => Err(unknown_tag(origin, tag)),
         }
     }
@@ -312,7 +315,7 @@ impl<'a> Builder<'a> {
             return Diagnostic::error(&braces, "a value that begins with `{{` must stand in quotes")
                 .hint("write \"{{ … }}\"");
         }
-        Diagnostic::error(origin, "a key must be a single value, not a list or a map")
+        key_of_parts(origin)
     }
 }
 
@@ -332,6 +335,12 @@ fn weigh(node: &Node) -> usize {
 
 fn too_deep(origin: &Origin) -> Diagnostic {
     Diagnostic::error(origin, format!("lists and maps stand more than {MAX_DEPTH} deep in one another here"))
+        .hint("nest them less")
+}
+
+fn key_of_parts(origin: &Origin) -> Diagnostic {
+    Diagnostic::error(origin, "a key must be a single value, not a list or a map")
+        .hint("write `key: value`; a text that begins with a bracket goes into quotes")
 }
 
 fn unknown_tag(origin: &Origin, tag: &Tag) -> Diagnostic {
@@ -347,9 +356,7 @@ fn unknown_tag(origin: &Origin, tag: &Tag) -> Diagnostic {
 fn key_text(node: &Node) -> Result<String, Diagnostic> {
     match &node.value {
         Value::Null => Ok("null".into()),
-        Value::Vault(_) | Value::Seq(_) | Value::Map(_) => {
-            Err(Diagnostic::error(&node.origin, "a key must be a single value, not a list or a map"))
-        }
+        Value::Vault(_) | Value::Seq(_) | Value::Map(_) => Err(key_of_parts(&node.origin)),
         _ => node.as_text(),
     }
 }

@@ -115,11 +115,11 @@ fn syntax_errors_say_what_to_do() {
     let cases = [
         (
             "a:\n\tb: 1\n",
-            "error: a tab in the indentation\n --> t.yml:2:1\n  |\n2 |  b: 1\n  | ^\n  hint: indent with spaces; YAML takes no tabs there",
+            "error: a tab in the indentation\n --> t.yml:2:1\n  |\n2 |     b: 1\n  | ^^^^\n  hint: indent with spaces; YAML takes no tabs there",
         ),
         (
             "a:\n  b: 1\n\tc: 2\n",
-            "error: a tab in the indentation\n --> t.yml:3:1\n  |\n3 |  c: 2\n  | ^\n  hint: indent with spaces; YAML takes no tabs there",
+            "error: a tab in the indentation\n --> t.yml:3:1\n  |\n3 |     c: 2\n  | ^^^^\n  hint: indent with spaces; YAML takes no tabs there",
         ),
         (
             "a: b: c\n",
@@ -176,11 +176,11 @@ fn values_that_need_quotes_say_so() {
         ),
         (
             "? [a]\n: 1\n",
-            "error: a key must be a single value, not a list or a map\n --> t.yml:1:3\n  |\n1 | ? [a]\n  |   ^",
+            "error: a key must be a single value, not a list or a map\n --> t.yml:1:3\n  |\n1 | ? [a]\n  |   ^\n  hint: write `key: value`; a text that begins with a bracket goes into quotes",
         ),
         (
             "a: &a [*a]\n",
-            "error: this alias stands inside what it refers to\n --> t.yml:1:8\n  |\n1 | a: &a [*a]\n  |        ^^",
+            "error: this alias stands inside what it refers to\n --> t.yml:1:8\n  |\n1 | a: &a [*a]\n  |        ^^\n  hint: take it out, or write its value",
         ),
     ];
     for (text, shown) in cases {

@@ -1,7 +1,10 @@
 //! What is wrong with the user's files: what, where, what next.
 //! It describes and renders; it never prints and never reads a file.
 
-use std::fmt::{self, Write as _};
+mod frame;
+
+use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 /// A file of the user's as it was read.
@@ -58,19 +61,40 @@ pub struct Diagnostic {
     pub origin: Option<Origin>,
     /// What to do next.
     pub hint: Option<String>,
+    /// Whether it says that something is not there. Where a part of the files could not be read, it may be in that part.
+    pub absent: bool,
+    /// A value that has none because of this: what else is wrong with that value only follows from it.
+    pub spoils: Option<Origin>,
 }
 
 impl Diagnostic {
     /// An error at a place.
     #[must_use]
     pub fn error(origin: &Origin, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), origin: Some(origin.clone()), hint: None }
+        Self { origin: Some(origin.clone()), ..Self::everywhere(message) }
+    }
+
+    /// An error at a place, for a reason that may say what to do behind its first `: `.
+    #[must_use]
+    pub fn because(origin: &Origin, why: &str) -> Self {
+        let outside = |at: &usize| why[..*at].matches('`').count().is_multiple_of(2);
+        match why.match_indices(": ").map(|(at, _)| at).find(outside) {
+            Some(at) => Self::error(origin, &why[..at]).hint(&why[at + 2..]),
+            None => Self::error(origin, why),
+        }
     }
 
     /// An error of the files as a whole.
     #[must_use]
     pub fn everywhere(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), origin: None, hint: None }
+        let (severity, message) = (Severity::Error, message.into());
+        Self { severity, message, origin: None, hint: None, absent: false, spoils: None }
+    }
+
+    /// A warning of the files as a whole.
+    #[must_use]
+    pub fn aside(message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::everywhere(message) }
     }
 
     /// A warning at a place.
@@ -84,6 +108,18 @@ impl Diagnostic {
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
+
+    /// The same with what may have been meant, or else with what to do next.
+    #[must_use]
+    pub fn meant(self, near: Option<&str>, hint: impl Into<String>) -> Self {
+        self.hint(near.map_or_else(|| hint.into(), |near| format!("did you mean `{near}`?")))
+    }
+
+    /// The same, told only where all files could be read.
+    #[must_use]
+    pub fn of_absence(self) -> Self {
+        Self { absent: true, ..self }
+    }
 }
 
 impl fmt::Display for Diagnostic {
@@ -94,27 +130,13 @@ impl fmt::Display for Diagnostic {
         };
         write!(f, "{severity}: {}", clean(&self.message))?;
         if let Some(origin) = &self.origin {
-            write!(f, "\n{}", frame(origin))?;
+            write!(f, "\n{}", frame::frame(origin))?;
         }
         match &self.hint {
             Some(hint) => write!(f, "\n  hint: {}", clean(hint)),
             None => Ok(()),
         }
     }
-}
-
-/// The line a place is on, with a mark under it.
-fn frame(origin: &Origin) -> String {
-    let gutter = " ".repeat(origin.line.to_string().len());
-    let mut out = format!("{gutter}--> {}", clean(&origin.to_string()));
-    if let Some(line) = origin.source.text.lines().nth(origin.line - 1) {
-        let shown = clean(&line.replace('\t', " "));
-        let left = shown.chars().count().saturating_sub(origin.column - 1).max(1);
-        let mark = "^".repeat(origin.length.clamp(1, left));
-        let indent = " ".repeat(origin.column - 1);
-        let _ = write!(out, "\n{gutter} |\n{} | {shown}\n{gutter} | {indent}{mark}", origin.line);
-    }
-    out
 }
 
 /// Text from users, hosts and models without what would move a terminal's cursor or colour it:
@@ -176,6 +198,49 @@ impl Diagnostics {
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// Leaves out what says nothing new: hosts of one group share its mistakes; what is an error here may have been a
+    /// warning before; one mistake at a place brings others with it, and the first is the one to mend.
+    pub fn settle(&mut self) {
+        let spot = |o: &Origin| (Arc::as_ptr(&o.source).addr(), o.line, o.column, o.length);
+        let is_error = |d: &Diagnostic| d.severity == Severity::Error;
+        let placed = |d: &Diagnostic| d.origin.as_ref().map(spot);
+        let errors: BTreeSet<_> = self.0.iter().filter(|d| is_error(d)).filter_map(placed).collect();
+        let spoilt: BTreeSet<_> = self.0.iter().filter_map(|d| d.spoils.as_ref()).map(spot).collect();
+        let (mut told, mut said) = (BTreeSet::new(), BTreeSet::new());
+        self.0.retain(|problem| match placed(problem) {
+            Some(at) if problem.spoils.is_none() && spoilt.contains(&at) => false,
+            Some(at) if is_error(problem) => told.insert(at),
+            Some(at) if errors.contains(&at) => false,
+            at => said.insert((at, problem.message.clone())),
+        });
+    }
+
+    /// Adds what holds although not all could be read.
+    pub fn extend_but_absences(&mut self, others: Self) {
+        self.0.extend(others.0.into_iter().filter(|d| !d.absent));
+    }
+
+    /// All as they are shown: warnings before errors, file by file, from top to bottom.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<&Diagnostic> {
+        let mut all: Vec<&Diagnostic> = self.0.iter().collect();
+        let place = |d: &Diagnostic| d.origin.as_ref().map(|o| (o.source.name.clone(), o.line, o.column));
+        all.sort_by_cached_key(|d| (std::cmp::Reverse(d.severity), d.origin.is_none(), place(d)));
+        all
+    }
+
+    /// How many there are, where they are more than one.
+    #[must_use]
+    pub fn count(&self) -> Option<String> {
+        let count = |severity, word: &str| match self.0.iter().filter(|d| d.severity == severity).count() {
+            0 => None,
+            1 => Some(format!("1 {word}")),
+            many => Some(format!("{many} {word}s")),
+        };
+        let both = [count(Severity::Error, "error"), count(Severity::Warning, "warning")];
+        (self.0.len() > 1).then(|| both.into_iter().flatten().collect::<Vec<_>>().join(", "))
     }
 }
 

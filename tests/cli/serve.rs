@@ -210,7 +210,14 @@ all:
 fn mistakes_in_defaults_are_said_once_and_where_they_stand() {
     let defaults = "llama_cpp_defaults:\n  thread: 1\n  port: 8\n  ctx_size: big\n";
     serving("[tiny, bge-m3]").file("group_vars/all.yml", &catalogue(defaults)).wrong(
-        "error: `port` cannot be set in `llama_cpp_defaults`
+        "error: `llama_cpp_defaults` has no key `thread`
+ --> group_vars/all.yml:5:3
+  |
+5 |   thread: 1
+  |   ^^^^^^
+  hint: did you mean `threads`?
+
+error: `port` cannot be set in `llama_cpp_defaults`
  --> group_vars/all.yml:6:3
   |
 6 |   port: 8
@@ -222,13 +229,9 @@ error: expected `ctx_size` to be a whole number, found a string
   |
 7 |   ctx_size: big
   |             ^^^
+  hint: write a number without quotes or unit, as in 8080
 
-error: `llama_cpp_defaults` has no key `thread`
- --> group_vars/all.yml:5:3
-  |
-5 |   thread: 1
-  |   ^^^^^^
-  hint: did you mean `threads`?",
+3 errors",
     );
     let other = "llama_cpp_defaults:\n  engine: vllm\n  threads: 2\n";
     serving("[tiny]").file("group_vars/all.yml", &catalogue(other)).wrong(

@@ -20,6 +20,7 @@ mod login;
 mod logs;
 mod look;
 mod master;
+pub mod password;
 mod private;
 mod pull;
 mod refusal;

@@ -4,7 +4,7 @@
 use minijinja::value::{Value as Jinja, ValueKind};
 
 use super::lazy::{Lazy, Place};
-use super::{Inner, MAX_VALUES, cycle, encrypted, explain, note, text, too_much};
+use super::{Inner, MAX_VALUES, Outcome, cycle, explain, note, text, too_much};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::inventory::{Entry, Map, Node, Value};
 
@@ -23,18 +23,23 @@ impl Inner {
         }
         let at = |value| Node { origin: node.origin.clone(), value };
         match &node.value {
-            Value::Str(text) if text::is_template(text) => match self.outcome(place) {
-                Ok(value) => self.node_of(&value, &node.origin, 0, problems),
-                Err(failure) => {
-                    note(failure.diagnostic(), problems);
-                    node.clone()
-                }
-            },
-            Value::Unsafe(text) => at(Value::Str(text.clone())),
-            Value::Vault(_) => {
-                note(encrypted(place), problems);
-                node.clone()
+            _ if text::template(node).is_some() => {
+                let Outcome { value, taint } = self.outcome(place);
+                taint.mark(match value {
+                    Ok(value) => self.node_of(&value, &node.origin, 0, problems),
+                    // What it fails on may be that it was given a guess.
+                    Err(_) if taint.is_guess() => node.clone(),
+                    Err(failure) => {
+                        note(failure.diagnostic(), problems);
+                        return node.clone();
+                    }
+                })
             }
+            Value::Unsafe(text) => at(Value::Str(text.clone())),
+            Value::Vault(_) => self.opened(node).unwrap_or_else(|error| {
+                note(error, problems);
+                node.clone()
+            }),
             Value::Seq(seq) => self.inside(place, problems, |problems| {
                 Value::Seq((0..seq.len()).map(|i| self.deep(&place.child(i), problems)).collect())
             }),

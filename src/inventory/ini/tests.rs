@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostics, Source};
-use crate::inventory::{Keyring, sources};
 use crate::inventory::tree::Tree;
+use crate::inventory::{Keyring, sources};
 use crate::names::HostName;
 
 fn read(text: &str) -> (Tree, Diagnostics) {

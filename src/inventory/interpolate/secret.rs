@@ -112,7 +112,7 @@ impl Inner {
             _ => return Ok(node.clone()),
         };
         let plain = self.world.keys.open(sealed, &node.origin)?;
-        let value = Value::Vault(Vaulted::Open(Box::new(Value::Unsafe(plain.as_ref().to_owned()))));
+        let value = Value::Vault(Vaulted::Open(Box::new(Value::Str(plain.as_ref().to_owned()))));
         Ok(Node { origin: node.origin.clone(), value })
     }
 

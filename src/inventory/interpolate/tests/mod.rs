@@ -1,5 +1,7 @@
 //! Expressions as Ansible evaluates them, and what is wrong with them.
 
+mod vaulted;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

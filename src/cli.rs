@@ -227,7 +227,8 @@ pub struct InitArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The output is that of ansible-inventory, byte for byte: expressions stand as they were typed.\n\n  \
+    after_help = "The output is that of ansible-inventory, byte for byte: expressions stand as they were typed.\n\
+                  What is or was in an Ansible Vault is shown as <vault>.\n\n  \
                   homelab inventory --list | jq '._meta.hostvars'\n  \
                   homelab inventory --host gpu-server --resolved\n  \
                   homelab inventory --graph --vars inference"

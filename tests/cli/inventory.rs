@@ -55,12 +55,12 @@ fn a_broken_file_ends_it() {
   | ^",
     );
     asked("--list").file("group_vars/web.yml", "$ANSIBLE_VAULT;1.1;AES256\n6162\n").wrong(
-        "error: this file is encrypted by Ansible Vault, which homelab cannot read
+        "error: this is not what ansible-vault writes: it does not hold a salt, a checksum and a text: is it cut off?
  --> group_vars/web.yml:1:1
   |
 1 | $ANSIBLE_VAULT;1.1;AES256
   | ^
-  hint: secrets go into {env: NAME}, {file: PATH} or {command: [..]}",
+  hint: copy it again as a whole, each line below the other; `|` after !vault keeps the lines",
     );
 }
 

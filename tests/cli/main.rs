@@ -18,3 +18,4 @@ mod output;
 mod program;
 mod templates;
 mod usage;
+mod vault;

@@ -123,7 +123,7 @@ fn every_compose_key_is_of_its_kind() {
         "environment: {KEY: {vault: x}}",
         "a secret says where its value comes from",
         (30, 10),
-        "{env: NAME}, {file: PATH} or {command: [PROGRAM, ARGUMENT, …]}",
+        "{env: NAME}, {file: PATH}, {command: [PROGRAM, ARGUMENT, …]}, or a value of Ansible Vault",
     );
 }
 

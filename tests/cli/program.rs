@@ -1,6 +1,7 @@
 //! The program in a directory of its own: what it is given, and exactly what it must answer.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -66,6 +67,13 @@ impl Test {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
         self
+    }
+
+    /// A file that may be executed.
+    pub(crate) fn script(self, path: &str, text: &str) -> Self {
+        let test = self.file(path, text);
+        fs::set_permissions(test.dir.path().join(path), fs::Permissions::from_mode(0o700)).unwrap();
+        test
     }
 
     /// Runs with one more file, which need not be text.

@@ -6,6 +6,7 @@ use minijinja::value::{Value as Jinja, ValueKind};
 use super::lazy::{Lazy, Place};
 use super::{Inner, MAX_VALUES, Outcome, cycle, explain, note, text, too_much};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
+use crate::inventory::vault::Values;
 use crate::inventory::{Entry, Map, Node, Value};
 
 /// How deep a value that an expression made may be.
@@ -25,15 +26,17 @@ impl Inner {
         match &node.value {
             _ if text::template(node).is_some() => {
                 let Outcome { value, taint } = self.outcome(place);
-                taint.mark(match value {
+                let result = match value {
                     Ok(value) => self.node_of(&value, &node.origin, 0, problems),
-                    // What it fails on may be that it was given a guess.
-                    Err(_) if taint.is_guess() => node.clone(),
                     Err(failure) => {
-                        note(failure.diagnostic(), problems);
-                        return node.clone();
+                        // What it fails on may be that it was given a guess.
+                        if !taint.is_guess() || self.values == Values::Opened {
+                            note(failure.diagnostic(), problems);
+                        }
+                        node.clone()
                     }
-                })
+                };
+                taint.mark(result)
             }
             Value::Unsafe(text) => at(Value::Str(text.clone())),
             Value::Vault(_) => self.opened(node).unwrap_or_else(|error| {

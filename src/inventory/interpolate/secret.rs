@@ -98,10 +98,15 @@ impl Inner {
             self.taint(Some(text));
             return Jinja::from(UNKNOWN);
         }
-        self.taint(None);
         match self.world.keys.open(text, &place.node().origin) {
-            Ok(plain) => Jinja::from(&*plain),
-            Err(diagnostic) => Jinja::from(explain::wrapped(diagnostic)),
+            Ok(plain) => {
+                self.taint(None);
+                Jinja::from(&*plain)
+            }
+            Err(diagnostic) => {
+                self.taint(Some(text));
+                Jinja::from(explain::wrapped(diagnostic))
+            }
         }
     }
 

@@ -272,7 +272,7 @@ impl fmt::Display for ByteSize {
 }
 
 /// A secret value. It cannot be printed: no `Display`, and `Debug` shows nothing of it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Secret(String);
 
 impl Secret {

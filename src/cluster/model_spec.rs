@@ -241,6 +241,6 @@ fn option(option: &Opt, node: &Node) -> Result<serde_json::Value, Diagnostic> {
     Ok(match option.takes {
         Takes::Text => node.as_text()?.into(),
         Takes::Many | Takes::Each | Takes::Commas if !is_list => vec![node.as_text()?].into(),
-        _ => node.to_json(),
+        _ => node.to_json()?,
     })
 }

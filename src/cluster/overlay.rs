@@ -45,7 +45,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Overlay {
             "networks" | "devices" | "group_add" | "cap_add" | "security_opt" | "entrypoint" => {
                 fields.parse(key, |node| crate::inventory::texts(node).map(|list| json!(list)))
             }
-            _ => fields.parse(key, |node| Ok(node.to_json())),
+            _ => fields.parse(key, |node| node.to_json()),
         };
         if let Some(value) = value {
             lay(fields, &mut overlay.service, key, value);
@@ -98,7 +98,7 @@ fn environment(
             .hint("a name without blanks, line breaks and `=`"));
         }
         match &entry.node.value {
-            Value::Map(_) => {
+            Value::Map(_) | Value::Vault(_) => {
                 secrets.insert(entry.key.clone(), secret(&entry.node)?);
             }
             value => {
@@ -208,9 +208,12 @@ fn host_ip(text: &str) -> Result<String, String> {
 
 /// A secret: where its value comes from.
 pub(super) fn secret(node: &Node) -> Result<SecretRef, Diagnostic> {
+    if let Some(vaulted) = node.as_vaulted()? {
+        return Ok(vaulted);
+    }
     let wrong = || {
         Diagnostic::error(&node.origin, "a secret says where its value comes from")
-            .hint("{env: NAME}, {file: PATH} or {command: [PROGRAM, ARGUMENT, …]}")
+            .hint("{env: NAME}, {file: PATH}, {command: [PROGRAM, ARGUMENT, …]}, or a value of Ansible Vault")
     };
     let Ok(map) = node.as_map() else { return Err(wrong()) };
     let [entry] = map.0.as_slice() else { return Err(wrong()) };

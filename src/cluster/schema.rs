@@ -74,7 +74,8 @@ fn texts() -> Value {
 fn secret() -> Value {
     let one = |name: &str, value: Value| json!({"type": "object", "required": [name], "properties": {name: value}, "additionalProperties": false});
     let command = json!({"type": "array", "items": scalar()});
-    json!({"anyOf": [one("env", scalar()), one("file", scalar()), one("command", command)]})
+    let vault = json!({"type": "string", "pattern": "^\\$ANSIBLE_VAULT;"});
+    json!({"anyOf": [one("env", scalar()), one("file", scalar()), one("command", command), vault]})
 }
 
 /// What a public name of a model looks like.

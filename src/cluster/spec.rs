@@ -190,7 +190,9 @@ fn typed(inventory: &Inventory, with_vars: bool) -> (Spec, Diagnostics) {
         }
         let mut host = read_host(vars, &theirs.0, &mut problems);
         if with_vars {
-            host.vars = vars.evaluated().iter().map(|(k, v)| (k.clone(), v.to_json())).collect();
+            // What is or holds a value of a vault is not for templates: what they render shows.
+            let plain = |(name, node): (String, Node)| Some((name, node.to_json().ok()?));
+            host.vars = vars.evaluated().into_iter().filter_map(plain).collect();
         }
         hosts.insert(name.clone(), host);
     }

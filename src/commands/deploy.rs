@@ -11,6 +11,7 @@ use super::{Exit, lock};
 use crate::cli::{Common, DeployArgs, Format, PlanArgs};
 use crate::desired::Desired;
 use crate::host::{CarryOut, Hands, Look, Outcome};
+use crate::inventory::Values;
 use crate::names::HostName;
 use crate::plan::{self, Plan};
 use crate::survey::RootKey;
@@ -21,7 +22,7 @@ pub(super) async fn run(common: &Common, args: &DeployArgs) -> Result<Exit> {
         let args = plan_args(args);
         return super::plan::run(common, &args).await;
     }
-    let files = prepare::files(common)?;
+    let files = prepare::files(common, Values::Opened)?;
     let mut seen = ui::progress::looking(files.look()).await;
     if seen.survey.root_key == RootKey::Absent
         && let Err(why) = seen.vault.make_root()

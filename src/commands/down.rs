@@ -11,13 +11,14 @@ use super::{Exit, lock};
 use crate::cli::{Common, DownArgs, Format};
 use crate::desired::Desired;
 use crate::host::{self, Ask, Vault};
+use crate::inventory::Values;
 use crate::names::{HostName, ProjectName};
 use crate::plan::{self, Against, Plan, Report};
 use crate::survey::Survey;
 use crate::ui;
 
 pub(super) async fn run(common: &Common, args: &DownArgs) -> Result<Exit> {
-    let files = prepare::files(common)?;
+    let files = prepare::files(common, Values::Sealed)?;
     let mut clean = BTreeSet::new();
     let mut ended = Exit::Done;
     for (project, asks) in targets(common, &files, args.dropped)? {

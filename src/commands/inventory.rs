@@ -6,11 +6,11 @@ use super::Exit;
 use super::prepare;
 use crate::cli::{Common, InventoryArgs};
 use crate::diagnostic::{Diagnostics, clean};
-use crate::inventory::{Form, HostVars, Inventory};
+use crate::inventory::{Form, HostVars, Inventory, Values};
 use crate::ui;
 
 pub(super) fn run(common: &Common, args: &InventoryArgs) -> Result<Exit> {
-    let inventory = prepare::inventory(common)?;
+    let inventory = prepare::inventory(common, Values::Sealed)?;
     ui::errors::diagnostics(&Diagnostics(inventory.warnings.clone()));
     let form = if args.resolved { Form::Resolved } else { Form::Raw };
     let text = if let Some(name) = &args.show.host {

@@ -7,6 +7,7 @@ mod down;
 mod init;
 mod inventory;
 mod lock;
+mod passwords;
 mod plan;
 mod prepare;
 mod render;

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::{Exit, lock};
+use super::{Exit, lock, passwords};
 use crate::cli::Common;
 use crate::cluster::{self, Cluster, LocalFiles, Spec};
 use crate::desired::{self, Desired, Overrides, TEMPLATES};
 use crate::diagnostic::Source;
 use crate::engine::Gpus;
 use crate::host::{self, Ask, Failed, Look, Vault};
-use crate::inventory::{self, Given, Inventory};
+use crate::inventory::{self, Given, Inventory, Keyring, Values};
 use crate::lock::Lock;
 use crate::names::HostName;
 use crate::plan::{self, Against, Plan, ROOT_KEY_FILE, Report};
@@ -55,12 +55,12 @@ pub(super) struct Seen {
 }
 
 /// Reads the inventory, as it stands in the working directory.
-pub(super) fn inventory(common: &Common) -> Result<Inventory> {
-    Ok(inventory::load(&given(common, Path::new(".")))?)
+pub(super) fn inventory(common: &Common, values: Values) -> Result<Inventory> {
+    Ok(inventory::load(&given(common, values, Path::new(".")))?)
 }
 
 /// What the command line says of the inventory. Its paths are those of `root`.
-fn given(common: &Common, root: &Path) -> Given {
+fn given(common: &Common, values: Values, root: &Path) -> Given {
     let extra = |given: &String| match given.strip_prefix('@') {
         Some(file) => format!("@{}", root.join(file).display()),
         None => given.clone(),
@@ -71,11 +71,13 @@ fn given(common: &Common, root: &Path) -> Given {
         _ if path.to_string_lossy().contains(',') => path.clone(),
         there => there,
     };
+    let env: BTreeMap<String, String> = std::env::vars().collect();
     Given {
         inventories: common.inventory.iter().map(under).collect(),
         extra_vars: common.extra_vars.iter().map(extra).collect(),
         cwd: root.to_owned(),
-        env: std::env::vars().collect(),
+        keys: Arc::new(Keyring::new(passwords::all(&common.vault, &env), values)),
+        env,
     }
 }
 
@@ -92,8 +94,8 @@ pub(super) fn within(common: &Common, inventory: &Inventory) -> Result<BTreeSet<
 }
 
 /// Reads the inventory and every file it names. Warnings are shown.
-pub(super) fn files(common: &Common) -> Result<Files> {
-    let (mut inventory, unread) = inventory::load_all(&given(common, Path::new(".")));
+pub(super) fn files(common: &Common, values: Values) -> Result<Files> {
+    let (mut inventory, unread) = inventory::load_all(&given(common, values, Path::new(".")));
     if unread.has_errors() {
         return Err(cluster::mistakes(&inventory, unread).into());
     }
@@ -107,9 +109,10 @@ pub(super) fn files(common: &Common) -> Result<Files> {
 /// The same for another state of the inventory, in `dir` or, if that is a file, there. Its warnings
 /// are not this one's.
 pub(super) fn base(common: &Common, dir: &Path) -> Result<Files> {
+    let given = |root: &Path| given(common, Values::Sealed, root);
     let given = match dir.is_file() {
-        true => Given { inventories: vec![dir.to_owned()], ..given(common, Path::new(".")) },
-        false => given(common, dir),
+        true => Given { inventories: vec![dir.to_owned()], ..given(Path::new(".")) },
+        false => given(dir),
     };
     let inventory = inventory::load(&given)?;
     let within = inventory.hosts.keys().cloned().collect();

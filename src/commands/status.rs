@@ -6,11 +6,12 @@ use super::Exit;
 use super::prepare;
 use crate::cli::{Common, StatusArgs};
 use crate::host;
+use crate::inventory::Values;
 use crate::plan;
 use crate::ui;
 
 pub(super) async fn run(common: &Common, args: &StatusArgs) -> Result<Exit> {
-    let files = prepare::files(common)?;
+    let files = prepare::files(common, Values::Opened)?;
     let seen = ui::progress::looking(files.look()).await;
     let planned = files.plan(&seen);
     ui::verbose::connections(common.verbose, &seen.looks);

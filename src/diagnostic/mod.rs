@@ -179,6 +179,13 @@ fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     }
 }
 
+/// A place, to be compared.
+type Spot = (usize, usize, usize, usize);
+
+fn spot(o: &Origin) -> Spot {
+    (Arc::as_ptr(&o.source).addr(), o.line, o.column, o.length)
+}
+
 /// All that was found wrong, in the order it was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
@@ -203,11 +210,10 @@ impl Diagnostics {
     /// Leaves out what says nothing new: hosts of one group share its mistakes; what is an error here may have been a
     /// warning before; one mistake at a place brings others with it, and the first is the one to mend.
     pub fn settle(&mut self) {
-        let spot = |o: &Origin| (Arc::as_ptr(&o.source).addr(), o.line, o.column, o.length);
         let is_error = |d: &Diagnostic| d.severity == Severity::Error;
         let placed = |d: &Diagnostic| d.origin.as_ref().map(spot);
         let errors: BTreeSet<_> = self.0.iter().filter(|d| is_error(d)).filter_map(placed).collect();
-        let spoilt: BTreeSet<_> = self.0.iter().filter_map(|d| d.spoils.as_ref()).map(spot).collect();
+        let spoilt = self.spoilt();
         let (mut told, mut said) = (BTreeSet::new(), BTreeSet::new());
         self.0.retain(|problem| match placed(problem) {
             Some(at) if problem.spoils.is_none() && spoilt.contains(&at) => false,
@@ -217,9 +223,18 @@ impl Diagnostics {
         });
     }
 
-    /// Adds what holds although not all could be read.
+    /// The places of values that have none.
+    fn spoilt(&self) -> BTreeSet<Spot> {
+        self.0.iter().filter_map(|d| d.spoils.as_ref()).map(spot).collect()
+    }
+
+    /// Adds what holds although not all could be read: neither that something is not there, nor what follows from that.
     pub fn extend_but_absences(&mut self, others: Self) {
-        self.0.extend(others.0.into_iter().filter(|d| !d.absent));
+        let spoilt = others.spoilt();
+        let follows = |d: &Diagnostic| {
+            d.spoils.is_none() && d.origin.as_ref().is_some_and(|origin| spoilt.contains(&spot(origin)))
+        };
+        self.0.extend(others.0.into_iter().filter(|d| !d.absent && !follows(d)));
     }
 
     /// All as they are shown: warnings before errors, file by file, from top to bottom.

@@ -24,6 +24,7 @@ mod login;
 mod logs;
 mod look;
 mod master;
+pub mod password;
 mod private;
 mod pull;
 mod refusal;

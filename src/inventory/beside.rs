@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::files::{self, Listing};
 use super::tree::{Tree, Vars};
+use super::vault::Keyring;
 use super::{Entry, Value, yaml};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::names::HostName;
@@ -44,12 +45,17 @@ impl Beside {
 }
 
 /// Reads the variables of all groups and hosts. A directory that comes up twice is read once.
-pub(super) fn read(tree: &Tree, sources: &[PathBuf], cwd: &Path, problems: &mut Diagnostics) -> Beside {
+pub(super) fn read(
+    tree: &Tree,
+    (sources, cwd): (&[PathBuf], &Path),
+    keys: &Keyring,
+    problems: &mut Diagnostics,
+) -> Beside {
     let mut known: BTreeMap<PathBuf, usize> = BTreeMap::new();
     let mut beside = Beside::default();
     let mut index = |dir: &Path, files: &mut Vec<Files>| {
         *known.entry(files::canonical(dir)).or_insert_with(|| {
-            files.push(directory(tree, dir, problems));
+            files.push(directory(tree, dir, keys, problems));
             files.len() - 1
         })
     };
@@ -61,11 +67,11 @@ pub(super) fn read(tree: &Tree, sources: &[PathBuf], cwd: &Path, problems: &mut 
     beside
 }
 
-fn directory(tree: &Tree, dir: &Path, problems: &mut Diagnostics) -> Files {
+fn directory(tree: &Tree, dir: &Path, keys: &Keyring, problems: &mut Diagnostics) -> Files {
     let mut files = Files::default();
     let groups = Listing::of(&dir.join("group_vars"), problems);
     for name in tree.groups.keys() {
-        if let Some(vars) = vars_of(&groups, name, problems) {
+        if let Some(vars) = vars_of(&groups, name, keys, problems) {
             files.groups.insert(name.clone(), vars);
         }
     }
@@ -73,7 +79,7 @@ fn directory(tree: &Tree, dir: &Path, problems: &mut Diagnostics) -> Files {
     let hosts = Listing::of(&dir.join("host_vars"), problems);
     let implicit = HostName::new(LOCALHOST).ok().filter(|name| !tree.hosts.contains_key(name));
     for name in tree.hosts.keys().chain(&implicit) {
-        if let Some(vars) = vars_of(&hosts, name.as_str(), problems) {
+        if let Some(vars) = vars_of(&hosts, name.as_str(), keys, problems) {
             files.hosts.insert(name.clone(), vars);
         }
     }
@@ -96,7 +102,7 @@ fn near_misses(listing: &Listing, what: &str, known: &BTreeSet<&str>, problems: 
     }
 }
 
-fn vars_of(listing: &Listing, name: &str, problems: &mut Diagnostics) -> Option<Vars> {
+fn vars_of(listing: &Listing, name: &str, keys: &Keyring, problems: &mut Diagnostics) -> Option<Vars> {
     let found = listing.find(name);
     problems.0.extend(found.problems);
     if found.files.is_empty() {
@@ -105,7 +111,7 @@ fn vars_of(listing: &Listing, name: &str, problems: &mut Diagnostics) -> Option<
     let mut vars = Vars::new();
     for file in found.files {
         let Some(source) = problems.take(files::read(&file)) else { continue };
-        let Some(root) = yaml::read(&source, problems) else { continue };
+        let Some(root) = yaml::read(&source, keys, problems) else { continue };
         match root.value {
             Value::Map(map) => map.0.into_iter().for_each(|entry| add(&mut vars, entry, problems)),
             value if value.is_falsy() => {}

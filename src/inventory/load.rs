@@ -9,6 +9,7 @@ use super::beside::{self, Beside, LOCALHOST};
 use super::host::{HostVars, Inventory, Peer, World};
 use super::layers::{self, Merger};
 use super::tree::{Tree, Vars, hosts_of};
+use super::vault::Keyring;
 use super::{Node, Value, extra, sources};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 use crate::names::HostName;
@@ -24,6 +25,8 @@ pub struct Given {
     pub cwd: PathBuf,
     /// What `lookup('env', …)` may see.
     pub env: BTreeMap<String, String>,
+    /// The passwords of Ansible Vault.
+    pub keys: Arc<Keyring>,
 }
 
 /// Reads the inventories and the variables beside them.
@@ -45,12 +48,12 @@ fn whole((inventory, problems): (Inventory, Diagnostics)) -> Result<Inventory, D
 pub fn load_all(given: &Given) -> (Inventory, Diagnostics) {
     let mut problems = Diagnostics::default();
     let mut tree = Tree::default();
-    let dirs = sources::read(&given.inventories, &mut tree, &mut problems);
+    let dirs = sources::read(&given.inventories, &given.keys, &mut tree, &mut problems);
     tree.settle();
-    let beside = beside::read(&tree, &dirs, &given.cwd, &mut problems);
-    let extra = extra::read(&given.extra_vars, &given.env, &mut problems);
+    let beside = beside::read(&tree, (&dirs, &given.cwd), &given.keys, &mut problems);
+    let extra = extra::read(&given.extra_vars, &given.env, &given.keys, &mut problems);
     let dir = dirs.into_iter().next().unwrap_or_else(|| given.cwd.clone());
-    assemble(tree, (&beside, &extra), (dir, given.env.clone()), problems)
+    assemble(tree, (&beside, &extra), (dir, given.env.clone(), Arc::clone(&given.keys)), problems)
 }
 
 /// Reads an inventory from a text instead of a file, with nothing beside it.
@@ -62,16 +65,17 @@ pub fn parse(name: &str, text: &str, env: BTreeMap<String, String>) -> Result<In
     let source = Arc::new(Source { name: name.into(), text: text.into() });
     let mut tree = Tree::default();
     tree.file = Arc::from(name);
-    sources::text(&source, "yml", &mut tree, &mut problems);
+    let keys = Arc::new(Keyring::default());
+    sources::text(&source, "yml", (&keys, &mut tree), &mut problems);
     tree.settle();
-    whole(assemble(tree, (&Beside::default(), &Vars::new()), (PathBuf::from("."), env), problems))
+    whole(assemble(tree, (&Beside::default(), &Vars::new()), (PathBuf::from("."), env, keys), problems))
 }
 
 /// Puts everything together once it is read.
 fn assemble(
     tree: Tree,
     (beside, extra): (&Beside, &Vars),
-    (dir, env): (PathBuf, BTreeMap<String, String>),
+    (dir, env, keys): (PathBuf, BTreeMap<String, String>, Arc<Keyring>),
     mut problems: Diagnostics,
 ) -> (Inventory, Diagnostics) {
     for (name, host) in tree.hosts.iter().filter(|(name, _)| tree.groups.contains_key(name.as_str())) {
@@ -106,6 +110,7 @@ fn assemble(
         localhost: local.clone(),
         groups: tree.groups.keys().map(|name| (name.clone(), members(name))).collect(),
         env,
+        keys,
     });
     let mut host = |name: &HostName, origin: &Origin| {
         let peer = world.peer(name)?;

@@ -21,6 +21,7 @@ mod sources;
 mod tests;
 mod tree;
 mod value;
+mod vault;
 mod yaml;
 
 pub use fields::{Fields, parsed, texts};
@@ -29,4 +30,5 @@ pub use layers::{Contest, Why};
 pub use load::{Given, load, load_all, parse};
 pub use show::Form;
 pub use tree::Group;
-pub use value::{Entry, Map, Node, Value};
+pub use value::{Entry, Map, Node, Value, Vaulted};
+pub use vault::{Bytes, DEFAULT_ID, Keyring, Password, Values};

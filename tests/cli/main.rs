@@ -18,3 +18,4 @@ mod program;
 mod serve;
 mod templates;
 mod usage;
+mod vault;

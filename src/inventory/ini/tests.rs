@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostics, Source};
-use crate::inventory::sources;
 use crate::inventory::tree::Tree;
+use crate::inventory::{Keyring, sources};
 use crate::names::HostName;
 
 fn read(text: &str) -> (Tree, Diagnostics) {
     let source = Arc::new(Source { name: "hosts".into(), text: text.into() });
     let (mut tree, mut problems) = (Tree::default(), Diagnostics::default());
-    sources::text(&source, "", &mut tree, &mut problems);
+    sources::text(&source, "", (&Keyring::default(), &mut tree), &mut problems);
     tree.settle();
     (tree, problems)
 }

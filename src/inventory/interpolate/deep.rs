@@ -4,8 +4,9 @@
 use minijinja::value::{Value as Jinja, ValueKind};
 
 use super::lazy::{Lazy, Place};
-use super::{Inner, MAX_VALUES, cycle, encrypted, explain, note, text, too_much};
+use super::{Inner, MAX_VALUES, Outcome, cycle, explain, note, text, too_much};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
+use crate::inventory::vault::Values;
 use crate::inventory::{Entry, Map, Node, Value};
 
 const CLEARER: &str = "write it out, or make it of fewer expressions";
@@ -24,19 +25,26 @@ impl Inner {
         }
         let at = |value| Node { origin: node.origin.clone(), value };
         match &node.value {
-            Value::Str(text) if text::is_template(text) => match self.outcome(place) {
-                Ok(value) => self.node_of(&value, &node.origin, 0, problems),
-                Err(failure) => {
-                    let spoils = Some(node.origin.clone());
-                    note(Diagnostic { spoils, ..failure.diagnostic() }, problems);
-                    node.clone()
-                }
-            },
-            Value::Unsafe(text) => at(Value::Str(text.clone())),
-            Value::Vault(_) => {
-                note(encrypted(place), problems);
-                node.clone()
+            _ if text::template(node).is_some() => {
+                let Outcome { value, taint } = self.outcome(place);
+                let result = match value {
+                    Ok(value) => self.node_of(&value, &node.origin, 0, problems),
+                    Err(failure) => {
+                        // What it fails on may be that it was given a guess.
+                        if !taint.is_guess() || self.values == Values::Opened {
+                            let spoils = Some(node.origin.clone());
+                            note(Diagnostic { spoils, ..failure.diagnostic() }, problems);
+                        }
+                        node.clone()
+                    }
+                };
+                taint.mark(result)
             }
+            Value::Unsafe(text) => at(Value::Str(text.clone())),
+            Value::Vault(_) => self.opened(node).unwrap_or_else(|error| {
+                note(error, problems);
+                node.clone()
+            }),
             Value::Seq(seq) => self.inside(place, problems, |problems| {
                 Value::Seq((0..seq.len()).map(|i| self.deep(&place.child(i), problems)).collect())
             }),
@@ -68,8 +76,9 @@ impl Inner {
                 };
                 Value::Map(Map(map.0.iter().enumerate().map(entry).collect()))
             }
-            Value::Str(text) if text::is_template(text) => {
-                let value = self.outcome(place).ok();
+            _ if text::template(node).is_some() => {
+                let Outcome { value, taint } = self.outcome(place);
+                let value = value.ok().filter(|_| !taint.is_secret());
                 match value.as_ref().and_then(|value| value.downcast_object_ref::<Lazy>()) {
                     Some(lazy) => self.deep_where(&lazy.place, wanted, problems).value,
                     None => return self.deep(place, problems),

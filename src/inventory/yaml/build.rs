@@ -8,7 +8,7 @@ use saphyr_parser::{Event, Marker, ScalarStyle, Span, Tag};
 
 use super::scalar;
 use crate::diagnostic::{Diagnostic, Origin, Source};
-use crate::inventory::{Entry, Map, Node, Value};
+use crate::inventory::{Entry, Map, Node, Value, Vaulted};
 
 /// How deep lists and maps may stand in one another.
 const MAX_DEPTH: usize = 100;
@@ -154,7 +154,7 @@ impl<'a> Builder<'a> {
         };
         match (tag.handle.as_str(), tag.suffix.as_str()) {
             ("!", "unsafe") => Ok(typed(true)),
-            ("!", "vault" | "vault-encrypted") => Ok(Value::Vault(text.to_owned())),
+            ("!", "vault" | "vault-encrypted") => Ok(Value::Vault(Vaulted::Sealed(text.to_owned()))),
             ("tag:yaml.org,2002:", suffix) => scalar::tagged(suffix, text).ok_or_else(|| {
                 Diagnostic::error(origin, format!("this cannot be read as `!!{suffix}`"))
                     .hint("take the tag away, or write a value of that type")
@@ -326,10 +326,10 @@ fn one_line(start: Marker, end: Marker) -> bool {
 /// How much a tree counts towards the limit of its file.
 fn weigh(node: &Node) -> usize {
     match &node.value {
-        Value::Str(text) | Value::Unsafe(text) | Value::Vault(text) => 1 + text.len() / 64,
+        Value::Str(text) | Value::Unsafe(text) | Value::Vault(Vaulted::Sealed(text)) => 1 + text.len() / 64,
         Value::Seq(seq) => 1 + seq.iter().map(weigh).sum::<usize>(),
         Value::Map(map) => 1 + map.0.iter().map(|e| 1 + e.key.len() / 64 + weigh(&e.node)).sum::<usize>(),
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => 1,
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Vault(Vaulted::Open(_)) => 1,
     }
 }
 

@@ -1,7 +1,8 @@
 """Measures homelab beside its peers on the lab's hosts, and writes docs/benchmarks.md and its plot.
 
 Sections: nothing (nothing to do, three hosts), many (the same on many hosts), flag (one model's flag changed), first
-(first deploy, images present), pulls (first deploy, images pulled), offline (1,000 hosts without a connection).
+(first deploy, images present), pulls (first deploy, images pulled), offline (1,000 hosts without a connection), inventory (1,000 hosts listed, beside
+ansible-inventory).
 `report` only writes the page from what was measured last.
 """
 
@@ -16,7 +17,7 @@ import sections
 from lab import ROOT, Lab
 
 RESULTS = ROOT / "target/bench/results.json"
-ALL = ("nothing", "many", "flag", "first", "pulls", "offline")
+ALL = ("nothing", "many", "flag", "first", "pulls", "offline", "inventory")
 
 
 def arguments():
@@ -35,6 +36,8 @@ def arguments():
 def measure(args, name, work):
     if name == "offline":
         return sections.offline(work, args.rounds)
+    if name == "inventory":
+        return sections.inventory(work, args.rounds, args.slow_rounds)
     if name == "many":
         lab = Lab(args.hosts)
         try:

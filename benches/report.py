@@ -101,6 +101,13 @@ def offline(result):
     return table(["", ""], rows)
 
 
+def inventory(result):
+    ours, theirs = result["seconds"].values()
+    rows = [[f"`{name}`", seconds(one), spread(one)] for name, one in result["seconds"].items()]
+    ratio = f"homelab is {theirs['median'] / ours['median']:.0f} × faster, in {result['megabytes']:.0f} MB."
+    return table(["", "seconds", "least – most (runs)"], rows) + f"\n\nBoth print the same {result['bytes'] / 1e6:.1f} MB; {ratio}"
+
+
 def figures(results):
     m = results["machine"]
     parts = [
@@ -114,6 +121,7 @@ def figures(results):
         ("first", "First deploy, images present", first),
         ("pulls", "First deploy, images pulled from a registry in the lab", first),
         ("offline", "Without hosts", offline),
+        ("inventory", "1,000 hosts listed", inventory),
     ):
         if name in results:
             parts += [f"### {title.format(**results[name])}", write(results[name])]

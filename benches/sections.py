@@ -10,7 +10,7 @@ import urllib.request
 
 import job as jobs
 from measure import Failed, megabytes, run, summary, wait_until
-from tools import PROJECT, Ansible, ComposeThere, Floor, Homelab, HOMELAB, Peers, all_peers
+from tools import PROJECT, VENV, Ansible, ComposeThere, Floor, Homelab, HOMELAB, Peers, all_peers
 
 
 def say(text):
@@ -206,6 +206,62 @@ def big_inventory(work, hosts, models):
     path = work / f"big-{hosts}.yml"
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def variables(name, count):
+    """A file of variables: texts, numbers, a list, a map, an expression."""
+    lines = ["---", f"owner: {name}", "ports: [8000, 8001]", "labels: {rack: a1, power: 350.5}", 'path: "/srv/{{ owner }}"']
+    lines += [f"{name.replace('-', '_')}_{n}: {'yes' if n % 2 else n * 1000}" for n in range(count)]
+    return "\n".join(lines) + "\n"
+
+
+def fleet(work, hosts):
+    """An inventory as a fleet has it: hosts in 20 racks of 4 rooms, a role each, with files for all of them."""
+    root = work / f"fleet-{hosts}"
+    for directory in ("group_vars", "host_vars"):
+        (root / directory).mkdir(parents=True, exist_ok=True)
+    names = [f"node{n:04}" for n in range(hosts)]
+    rooms = {f"room{r}": {"children": {f"rack{r + 4 * k:02}": None for k in range(5)}} for r in range(4)}
+    racks = {f"rack{k:02}": {"hosts": {name: None for name in names[k::20]}} for k in range(20)}
+    roles = {f"role{k}": {"hosts": {name: None for name in names[k::3]}, "vars": {"role": f"role{k}"}} for k in range(3)}
+    groups = {**rooms, **racks, **roles}
+    all_hosts = {name: {"ansible_host": f"10.1.{n // 250}.{n % 250 + 1}"} for n, name in enumerate(names)}
+    # JSON is YAML, and both tools read it as that.
+    (root / "inventory.yml").write_text(json.dumps({"all": {"hosts": all_hosts, "children": groups}}, indent=1))
+    for name in ("all", *groups):
+        (root / f"group_vars/{name}.yml").write_text(variables(name, 10))
+    for name in names:
+        (root / f"host_vars/{name}.yml").write_text(variables(name, 5))
+    return root
+
+
+def inventory(work, rounds, slow_rounds):
+    """`--list` of homelab and of Ansible, turn by turn; both must print the same."""
+    root = fleet(work, 1000)
+    list_all = ["-i", root / "inventory.yml", "--list"]
+    tools = {
+        "homelab inventory --list": [HOMELAB, "inventory", *list_all],
+        "ansible-inventory --list": [VENV / "ansible-inventory", *list_all],
+    }
+    env = {**os.environ, "ANSIBLE_CONFIG": "/nowhere/ansible.cfg", "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
+    series = {name: [] for name in tools}
+    for n in range(rounds + 1):
+        said = {}
+        for name, argv in tools.items():
+            if n <= slow_rounds or name.startswith("homelab"):
+                one = run(argv, env=env, cwd=root)
+                said[name] = one.output
+                # The first round fills caches on both sides and is not counted.
+                if n:
+                    series[name].append(one.seconds)
+        if len(set(said.values())) != 1:
+            raise Failed("homelab and Ansible do not print the same")
+    say("  ".join(f"{name} {summary(values)['median']:.3f}" for name, values in series.items()))
+    return {
+        "seconds": {name: summary(values) for name, values in series.items()},
+        "megabytes": megabytes(tools["homelab inventory --list"], env=env),
+        "bytes": len(said["homelab inventory --list"]),
+    }
 
 
 def offline(work, rounds):

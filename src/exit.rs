@@ -20,15 +20,23 @@ pub enum Exit {
     Interrupted,
 }
 
+impl Exit {
+    /// The number that the shell sees.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Pending => 2,
+            Self::Usage => 64,
+            Self::Files => 65,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Pending => 2,
-            Exit::Usage => 64,
-            Exit::Files => 65,
-            Exit::Interrupted => 130,
-        })
+        Self::from(exit.code())
     }
 }

@@ -94,6 +94,11 @@ fn check_host(text: &str) -> Result<(), Reason> {
         _ if text.starts_with('-') => Err(format!(
             "`{text}` starts with `-`, which ssh would take for an option: call the host something else"
         )),
+        // Its files lie in a directory of its name.
+        _ if text.starts_with('.') => {
+            Err(format!("`{text}` starts with `.`, which no host name does: call the host something else"))
+        }
+        _ if text.len() > 253 => Err("a host name has 253 characters at most: shorten it".into()),
         _ if text.contains(bad) => Err(format!(
             "`{}` has a character no host name has: letters, digits, `-`, `_` and `.`",
             text.escape_debug()

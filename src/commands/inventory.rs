@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 
-use super::Exit;
-use super::prepare;
+use super::{Exit, guard, prepare};
 use crate::cli::{Common, InventoryArgs};
 use crate::diagnostic::{Diagnostics, clean};
 use crate::inventory::{Form, HostVars, Inventory, Values};
@@ -12,20 +11,11 @@ use crate::ui;
 pub(super) fn run(common: &Common, args: &InventoryArgs) -> Result<Exit> {
     let inventory = prepare::inventory(common, Values::Sealed)?;
     ui::errors::diagnostics(&Diagnostics(inventory.warnings.clone()));
-    let form = if args.resolved { Form::Resolved } else { Form::Raw };
-    let text = if let Some(name) = &args.show.host {
-        one(&inventory, name).map(|host| inventory.host_json(host, form))
-    } else if args.show.graph {
-        match inventory.graph(&args.group, args.vars.then_some(form)) {
-            Some(graph) => graph.map(|text| clean(&text)),
-            None => Err(format!("the inventory has no group `{}`", args.group)),
-        }
-    } else {
-        Ok(inventory.list(&prepare::within(common, &inventory)?, form))
-    };
+    let text = guard::within(|| shown(&inventory, common, args))?;
     match text {
         Ok(text) => {
-            ui::out(&format!("{text}\n"))?;
+            ui::out(&text)?;
+            ui::out("\n")?;
             Ok(Exit::Done)
         }
         Err(why) => {
@@ -33,6 +23,21 @@ pub(super) fn run(common: &Common, args: &InventoryArgs) -> Result<Exit> {
             Ok(Exit::Usage)
         }
     }
+}
+
+/// What is asked for, or why it cannot be had.
+fn shown(inventory: &Inventory, common: &Common, args: &InventoryArgs) -> Result<Result<String, String>> {
+    let form = if args.resolved { Form::Resolved } else { Form::Raw };
+    Ok(if let Some(name) = &args.show.host {
+        one(inventory, name).map(|host| inventory.host_json(host, form))
+    } else if args.show.graph {
+        match inventory.graph(&args.group, args.vars.then_some(form)) {
+            Some(graph) => graph.map(|text| clean(&text)),
+            None => Err(format!("the inventory has no group `{}`", args.group)),
+        }
+    } else {
+        inventory.list(&prepare::within(common, inventory)?, form)
+    })
 }
 
 /// The one host that a pattern means; `localhost` is there without being named.

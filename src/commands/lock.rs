@@ -5,31 +5,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::Result;
 
 use super::prepare::Files;
 use crate::cluster::Spec;
 use crate::desired::Desired;
-use crate::diagnostic::{Diagnostic, Diagnostics, Source};
+use crate::diagnostic::Diagnostics;
+use crate::inventory;
 use crate::lock::{LOCK_FILE, Lock, LockedHost};
 use crate::names::HostName;
 use crate::survey::Survey;
 use crate::ui;
 
+/// Whether there is something of this name, a link to nowhere included.
+pub(super) fn present(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
 /// The lock beside an inventory; an empty one where there is none.
 pub(super) fn read(dir: &Path) -> Result<Lock> {
     let path = dir.join(LOCK_FILE);
-    let name = path.strip_prefix(".").unwrap_or(&path).display().to_string();
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(Lock::parse(&Arc::new(Source { name, text })).map_err(Diagnostics::from)?),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Lock::default()),
-        Err(e) => Err(Diagnostics::from(
-            Diagnostic::everywhere(format!("{name} cannot be read: {e}")).hint("see that you may read it"),
-        )
-        .into()),
+    if !present(&path) {
+        return Ok(Lock::default());
     }
+    let lock = inventory::read(&path).and_then(|source| {
+        inventory::within_limits(&source)?;
+        Lock::parse(&source)
+    });
+    Ok(lock.map_err(Diagnostics::from)?)
 }
 
 /// Hosts that the lock knows and the inventory does not name.

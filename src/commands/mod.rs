@@ -4,6 +4,7 @@
 mod completions;
 mod deploy;
 mod down;
+mod guard;
 mod init;
 mod inventory;
 mod lock;

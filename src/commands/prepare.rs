@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::{Exit, lock, passwords};
+use super::{Exit, guard, lock, passwords};
 use crate::cli::Common;
 use crate::cluster::{self, Cluster, LocalFiles, Spec};
 use crate::desired::{self, Desired, Overrides, TEMPLATES};
-use crate::diagnostic::Source;
+use crate::diagnostic::{Diagnostics, clipped};
 use crate::engine::Gpus;
 use crate::host::{self, Ask, Failed, Look, Vault};
 use crate::inventory::{self, Given, Inventory, Keyring, Values};
@@ -56,7 +56,7 @@ pub(super) struct Seen {
 
 /// Reads the inventory, as it stands in the working directory.
 pub(super) fn inventory(common: &Common, values: Values) -> Result<Inventory> {
-    Ok(inventory::load(&given(common, values, Path::new(".")))?)
+    Ok(guard::within(|| inventory::load(&given(common, values, Path::new("."))))?)
 }
 
 /// What the command line says of the inventory. Its paths are those of `root`.
@@ -87,7 +87,7 @@ pub(super) fn within(common: &Common, inventory: &Inventory) -> Result<BTreeSet<
         None => Ok(inventory.hosts.keys().cloned().collect()),
         Some(Ok(hosts)) => Ok(hosts),
         Some(Err(why)) => {
-            ui::errors::plain(&format!("--limit: {why}"), None);
+            ui::errors::plain(&format!("--limit: {}", clipped(&why)), None);
             Err(Said(Exit::Usage).into())
         }
     }
@@ -95,9 +95,10 @@ pub(super) fn within(common: &Common, inventory: &Inventory) -> Result<BTreeSet<
 
 /// Reads the inventory and every file it names. Warnings are shown.
 pub(super) fn files(common: &Common, values: Values) -> Result<Files> {
-    let (mut inventory, unread) = inventory::load_all(&given(common, values, Path::new(".")));
+    let given = given(common, values, Path::new("."));
+    let (mut inventory, unread) = guard::within(|| inventory::load_all(&given));
     if unread.has_errors() {
-        return Err(cluster::mistakes(&inventory, unread).into());
+        return Err(guard::within(|| cluster::mistakes(&inventory, unread)).into());
     }
     inventory.warnings = unread.0;
     let within = within(common, &inventory)?;
@@ -114,29 +115,30 @@ pub(super) fn base(common: &Common, dir: &Path) -> Result<Files> {
         true => Given { inventories: vec![dir.to_owned()], ..given(Path::new(".")) },
         false => given(dir),
     };
-    let inventory = inventory::load(&given)?;
+    let inventory = guard::within(|| inventory::load(&given))?;
     let within = inventory.hosts.keys().cloned().collect();
     read(inventory, within)
 }
 
 fn read(inventory: Inventory, within: BTreeSet<HostName>) -> Result<Files> {
-    let overrides = overrides(&inventory);
-    let spec = cluster::read(&inventory, !overrides.is_empty())?;
-    let read = |path: &str| std::fs::read(inventory.dir.join(path)).map_err(|e| e.to_string());
+    let overrides = overrides(&inventory)?;
+    let spec = guard::within(|| cluster::read(&inventory, !overrides.is_empty()))?;
+    let read = |path: &str| inventory::bytes(&inventory.dir.join(path));
     let locals = spec.local_files().map(|file| (file.path.clone(), read(&file.path))).collect();
     let lock = lock::read(&inventory.dir)?;
     Ok(Files { spec, locals, overrides, within, dir: inventory.dir, lock })
 }
 
 /// The user's own templates, from `templates/` beside the inventory.
-fn overrides(inventory: &Inventory) -> Overrides {
-    let read = |name: &str| {
-        let path = inventory.dir.join("templates").join(name);
-        let text = std::fs::read_to_string(&path).ok()?;
-        let shown = path.strip_prefix(Path::new(".")).unwrap_or(&path).display().to_string();
-        Some((name.to_owned(), Arc::new(Source { name: shown, text })))
-    };
-    TEMPLATES.iter().filter_map(|(name, _)| read(name)).collect()
+fn overrides(inventory: &Inventory) -> Result<Overrides> {
+    let mut problems = Diagnostics::default();
+    let dir = inventory.dir.join("templates");
+    let there =
+        TEMPLATES.iter().map(|(name, _)| (name, dir.join(name))).filter(|(_, path)| lock::present(path));
+    let read =
+        there.filter_map(|(name, path)| Some(((*name).to_owned(), problems.take(inventory::read(&path))?)));
+    let overrides = read.collect();
+    if problems.has_errors() { Err(problems.into()) } else { Ok(overrides) }
 }
 
 impl Files {
@@ -232,13 +234,14 @@ impl Files {
 
     /// What the inventory means, given what was seen.
     pub(super) fn resolve(&self, survey: &Survey) -> Result<Cluster> {
-        Ok(cluster::resolve(&self.spec, &self.locals, survey)?)
+        Ok(guard::within(|| cluster::resolve(&self.spec, &self.locals, survey))?)
     }
 
     /// What every host should have.
     pub(super) fn desired(&self, cluster: &Cluster, vault: &Vault) -> Result<Desired> {
         let secrets: BTreeSet<_> = cluster.secrets().cloned().collect();
-        Ok(desired::render(cluster, &vault.versions(secrets.iter()), &self.overrides)?)
+        let versions = vault.versions(secrets.iter());
+        Ok(guard::within(|| desired::render(cluster, &versions, &self.overrides))?)
     }
 
     /// What every host should have, and the plan that leads there. Without the value of a secret

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::cluster::{Cluster, Config, Host, Role, Unit};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 use crate::gateway;
+use crate::inventory;
 use crate::names::{HostName, ServiceName};
 use crate::secret::{Content, Versions};
 use crate::service::Service;
@@ -21,6 +22,7 @@ use super::{Desired, DesiredHost, DesiredService};
 /// The Compose file's name on a host.
 pub const COMPOSE_FILE: &str = "compose.yml";
 const COMPOSE_TEMPLATE: &str = "compose.yml.tera";
+const RENDERED: &str = "this is what the template rendered, not the template itself";
 const CONFIG_TEMPLATE: &str = "litellm.yml.tera";
 
 #[derive(Serialize)]
@@ -95,6 +97,7 @@ fn render_host(
     };
     let text = templates::render(COMPOSE_TEMPLATE, overrides, Dollar::Doubled, &context)?;
     let rendered = Arc::new(Source { name: format!("{name}: rendered {COMPOSE_FILE}"), text });
+    readable(&rendered)?;
     let file = read_back(&rendered.text).map_err(|e| read_back_diagnostic(&rendered, e))?;
     let services = matched(&rendered, file, &services, cluster)?;
     files.insert(COMPOSE_FILE.to_owned(), Content::plain(rendered.text.as_bytes()));
@@ -104,12 +107,18 @@ fn render_host(
 fn gateway_config(cluster: &Cluster, overrides: &Overrides) -> Result<Config, Diagnostic> {
     let context = gateway::config(&cluster.options, &cluster.routes);
     let text = templates::render(CONFIG_TEMPLATE, overrides, Dollar::Plain, &context)?;
-    if let Err(e) = serde_yaml::from_str::<serde_yaml::Value>(&text) {
+    let rendered = Arc::new(Source { name: "rendered litellm.yml".to_owned(), text });
+    readable(&rendered)?;
+    if let Err(e) = serde_yaml::from_str::<serde_yaml::Value>(&rendered.text) {
         let place = e.location().map(|l| (l.line(), l.column()));
-        let rendered = Arc::new(Source { name: "rendered litellm.yml".to_owned(), text });
         return Err(read_back_diagnostic(&rendered, ReadBackError { message: e.to_string(), place }));
     }
-    Ok(Config { name: "config.yml".to_owned(), content: Content::plain(text) })
+    Ok(Config { name: "config.yml".to_owned(), content: Content::plain(rendered.text.as_bytes()) })
+}
+
+/// Whether what a template rendered is YAML within the limits of files: the strict reader has none of its own.
+fn readable(rendered: &Arc<Source>) -> Result<(), Diagnostic> {
+    inventory::within_limits(rendered).map_err(|wrong| wrong.hint(RENDERED))
 }
 
 /// Adds a file to the host and mounts it into the service.
@@ -224,5 +233,5 @@ fn read_back_diagnostic(rendered: &Arc<Source>, error: ReadBackError) -> Diagnos
     let origin = Origin { source: Arc::clone(rendered), line, column, length: 1 };
     // The place is said above, with its line.
     let message = error.message.split(" at line ").next().unwrap_or_default();
-    Diagnostic::error(&origin, message).hint("this is what the template rendered, not the template itself")
+    Diagnostic::error(&origin, message).hint(RENDERED)
 }

@@ -16,6 +16,9 @@ pub const TEMPLATES: &[(&str, &str)] = &[
     ("litellm.yml.tera", include_str!("../../templates/litellm.yml.tera")),
 ];
 
+/// How much a template may render, in bytes.
+const MAX_BYTES: usize = 4 << 20;
+
 /// The user's own templates, by name, with the paths they were read from.
 pub type Overrides = BTreeMap<String, Arc<Source>>;
 
@@ -46,7 +49,25 @@ pub(super) fn render(
     tera.register_filter("yaml", Yaml(dollar));
     tera.add_raw_template(name, &source.text).map_err(|e| diagnostic(&e, &source))?;
     let context = Context::from_serialize(context).map_err(|e| diagnostic(&e, &source))?;
-    tera.render(name, &context).map_err(|e| diagnostic(&e, &source))
+    let mut out = Limited(Vec::new());
+    tera.render_to(name, &context, &mut out).map_err(|e| diagnostic(&e, &source))?;
+    String::from_utf8(out.0).map_err(|e| whole(&source, format!("the template renders no text: {e}")))
+}
+
+/// What is rendered, up to what is still a file.
+struct Limited(Vec<u8>);
+
+impl Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX_BYTES {
+            return Err(io::Error::other(format!("more than {} MiB", MAX_BYTES >> 20)));
+        }
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Renders a template to YAML that Compose never sees.

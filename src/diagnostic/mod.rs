@@ -7,6 +7,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+/// How many characters of a message's beginning and end are shown: a hostile file is not shown whole.
+const MAX_TEXT: usize = 1_000;
+/// The longest name that is compared with others.
+const MAX_NAME: usize = 300;
+
 /// A file of the user's as it was read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Source {
@@ -128,15 +133,27 @@ impl fmt::Display for Diagnostic {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(f, "{severity}: {}", clean(&self.message))?;
+        write!(f, "{severity}: {}", clipped(&self.message))?;
         if let Some(origin) = &self.origin {
             write!(f, "\n{}", frame::frame(origin))?;
         }
         match &self.hint {
-            Some(hint) => write!(f, "\n  hint: {}", clean(hint)),
+            Some(hint) => write!(f, "\n  hint: {}", clipped(hint)),
             None => Ok(()),
         }
     }
+}
+
+/// A text that may quote something of any length, cleaned, without its middle if it is very long.
+#[must_use]
+pub fn clipped(text: &str) -> String {
+    let length = text.chars().count();
+    if length <= 2 * MAX_TEXT {
+        return clean(text);
+    }
+    let start: String = text.chars().take(MAX_TEXT).collect();
+    let end: String = text.chars().skip(length - MAX_TEXT).collect();
+    format!("{} … {}", clean(&start), clean(&end))
 }
 
 /// Text from users, hosts and models without what would move a terminal's cursor or colour it:
@@ -277,8 +294,13 @@ impl std::error::Error for Diagnostics {}
 /// The candidate nearest to `typed`, if it is near enough to be what was meant.
 #[must_use]
 pub fn did_you_mean<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = typed.chars().count();
+    let near = |c: &&str| {
+        length <= MAX_NAME && c.chars().count().abs_diff(length) <= (c.len().max(length) / 3).max(1)
+    };
     candidates
         .into_iter()
+        .filter(near)
         .map(|c| (strsim::damerau_levenshtein(typed, c), c))
         .filter(|(distance, c)| *distance <= (c.chars().count().max(typed.chars().count()) / 3).max(1))
         .min()

@@ -15,6 +15,9 @@ use crate::names::HostName;
 /// The host that there is without being named.
 pub(super) const LOCALHOST: &str = "localhost";
 
+/// How many pairs of names are compared to find slips.
+const MAX_COMPARED: usize = 200_000;
+
 /// What stands in the files of one directory.
 #[derive(Debug, Default)]
 pub(super) struct Files {
@@ -53,9 +56,10 @@ pub(super) fn read(
 ) -> Beside {
     let mut known: BTreeMap<PathBuf, usize> = BTreeMap::new();
     let mut beside = Beside::default();
+    let mut weight = tree.weight;
     let mut index = |dir: &Path, files: &mut Vec<Files>| {
         *known.entry(files::canonical(dir)).or_insert_with(|| {
-            files.push(directory(tree, dir, keys, problems));
+            files.push(directory(tree, dir, (keys, &mut weight), problems));
             files.len() - 1
         })
     };
@@ -67,11 +71,16 @@ pub(super) fn read(
     beside
 }
 
-fn directory(tree: &Tree, dir: &Path, keys: &Keyring, problems: &mut Diagnostics) -> Files {
+fn directory(
+    tree: &Tree,
+    dir: &Path,
+    (keys, weight): (&Keyring, &mut usize),
+    problems: &mut Diagnostics,
+) -> Files {
     let mut files = Files::default();
     let groups = Listing::of(&dir.join("group_vars"), problems);
     for name in tree.groups.keys() {
-        if let Some(vars) = vars_of(&groups, name, keys, problems) {
+        if let Some(vars) = vars_of(&groups, name, (keys, weight), problems) {
             files.groups.insert(name.clone(), vars);
         }
     }
@@ -79,7 +88,7 @@ fn directory(tree: &Tree, dir: &Path, keys: &Keyring, problems: &mut Diagnostics
     let hosts = Listing::of(&dir.join("host_vars"), problems);
     let implicit = HostName::new(LOCALHOST).ok().filter(|name| !tree.hosts.contains_key(name));
     for name in tree.hosts.keys().chain(&implicit) {
-        if let Some(vars) = vars_of(&hosts, name.as_str(), keys, problems) {
+        if let Some(vars) = vars_of(&hosts, name.as_str(), (keys, weight), problems) {
             files.hosts.insert(name.clone(), vars);
         }
     }
@@ -90,10 +99,9 @@ fn directory(tree: &Tree, dir: &Path, keys: &Keyring, problems: &mut Diagnostics
 
 /// A file for `infernce` beside a group `inference` is a slip; one for a group of another inventory is not.
 fn near_misses(listing: &Listing, what: &str, known: &BTreeSet<&str>, problems: &mut Diagnostics) {
-    for subject in listing.subjects() {
-        if known.contains(subject) {
-            continue;
-        }
+    // Very many files are not all compared with very many names.
+    let compared = MAX_COMPARED / known.len().max(1);
+    for subject in listing.subjects().into_iter().filter(|subject| !known.contains(subject)).take(compared) {
         if let Some(near) = did_you_mean(subject, known.iter().copied()) {
             let path = files::shown(&listing.dir.join(subject));
             let message = format!("{path} is not read: there is no {what} `{subject}`");
@@ -102,7 +110,12 @@ fn near_misses(listing: &Listing, what: &str, known: &BTreeSet<&str>, problems: 
     }
 }
 
-fn vars_of(listing: &Listing, name: &str, keys: &Keyring, problems: &mut Diagnostics) -> Option<Vars> {
+fn vars_of(
+    listing: &Listing,
+    name: &str,
+    (keys, weight): (&Keyring, &mut usize),
+    problems: &mut Diagnostics,
+) -> Option<Vars> {
     let found = listing.find(name);
     problems.0.extend(found.problems);
     if found.files.is_empty() {
@@ -112,6 +125,9 @@ fn vars_of(listing: &Listing, name: &str, keys: &Keyring, problems: &mut Diagnos
     for file in found.files {
         let Some(source) = problems.take(files::read(&file)) else { continue };
         let Some(root) = yaml::read(&source, keys, problems) else { continue };
+        if problems.take(yaml::count(&root, weight)).is_none() {
+            break;
+        }
         match root.value {
             Value::Map(map) => map.0.into_iter().for_each(|entry| add(&mut vars, entry, problems)),
             value if value.is_falsy() => {}

@@ -7,13 +7,16 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::yaml;
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 
+/// The largest file that is read, in bytes.
+const MAX_BYTES: u64 = 4 << 20;
 /// The endings Ansible looks for, in its order; of several files for one name only the first is read.
 const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
 /// How deep directories of variables may nest; a link may lead back up.
 const MAX_DEPTH: usize = 10;
+/// How many names are looked at below one directory: links that lead back up show them again and again.
+const MAX_SEEN: usize = 20_000;
 
 /// A path as messages show it: as the user gave it, without a leading `./`.
 pub(super) fn shown(path: &Path) -> String {
@@ -25,17 +28,9 @@ pub(super) fn shown(path: &Path) -> String {
 ///
 /// # Errors
 /// When it cannot be read, is too large or is not UTF-8, with the place where it stops being that.
-pub(super) fn read(path: &Path) -> Result<Arc<Source>, Diagnostic> {
+pub fn read(path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let name = shown(path);
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(yaml::MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|e| unreadable(&name, e))?;
-    if bytes.len() as u64 > yaml::MAX_BYTES {
-        let limit = yaml::MAX_BYTES >> 20;
-        return Err(Diagnostic::everywhere(format!("{name} is larger than {limit} MiB"))
-            .hint("an inventory is far smaller: is this the file that was meant?"));
-    }
+    let bytes = bytes(path).map_err(|why| unreadable(&name, why))?;
     match String::from_utf8(bytes) {
         Ok(text) => {
             let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
@@ -43,6 +38,27 @@ pub(super) fn read(path: &Path) -> Result<Arc<Source>, Diagnostic> {
         }
         Err(error) => Err(not_utf8(name, &error)),
     }
+}
+
+/// Reads a file that need not be text.
+///
+/// # Errors
+/// When it is none, cannot be read or is too large.
+pub fn bytes(path: &Path) -> Result<Vec<u8>, String> {
+    let unreadable = |e: std::io::Error| e.to_string();
+    // Whoever opens a pipe that nobody writes to waits for ever; one the shell made (`<(…)`) has its writer.
+    let shell = path.starts_with("/dev") || path.starts_with("/proc/self/fd");
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() && !metadata.is_dir() && !shell {
+        return Err("it is no file, but a pipe or a device".into());
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(format!("it is larger than {} MiB", MAX_BYTES >> 20));
+    }
+    Ok(bytes)
 }
 
 fn not_utf8(name: String, error: &std::string::FromUtf8Error) -> Diagnostic {
@@ -61,6 +77,8 @@ pub(super) struct Found {
     /// Files that are passed over although they look like variables of this name, and directories
     /// that cannot be read.
     pub(super) problems: Vec<Diagnostic>,
+    /// How many names were looked at.
+    seen: usize,
 }
 
 /// What is in a directory of variables.
@@ -140,6 +158,13 @@ fn collect(dir: &Path, depth: usize, found: &mut Found) {
         }
     };
     for name in names {
+        found.seen += 1;
+        if found.seen > MAX_SEEN {
+            if found.seen == MAX_SEEN + 1 {
+                found.problems.push(too_many(dir));
+            }
+            return;
+        }
         if name.starts_with('.') || name.ends_with('~') || depth == 0 {
             continue;
         }
@@ -151,6 +176,11 @@ fn collect(dir: &Path, depth: usize, found: &mut Found) {
             found.files.push(path);
         }
     }
+}
+
+fn too_many(dir: &Path) -> Diagnostic {
+    Diagnostic::everywhere(format!("there are more than {MAX_SEEN} files below {}", shown(dir)))
+        .hint("take out what is no inventory, and links that lead back up")
 }
 
 /// What is in a directory, in the order of the names.
@@ -172,26 +202,30 @@ const PASSED_OVER: [&str; 12] =
 /// # Errors
 /// When it cannot be read, or nests too deep: a link may lead back up.
 pub(super) fn inventories(dir: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
-    fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Diagnostic> {
+    fn walk(dir: &Path, depth: usize, seen: &mut usize, found: &mut Vec<PathBuf>) -> Result<(), Diagnostic> {
         let wrong = |why: String| unreadable(&shown(dir), why);
         if depth == 0 {
             return Err(wrong("its directories nest too deep".into()));
         }
         for name in names(dir).map_err(|e| wrong(e.to_string()))? {
+            *seen += 1;
+            if *seen > MAX_SEEN {
+                return Err(too_many(dir));
+            }
             let special = ["host_vars", "group_vars", "vars_plugins"].contains(&name.as_str());
             if special || name.starts_with('.') || PASSED_OVER.iter().any(|ending| name.ends_with(ending)) {
                 continue;
             }
             let path = dir.join(name);
             match kind(&path) {
-                Kind::Directory => walk(&path, depth - 1, found)?,
+                Kind::Directory => walk(&path, depth - 1, seen, found)?,
                 _ => found.push(path),
             }
         }
         Ok(())
     }
     let mut found = Vec::new();
-    walk(dir, MAX_DEPTH, &mut found)?;
+    walk(dir, MAX_DEPTH, &mut 0, &mut found)?;
     Ok(found)
 }
 

@@ -124,6 +124,9 @@ impl Reader<'_> {
 
     fn hosts(&mut self, group: &str, map: &Map) {
         for entry in map.effective() {
+            if self.tree.is_full() {
+                return;
+            }
             if !self.is_text(entry, "host") {
                 continue;
             }
@@ -139,6 +142,10 @@ impl Reader<'_> {
                 }
             };
             let Some((names, port)) = self.problems.take(expand(&entry.key, &entry.origin)) else { continue };
+            let room = self.tree.names(names.len(), &entry.origin);
+            if !self.took(room) {
+                return;
+            }
             for name in names {
                 let added = self.tree.add_host(group, &name, port, &entry.origin);
                 if !self.took(added) {

@@ -118,7 +118,12 @@ impl HostVars {
         problems: &mut Diagnostics,
     ) -> Option<Node> {
         let node = self.raw.get(name)?;
-        Some(Session::new(&self.world, self.world.keys.values()).evaluate_where(&self.name, name, node, (wanted, problems)))
+        Some(Session::new(&self.world, self.world.keys.values()).evaluate_where(
+            &self.name,
+            name,
+            node,
+            (wanted, problems),
+        ))
     }
 
     /// All variables with every expression evaluated; what cannot be evaluated stays as it was typed, and what

@@ -155,7 +155,9 @@ fn picked(term: &str) -> (&str, Option<Pick>) {
     };
     let plain = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
     if plain(inner.strip_prefix('-').unwrap_or(inner)) {
-        return (expression, inner.parse().ok().map(Pick::One));
+        // Beyond all numbers there is no host, either.
+        let beyond = if inner.starts_with('-') { i64::MIN } else { i64::MAX };
+        return (expression, Some(Pick::One(inner.parse().unwrap_or(beyond))));
     }
     let range = inner.split_once([':', '-']).and_then(|(from, to)| {
         let to = if to.is_empty() { None } else { Some(plain(to).then(|| to.parse::<usize>().ok())??) };

@@ -14,6 +14,9 @@ use super::{Node, Value, extra, sources};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 use crate::names::HostName;
 
+/// How many variables all hosts may have together, those of their groups counted for every one.
+const MAX_VARS: usize = 1_000_000;
+
 /// What the user gave.
 #[derive(Clone, Debug)]
 pub struct Given {
@@ -90,9 +93,17 @@ fn assemble(
     let mut merger = Merger::new(&tree, beside, extra);
     let mut warnings = layers::Warnings::default();
     let (mut peers, mut contests) = (BTreeMap::new(), BTreeMap::new());
+    let mut count = 0;
     for (name, groups) in tree.groups_of_hosts() {
         let Some(host) = tree.hosts.get(name) else { continue };
         let (raw, contested) = merger.merge(name, &host.vars, &groups);
+        count += raw.len();
+        if count > MAX_VARS {
+            let message = format!("all hosts together have more than {MAX_VARS} variables");
+            let hint = "a variable of a group counts for every host in it";
+            problems.push(Diagnostic::everywhere(message).hint(hint));
+            break;
+        }
         contested.iter().for_each(|contest| warnings.add(name, contest));
         contests.insert(name.clone(), contested);
         let groups = groups.into_iter().map(str::to_owned).collect();

@@ -25,6 +25,7 @@ mod vault;
 mod yaml;
 
 pub use fields::{Fields, parsed, texts};
+pub use files::{bytes, read};
 pub use host::{HostVars, Inventory};
 pub use layers::{Contest, Why};
 pub use load::{Given, load, load_all, parse};
@@ -32,3 +33,4 @@ pub use show::Form;
 pub use tree::Group;
 pub use value::{Entry, Map, Node, Value, Vaulted};
 pub use vault::{Bytes, DEFAULT_ID, Keyring, Password, Values};
+pub use yaml::within_limits;

@@ -3,9 +3,16 @@
 
 /// How many hosts one inventory may have.
 pub(super) const MAX_HOSTS: usize = 10_000;
+/// How often one inventory may name hosts, ranges written out: a host may be in many groups.
+pub(super) const MAX_NAMED: usize = 200_000;
+/// How long a pattern may be: a host name has 253 characters.
+const MAX_LENGTH: usize = 1_000;
 
 /// The host names a pattern under `hosts` stands for, and the SSH port it ends with.
 pub(super) fn expand(pattern: &str) -> Result<(Vec<String>, Option<u16>), String> {
+    if pattern.len() > MAX_LENGTH {
+        return Err("this is too long for the name of a host".into());
+    }
     let (address, port) = address(pattern, true);
     let mut names = Vec::new();
     expand_into(address, &mut names)?;

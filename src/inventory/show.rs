@@ -8,8 +8,11 @@ use std::sync::Arc;
 use super::{Group, HostVars, Inventory, Node, Value, python};
 use crate::names::HostName;
 
-/// How many lines a graph may have: a group is drawn below every group it is in.
-const MAX_LINES: usize = 1_000_000;
+/// How many bytes may be shown: variables of all stand below every host, and a group below every group it is in.
+const MAX_TEXT: usize = 60 << 20;
+
+/// How many bytes of a host's lines are kept for the next group it is in.
+const MAX_KEPT: usize = 4 << 10;
 
 /// What Ansible sets itself and leaves out where it prints variables.
 const INTERNAL: [&str; 33] = [
@@ -76,8 +79,10 @@ fn without_internal(vars: &Shown) -> Shown {
 
 impl Inventory {
     /// All groups, and the variables of these hosts, as JSON: `ansible-inventory --list`.
-    #[must_use]
-    pub fn list(&self, within: &BTreeSet<HostName>, form: Form) -> String {
+    ///
+    /// # Errors
+    /// When it is more than anybody can use.
+    pub fn list(&self, within: &BTreeSet<HostName>, form: Form) -> Result<String, String> {
         let mut json = Json::default();
         json.open('{');
         // Sorted by name, among which `_meta` is one.
@@ -88,7 +93,7 @@ impl Inventory {
             }
         }
         json.close('}');
-        json.out
+        bounded(json.out)
     }
 
     fn meta(&self, json: &mut Json, within: &BTreeSet<HostName>, form: Form) {
@@ -97,6 +102,9 @@ impl Inventory {
         json.key("hostvars");
         json.open('{');
         for host in self.hosts.values().filter(|host| within.contains(&host.name)) {
+            if json.out.len() > MAX_TEXT {
+                break;
+            }
             let vars = shown(host, form);
             if !vars.is_empty() {
                 json.key(host.name.as_str());
@@ -121,36 +129,48 @@ impl Inventory {
     /// `ansible-inventory --graph`. Nothing when there is no such group.
     ///
     /// # Errors
-    /// When groups stand in so many others that nobody could read it.
+    /// When it is more than anybody can use.
     pub fn graph(&self, group: &str, vars: Option<Form>) -> Option<Result<String, String>> {
         let (name, _) = self.groups.get_key_value(group)?;
-        let mut graph = Graph { inventory: self, vars, lines: Vec::new(), shown: BTreeMap::new() };
+        let mut graph = Graph { inventory: self, vars, text: String::new(), shown: BTreeMap::new() };
         graph.group(name, 0);
-        Some(match graph.lines.len() > MAX_LINES {
-            true => {
-                Err(format!("the graph has more than {MAX_LINES} lines: groups stand in too many others"))
-            }
-            false => Ok(graph.lines.join("\n")),
-        })
+        Some(bounded(graph.text))
+    }
+}
+
+/// What is to be shown, unless it is more than anybody can use.
+fn bounded(text: String) -> Result<String, String> {
+    let limit = MAX_TEXT >> 20;
+    match text.len() > MAX_TEXT {
+        true => {
+            Err(format!("this comes to more than {limit} MiB: ask for less with --limit, --host or a group"))
+        }
+        false => Ok(text),
     }
 }
 
 struct Graph<'a> {
     inventory: &'a Inventory,
     vars: Option<Form>,
-    lines: Vec<String>,
+    text: String,
     /// The lines of hosts that came up already.
     shown: BTreeMap<&'a HostName, Vec<String>>,
 }
 
 impl<'a> Graph<'a> {
     fn line(&mut self, text: &str, depth: usize) {
-        let before = if depth > 0 { "  |".repeat(depth) + "--" } else { String::new() };
-        self.lines.push(before + text);
+        if self.text.len() > MAX_TEXT {
+            return;
+        }
+        if depth > 0 {
+            self.text.push('\n');
+            self.text.extend(std::iter::repeat_n("  |", depth).chain(["--"]));
+        }
+        self.text.push_str(text);
     }
 
     fn group(&mut self, name: &'a str, depth: usize) {
-        let Some(group) = self.inventory.groups.get(name).filter(|_| self.lines.len() <= MAX_LINES) else {
+        let Some(group) = self.inventory.groups.get(name).filter(|_| self.text.len() <= MAX_TEXT) else {
             return;
         };
         self.line(&format!("@{name}:"), depth);
@@ -160,7 +180,12 @@ impl<'a> Graph<'a> {
         for host in group.hosts.iter().filter(|_| name != "all") {
             self.line(host.as_str(), depth + 1);
             if let (Some(form), Some(vars)) = (self.vars, self.inventory.hosts.get(host)) {
-                let lines = self.shown.entry(host).or_insert_with(|| lines(&shown(vars, form))).clone();
+                let known = self.shown.get(host).cloned();
+                let lines = known.unwrap_or_else(|| lines(&shown(vars, form)));
+                // What is long is soon too long, and made again rather than kept.
+                if lines.iter().map(String::len).sum::<usize>() < MAX_KEPT {
+                    self.shown.insert(host, lines.clone());
+                }
                 lines.iter().for_each(|line| self.line(line, depth + 2));
             }
         }

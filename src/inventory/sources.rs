@@ -102,6 +102,10 @@ pub(super) fn text(
     let vaulted = vault::is_sealed(&source.text);
     let mut noted = Diagnostics::default();
     let root = (vaulted || YAML.contains(&ending)).then(|| yaml::read(source, keys, &mut noted)).flatten();
+    let counted = root.as_ref().map_or(Ok(()), |root| yaml::count(root, &mut tree.weight));
+    if problems.take(counted).is_none() {
+        return;
+    }
     if let Some(Value::Map(map)) = root.as_ref().map(|root| &root.value) {
         problems.0.extend(noted.0);
         return match map.get("plugin").filter(|entry| !entry.node.value.is_falsy()) {
@@ -118,7 +122,7 @@ pub(super) fn text(
         return;
     }
     // Like Ansible: what is no YAML inventory is tried as INI, whatever its name.
-    match ini::parse(source) {
+    match ini::parse(source, &mut tree.weight) {
         Ok(ini) => ini.read(tree, problems),
         Err(wrong) if !YAML.contains(&ending) || source.text.lines().any(ini::is_section) => {
             problems.0.extend(wrong.0);

@@ -11,6 +11,8 @@ use crate::names::HostName;
 /// How many groups one inventory may have.
 const MAX_GROUPS: usize = 2_000;
 const SPLIT: &str = "make two inventories of it";
+/// How often groups may be children of groups.
+const MAX_CHILDREN: usize = 5_000;
 
 /// Variables by name; of two in one map the later.
 pub(super) type Vars = BTreeMap<String, Arc<Node>>;
@@ -49,6 +51,11 @@ pub(super) struct Tree {
     /// The names of all hosts in the order in which they came up.
     pub(super) host_order: Vec<HostName>,
     members: BTreeSet<(String, HostName)>,
+    /// How often a group was made the child of another, and a host named.
+    children: usize,
+    named: usize,
+    /// How much was read so far.
+    pub(super) weight: usize,
     /// The source that is being read, as `inventory_file` has it.
     pub(super) file: Arc<str>,
 }
@@ -61,6 +68,9 @@ impl Default for Tree {
             group_order: Vec::new(),
             host_order: Vec::new(),
             members: BTreeSet::new(),
+            children: 0,
+            named: 0,
+            weight: 0,
             file: Arc::from(""),
         };
         tree.group_named("all").children.push("ungrouped".to_owned());
@@ -110,8 +120,25 @@ impl Tree {
                 Diagnostic::error(origin, message).hint("take one of them out of the other's children")
             );
         }
+        self.children += 1;
+        if self.children > MAX_CHILDREN {
+            return Err(Diagnostic::error(origin, format!("more than {MAX_CHILDREN} children of groups")));
+        }
         self.group_named(group).children.push(child.to_owned());
         Ok(())
+    }
+
+    /// Makes room for hosts that are about to be named.
+    ///
+    /// # Errors
+    /// When there were too many already.
+    pub(super) fn names(&mut self, hosts: usize, origin: &Origin) -> Result<(), Diagnostic> {
+        self.named = self.named.saturating_add(hosts);
+        if self.named <= pattern::MAX_NAMED {
+            return Ok(());
+        }
+        Err(Diagnostic::error(origin, format!("more than {} hosts are named", pattern::MAX_NAMED))
+            .hint("a host counts once for each group and range that names it"))
     }
 
     /// The groups on a way from one down to another, both included.
@@ -162,6 +189,11 @@ impl Tree {
             self.group_named(group).hosts.push(name.clone());
         }
         Ok(())
+    }
+
+    /// Whether there was no room for hosts.
+    pub(super) fn is_full(&self) -> bool {
+        self.named > pattern::MAX_NAMED
     }
 
     /// Sets a variable of a group. `ansible_group_priority` is none: it says which group wins.

@@ -1,6 +1,8 @@
 //! A value of an INI inventory: a literal of Python's where it is one, text where it is not.
 //! It evaluates nothing and follows `ast.literal_eval`, which Ansible uses.
 
+use std::collections::BTreeSet;
+
 use crate::diagnostic::Origin;
 use crate::inventory::python;
 use crate::inventory::{Entry, Map, Node, Value};
@@ -8,8 +10,14 @@ use crate::inventory::{Entry, Map, Node, Value};
 /// How deep a literal may nest.
 const MAX_DEPTH: usize = 90;
 
+/// The longest text that is read as a literal, in bytes; what is longer stays text.
+const MAX_BYTES: usize = 256 << 10;
+
 /// The value that a text stands for.
 pub(super) fn node(text: &str, origin: &Origin) -> Node {
+    if text.len() > MAX_BYTES {
+        return Node { origin: origin.clone(), value: Value::Str(text.to_owned()) };
+    }
     let mut reader = Reader { chars: text.trim_start_matches([' ', '\t']).chars().collect(), at: 0, origin };
     let value = reader.whole().unwrap_or_else(|| Value::Str(text.to_owned()));
     Node { origin: origin.clone(), value }
@@ -153,13 +161,10 @@ impl Reader<'_> {
         self.space();
         if self.peek() != Some(':') {
             hashable(&first)?;
-            let mut kept: Vec<Node> = Vec::new();
-            for item in self.more(first, Some('}'), depth)? {
-                if !kept.iter().any(|k| k.same(&item)) {
-                    kept.push(item);
-                }
-            }
-            return Some(Value::Seq(kept));
+            let mut seen = BTreeSet::new();
+            let mut items = self.more(first, Some('}'), depth)?;
+            items.retain(|item| seen.insert(python::repr(item)));
+            return Some(Value::Seq(items));
         }
         let (mut entries, mut key) = (Vec::new(), first);
         loop {

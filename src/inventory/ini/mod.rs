@@ -9,9 +9,10 @@ mod words;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Node;
 use super::groups::expand;
+use super::pattern::MAX_NAMED;
 use super::tree::Tree;
+use super::{Node, yaml};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 use crate::names::HostName;
 
@@ -49,14 +50,15 @@ pub(super) fn is_section(line: &str) -> bool {
     section(line.trim()).is_some()
 }
 
-/// Understands a file line by line.
+/// Understands a file line by line; how much it holds is added to `weight`.
 ///
 /// # Errors
 /// Every line that no INI inventory has.
-pub(super) fn parse(source: &Arc<Source>) -> Result<Ini, Diagnostics> {
+pub(super) fn parse(source: &Arc<Source>, weight: &mut usize) -> Result<Ini, Diagnostics> {
     let mut problems = Diagnostics::default();
     let mut said = Vec::new();
     let mut kind = Kind::Hosts;
+    let mut named = 0;
     for (index, raw) in source.text.lines().enumerate() {
         let line = raw.trim();
         if line.is_empty() || line.starts_with([';', '#']) {
@@ -70,13 +72,32 @@ pub(super) fn parse(source: &Arc<Source>) -> Result<Ini, Diagnostics> {
             length: line.chars().count(),
         };
         if let Some(one) = problems.take(one_line(line, kind, &origin)) {
-            if let Said::Section(_, next) = one {
-                kind = next;
+            if let Said::Section(_, next) = &one {
+                kind = *next;
+            }
+            // What comes to too much is read no further.
+            if problems.take(room(&one, &origin, &mut named, weight)).is_none() {
+                break;
             }
             said.push((origin, one));
         }
     }
     if problems.has_errors() { Err(problems) } else { Ok(Ini(said)) }
+}
+
+/// Counts the hosts that a line names, its ranges written out, and the values it holds.
+fn room(one: &Said, origin: &Origin, named: &mut usize, weight: &mut usize) -> Result<(), Diagnostic> {
+    match one {
+        Said::Section(..) | Said::Child(_) => Ok(()),
+        Said::Var(_, node) => yaml::count(node, weight),
+        Said::Hosts(hosts) => {
+            *named += hosts.names.len();
+            if *named > MAX_NAMED {
+                return Err(Diagnostic::error(origin, format!("more than {MAX_NAMED} hosts are named")));
+            }
+            hosts.vars.iter().try_for_each(|(_, node)| yaml::count(node, weight))
+        }
+    }
 }
 
 fn one_line(line: &str, kind: Kind, origin: &Origin) -> Result<Said, Diagnostic> {
@@ -223,6 +244,7 @@ impl Ini {
 }
 
 fn hosts(tree: &mut Tree, group: &str, named: &Hosts, origin: &Origin) -> Result<(), Diagnostic> {
+    tree.names(named.names.len(), origin)?;
     for name in &named.names {
         tree.add_host(group, name, named.port, origin)?;
         for (key, node) in &named.vars {

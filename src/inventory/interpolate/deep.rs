@@ -25,7 +25,7 @@ impl Inner {
         }
         let at = |value| Node { origin: node.origin.clone(), value };
         match &node.value {
-            _ if text::template(node).is_some() => {
+            _ if text::template(node).is_some() => self.inside(place, problems, |problems| {
                 let Outcome { value, taint } = self.outcome(place);
                 let result = match value {
                     Ok(value) => self.node_of(&value, &node.origin, 0, problems),
@@ -39,21 +39,21 @@ impl Inner {
                     }
                 };
                 taint.mark(result)
-            }
+            }),
             Value::Unsafe(text) => at(Value::Str(text.clone())),
             Value::Vault(_) => self.opened(node).unwrap_or_else(|error| {
                 note(error, problems);
                 node.clone()
             }),
             Value::Seq(seq) => self.inside(place, problems, |problems| {
-                Value::Seq((0..seq.len()).map(|i| self.deep(&place.child(i), problems)).collect())
+                at(Value::Seq((0..seq.len()).map(|i| self.deep(&place.child(i), problems)).collect()))
             }),
             Value::Map(map) => self.inside(place, problems, |problems| {
                 let entry = |(index, entry): (usize, &Entry)| {
                     let node = self.deep(&place.child(index), problems);
                     Entry { key: entry.key.clone(), text: entry.text, origin: entry.origin.clone(), node }
                 };
-                Value::Map(Map(map.0.iter().enumerate().map(entry).collect()))
+                at(Value::Map(Map(map.0.iter().enumerate().map(entry).collect())))
             }),
             _ => node.clone(),
         }
@@ -89,12 +89,12 @@ impl Inner {
         Node { origin: node.origin.clone(), value }
     }
 
-    /// Writes out what is in a list or map, unless that is what is being written out already.
+    /// Writes out a list, a map or what a template comes to, unless that is what is being written out already.
     fn inside(
         &self,
         place: &Place,
         problems: &mut Diagnostics,
-        write: impl FnOnce(&mut Diagnostics) -> Value,
+        write: impl FnOnce(&mut Diagnostics) -> Node,
     ) -> Node {
         let (spot, node) = (place.spot(), place.node());
         if self.state().open.contains(&spot) {
@@ -106,9 +106,9 @@ impl Inner {
             return node.clone();
         }
         self.state().open.push(spot);
-        let value = write(problems);
+        let written = write(problems);
         self.state().open.pop();
-        Node { origin: node.origin.clone(), value }
+        written
     }
 
     /// A value of the engine as a node that stands at `origin`.
@@ -147,7 +147,15 @@ impl Inner {
             }
             ValueKind::Seq | ValueKind::Iterable => {
                 let items = value.try_iter().into_iter().flatten();
-                at(Value::Seq(items.map(|item| self.node_of(&item, origin, depth + 1, problems)).collect()))
+                // A list may say that it is endless long: one item after the other, while there is room.
+                let mut nodes = Vec::new();
+                for item in items {
+                    nodes.push(self.node_of(&item, origin, depth + 1, problems));
+                    if self.state().values > MAX_VALUES {
+                        break;
+                    }
+                }
+                at(Value::Seq(nodes))
             }
             ValueKind::Map => {
                 let entry = |key: Jinja| {

@@ -29,9 +29,11 @@ pub(super) use text::is_template;
 
 /// How many variables may stand for one another in a row.
 const MAX_CHAIN: usize = 30;
+/// How long a text with an expression in it may be, in bytes: each sign of one may nest one step deeper.
+const MAX_TEMPLATE: usize = 16 << 10;
 /// How many values one question may come to, and how many bytes of text.
 const MAX_VALUES: usize = 200_000;
-const MAX_BYTES: usize = 32 << 20;
+const MAX_BYTES: usize = 8 << 20;
 
 /// One round of questions: what was evaluated once is remembered until it is dropped.
 pub(super) struct Session(Arc<Inner>);
@@ -51,7 +53,7 @@ struct State {
     known: BTreeMap<(HostName, usize), Outcome>,
     /// The templates that are being evaluated, each for the one before it.
     chain: Vec<Link>,
-    /// The lists and maps that are being written out.
+    /// The lists, maps and templates that are being written out.
     open: Vec<(HostName, usize)>,
     values: usize,
     bytes: usize,
@@ -190,6 +192,14 @@ impl Inner {
         let Some(text) = text::template(place.node()) else { return Ok(Jinja::from(())) };
         // Like Ansible: line breaks at the end are not part of the template, but of a text it makes.
         let template = text.trim_end_matches('\n');
+        if template.len() > MAX_TEMPLATE {
+            let limit = MAX_TEMPLATE >> 10;
+            let message = format!("a text with expressions in it is longer than {limit} KiB here");
+            return Err(Failure::Broken(
+                Diagnostic::error(&place.node().origin, message)
+                    .hint("put what is long into a variable of its own, without expressions"),
+            ));
+        }
         let breaks = &text[template.len()..];
         let value = self.run(&self.strict, template, &place.host).or_else(|error| {
             let failure = explain::explain(&error, place, &self.world, &self.missed());

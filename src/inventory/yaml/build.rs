@@ -14,7 +14,9 @@ use crate::inventory::{Entry, Map, Node, Value, Vaulted};
 const MAX_DEPTH: usize = 100;
 /// How much one file may grow to once its aliases are followed: one for every value, and one more for
 /// every 64 bytes of text. Ten lines of aliases can stand for a billion values.
-const MAX_WEIGHT: usize = 500_000;
+pub(super) const MAX_WEIGHT: usize = 500_000;
+/// The longest line that is looked through, in bytes.
+const MAX_LINE: usize = 4_000;
 
 /// A tree in the making.
 pub(super) struct Builder<'a> {
@@ -265,10 +267,16 @@ impl<'a> Builder<'a> {
         let length = if one_line(span.start, span.end) {
             span.end.col().saturating_sub(span.start.col())
         } else {
-            let text = self.lines.get(line - 1).map_or("", |l| l.trim_end());
+            let text = self.line(line).trim_end();
             text.chars().count().saturating_sub(column - 1)
         };
         Origin { source: Arc::clone(self.source), line, column, length: length.max(1) }
+    }
+
+    /// A line, from 1. One that no person reads counts as empty: to look through it for every value on it
+    /// takes for ever, and what is asked is only how much to mark.
+    fn line(&self, number: usize) -> &'a str {
+        self.lines.get(number - 1).copied().filter(|line| line.len() <= MAX_LINE).unwrap_or_default()
     }
 
     /// A value that is not there has the place of its key: the parser notices it only at the next token.
@@ -290,14 +298,8 @@ impl<'a> Builder<'a> {
             ScalarStyle::DoubleQuoted => '"',
             ScalarStyle::Plain | ScalarStyle::Literal | ScalarStyle::Folded => return origin,
         };
-        let line = self.lines.get(origin.line - 1).copied().unwrap_or_default();
-        let mut chars = line
-            .chars()
-            .enumerate()
-            .skip(origin.column - 1)
-            .skip_while(|(_, c)| *c != quote)
-            .skip(1)
-            .peekable();
+        let line = self.line(origin.line).chars().enumerate().skip(origin.column - 1);
+        let mut chars = line.skip_while(|(_, c)| *c != quote).skip(1).peekable();
         while let Some((column, c)) = chars.next() {
             if c == '\\' && quote == '"' {
                 chars.next();
@@ -309,7 +311,7 @@ impl<'a> Builder<'a> {
     }
 
     fn not_a_key(&self, outer: &Origin, origin: &Origin) -> Diagnostic {
-        let line = self.lines.get(outer.line - 1).copied().unwrap_or_default();
+        let line = self.line(outer.line);
         if line.chars().skip(outer.column - 1).take(2).eq("{{".chars()) {
             let braces = Origin { length: 2, ..outer.clone() };
             return Diagnostic::error(&braces, "a value that begins with `{{` must stand in quotes")
@@ -324,7 +326,7 @@ fn one_line(start: Marker, end: Marker) -> bool {
 }
 
 /// How much a tree counts towards the limit of its file.
-fn weigh(node: &Node) -> usize {
+pub(super) fn weigh(node: &Node) -> usize {
     match &node.value {
         Value::Str(text) | Value::Unsafe(text) | Value::Vault(Vaulted::Sealed(text)) => 1 + text.len() / 64,
         Value::Seq(seq) => 1 + seq.iter().map(weigh).sum::<usize>(),

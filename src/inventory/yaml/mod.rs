@@ -7,6 +7,7 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use saphyr_parser::Parser;
@@ -16,8 +17,8 @@ use super::vault::{self, Keyring};
 use super::{Entry, Map, Node, Value, Vaulted};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 
-/// The largest file that is read, in bytes.
-pub(super) const MAX_BYTES: u64 = 16 << 20;
+/// How many commas a file may have: the parser holds a whole `[…]` or `{…}` before it gives any of it away.
+const MAX_COMMAS: usize = 200_000;
 
 /// Reads a file of the user's, whatever is in it: the one place that every variable from a file passes.
 /// What is wrong, and keys that stand twice, are added to `problems`. Every single value in a file that was
@@ -62,14 +63,16 @@ fn moved(node: Node, source: &Arc<Source>) -> Node {
 
 /// A key that stands twice: Ansible takes the later one, and so do we, but nobody means it.
 fn warn_of_duplicates(root: &Node, problems: &mut Diagnostics) {
+    let mut seen = BTreeSet::new();
     for (first, again) in root.duplicates() {
+        // A map that an alias repeats would repeat its warning.
+        if !seen.insert((again.origin.line, again.origin.column)) {
+            continue;
+        }
         let message = format!("`{}` stands twice in one map, and only this one counts", again.key);
         let warning = Diagnostic::warning(&again.origin, message)
             .hint(format!("the first is at {}: remove one", first.origin));
-        // A map that an alias repeats would repeat its warning.
-        if !problems.0.contains(&warning) {
-            problems.push(warning);
-        }
+        problems.push(warning);
     }
 }
 
@@ -78,6 +81,17 @@ fn warn_of_duplicates(root: &Node, problems: &mut Diagnostics) {
 /// # Errors
 /// Says what is no YAML, or more than is reasonable, and where.
 fn parse(source: &Arc<Source>) -> Result<Node, Diagnostic> {
+    let too_many = source.text.match_indices(',').nth(MAX_COMMAS);
+    if let Some((at, _)) = too_many {
+        let before = &source.text[..at];
+        let (line, column) = (
+            before.matches('\n').count() + 1,
+            before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1,
+        );
+        let origin = Origin { line, column, ..start(source) };
+        return Err(Diagnostic::error(&origin, "this file holds too much")
+            .hint(format!("more than {MAX_COMMAS} commas: cut it into several files")));
+    }
     // What is JSON is typed as JSON, as in Ansible: there `1e5` is a number.
     let json = source.text.trim_start().starts_with(['{', '['])
         && serde_json::from_str::<IgnoredAny>(&source.text).is_ok();
@@ -87,6 +101,27 @@ fn parse(source: &Arc<Source>) -> Result<Node, Diagnostic> {
         builder.event(event, span)?;
     }
     Ok(builder.finish())
+}
+
+/// Whether a text is YAML within the limits: parsers of others have fewer.
+///
+/// # Errors
+/// As reading it has.
+pub fn within_limits(source: &Arc<Source>) -> Result<(), Diagnostic> {
+    parse(source).map(drop)
+}
+
+/// Counts what was read with all that was read before: many files together may hold as much as one.
+///
+/// # Errors
+/// When it is too much.
+pub(super) fn count(root: &Node, all: &mut usize) -> Result<(), Diagnostic> {
+    *all = all.saturating_add(build::weigh(root));
+    if *all <= build::MAX_WEIGHT {
+        return Ok(());
+    }
+    Err(Diagnostic::error(&start(&root.origin.source), "the files of this inventory hold too much")
+        .hint("this one, with those read before it, is more than one inventory may hold"))
 }
 
 /// Whether a text without quotes would be a number, true or false.

@@ -8,24 +8,29 @@ use std::{fs, process, thread};
 use crate::exit::Exit;
 use crate::ui;
 
-/// How much time of a processor one stretch may take: the largest inventories there may be take about half of it.
+/// How much time of a processor one stretch may take, and how much more for every host: ten thousand with three
+/// models each take a quarter of it.
 const MAX_TIME: Duration = Duration::from_secs(5);
-/// How much memory the program may have, in bytes.
+const TIME_OF_HOST: Duration = Duration::from_millis(2);
+/// How much memory the program may have, in bytes, and how much more for every host.
 const MAX_MEMORY: u64 = 1 << 30;
+const MEMORY_OF_HOST: u64 = 100 << 10;
 /// How often it looks: what grows fast gets this much further.
 const PERIOD: Duration = Duration::from_millis(20);
 /// The unit of times in /proc (Linux, proc_pid_stat(5)).
 const TICK: Duration = Duration::from_millis(10);
 
-/// Does some computing, or ends the program when that takes too much.
-pub(super) fn within<T>(compute: impl FnOnce() -> T) -> T {
+/// Does some computing for so many hosts, or ends the program when that takes too much.
+pub(super) fn within<T>(hosts: usize, compute: impl FnOnce() -> T) -> T {
     // Watching ends where this is dropped.
-    let _watched = watch();
+    let hosts = u32::try_from(hosts).unwrap_or(u32::MAX);
+    let max = (MAX_TIME + TIME_OF_HOST * hosts, MAX_MEMORY + MEMORY_OF_HOST * u64::from(hosts));
+    let _watched = watch(max);
     compute()
 }
 
 /// Watches until what it returns is dropped.
-fn watch() -> Sender<()> {
+fn watch((max_time, max_memory): (Duration, u64)) -> Sender<()> {
     let (sender, over) = channel::<()>();
     let (began, before) = (Instant::now(), used());
     thread::spawn(move || {
@@ -35,7 +40,7 @@ fn watch() -> Sender<()> {
                 (Some((now, memory)), Some((before, _))) => (now.saturating_sub(before), memory),
                 _ => (began.elapsed(), 0),
             };
-            if spent > MAX_TIME || memory > MAX_MEMORY {
+            if spent > max_time || memory > max_memory {
                 ui::errors::plain(
                     "the inventory takes too much time or memory to work out",
                     Some(

@@ -11,7 +11,7 @@ use crate::ui;
 pub(super) fn run(common: &Common, args: &InventoryArgs) -> Result<Exit> {
     let inventory = prepare::inventory(common, Values::Sealed)?;
     ui::errors::diagnostics(&Diagnostics(inventory.warnings.clone()));
-    let text = guard::within(|| shown(&inventory, common, args))?;
+    let text = guard::within(inventory.hosts.len(), || shown(&inventory, common, args))?;
     match text {
         Ok(text) => {
             ui::out(&text)?;

@@ -56,7 +56,7 @@ pub(super) struct Seen {
 
 /// Reads the inventory, as it stands in the working directory.
 pub(super) fn inventory(common: &Common, values: Values) -> Result<Inventory> {
-    Ok(guard::within(|| inventory::load(&given(common, values, Path::new("."))))?)
+    Ok(guard::within(0, || inventory::load(&given(common, values, Path::new("."))))?)
 }
 
 /// What the command line says of the inventory. Its paths are those of `root`.
@@ -96,9 +96,9 @@ pub(super) fn within(common: &Common, inventory: &Inventory) -> Result<BTreeSet<
 /// Reads the inventory and every file it names. Warnings are shown.
 pub(super) fn files(common: &Common, values: Values) -> Result<Files> {
     let given = given(common, values, Path::new("."));
-    let (mut inventory, unread) = guard::within(|| inventory::load_all(&given));
+    let (mut inventory, unread) = guard::within(0, || inventory::load_all(&given));
     if unread.has_errors() {
-        return Err(guard::within(|| cluster::mistakes(&inventory, unread)).into());
+        return Err(guard::within(inventory.hosts.len(), || cluster::mistakes(&inventory, unread)).into());
     }
     inventory.warnings = unread.0;
     let within = within(common, &inventory)?;
@@ -115,14 +115,14 @@ pub(super) fn base(common: &Common, dir: &Path) -> Result<Files> {
         true => Given { inventories: vec![dir.to_owned()], ..given(Path::new(".")) },
         false => given(dir),
     };
-    let inventory = guard::within(|| inventory::load(&given))?;
+    let inventory = guard::within(0, || inventory::load(&given))?;
     let within = inventory.hosts.keys().cloned().collect();
     read(inventory, within)
 }
 
 fn read(inventory: Inventory, within: BTreeSet<HostName>) -> Result<Files> {
     let overrides = overrides(&inventory)?;
-    let spec = guard::within(|| cluster::read(&inventory, !overrides.is_empty()))?;
+    let spec = guard::within(inventory.hosts.len(), || cluster::read(&inventory, !overrides.is_empty()))?;
     let read = |path: &str| inventory::bytes(&inventory.dir.join(path));
     let locals = spec.local_files().map(|file| (file.path.clone(), read(&file.path))).collect();
     let lock = lock::read(&inventory.dir)?;
@@ -234,14 +234,14 @@ impl Files {
 
     /// What the inventory means, given what was seen.
     pub(super) fn resolve(&self, survey: &Survey) -> Result<Cluster> {
-        Ok(guard::within(|| cluster::resolve(&self.spec, &self.locals, survey))?)
+        Ok(guard::within(self.spec.hosts.len(), || cluster::resolve(&self.spec, &self.locals, survey))?)
     }
 
     /// What every host should have.
     pub(super) fn desired(&self, cluster: &Cluster, vault: &Vault) -> Result<Desired> {
         let secrets: BTreeSet<_> = cluster.secrets().cloned().collect();
         let versions = vault.versions(secrets.iter());
-        Ok(guard::within(|| desired::render(cluster, &versions, &self.overrides))?)
+        Ok(guard::within(cluster.hosts.len(), || desired::render(cluster, &versions, &self.overrides))?)
     }
 
     /// What every host should have, and the plan that leads there. Without the value of a secret

@@ -3,7 +3,9 @@
 //! with `make test-faults`; docs/reliability.md holds what that counted.
 
 mod befall;
+mod disk;
 mod ending;
 mod killed;
 mod models;
 mod random;
+mod registry;

@@ -1,7 +1,7 @@
 # The commands of this project; `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit live test-vllm bench lint fmt deny lab lab-down clean-demo
+.PHONY: help demo test unit live test-vllm test-faults bench lint fmt deny lab lab-down clean-demo
 
 LAB := tests/lab/lab
 # Live tests mostly wait for servers: more of them at a time than there are cores.
@@ -17,7 +17,7 @@ test: lab ## Every test, those on real hosts too (makes the lab first)
 	cargo test --locked --quiet
 
 unit: ## The tests that need no hosts
-	cargo test --locked --quiet --lib --test architecture --test example --test schema --test golden --test cli --test properties --test inventory_diff --test hostile
+	cargo test --locked --quiet --lib --test architecture --test example --test schema --test golden --test cli --test diagnosis --test diagnostics --test properties --test inventory_diff --test hostile
 
 live: lab ## The tests on real hosts only
 	cargo test --locked --test live --test live_link
@@ -25,9 +25,14 @@ live: lab ## The tests on real hosts only
 bench: ## Measure beside Ansible, pyinfra and Compose on the lab; writes docs/benchmarks.md (about 20 minutes)
 	benches/run
 
-test-vllm: ## The tests with the real vLLM on CPUs (3 GB; made here in minutes the first time)
+test-vllm: ## The tests with the real vLLM on CPUs (11 minutes; the first time 5 more for an image of 3 GB)
 	@$(LAB) up --pull --with vllm
 	RUST_TEST_THREADS=1 cargo test --locked --test live_vllm -- --ignored
+
+test-faults: lab ## What befalls a deploy, all of it (about an hour); prints what was survived
+	PROPTEST_CASES=20000 cargo test --locked --test properties
+	RUST_TEST_THREADS=1 cargo test --locked --test live faults:: -- --include-ignored --show-output 2>&1 | tee target/faults.log | grep -E '^(test |survived )|panicked'
+	@! grep -q 'test result: FAILED' target/faults.log
 
 lint: ## Formatting, clippy, the workflows
 	cargo fmt --check

@@ -8,13 +8,8 @@ import re
 import subprocess
 from importlib import metadata
 
-import matplotlib
-
 from lab import ROOT
 from tools import Floor
-
-matplotlib.use("svg")
-from matplotlib import pyplot  # noqa: E402
 
 PAGE = ROOT / "docs/benchmarks.md"
 PLOT = ROOT / "docs/benchmarks.svg"
@@ -129,6 +124,12 @@ def figures(results):
 
 
 def plot(result):
+    # Here: whoever only asks for help has no matplotlib.
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
     names = {"cold": COLD, "warm": WARM}
     bars = sorted(((one["median"], names.get(name, name)) for name, one in result["seconds"].items()), reverse=True)
     colors = ["#2a9d8f" if "homelab" in name else "#adb5bd" for _, name in bars]

@@ -44,6 +44,8 @@ pub struct Common {
     /// Variables that beat all others: KEY=VALUE (a string), @FILE or {"KEY": VALUE}. May be repeated
     #[arg(short, long = "extra-vars", value_name = "VARS", global = true)]
     pub extra_vars: Vec<String>,
+    #[command(flatten)]
+    pub vault: VaultArgs,
     /// Act only on these hosts: names, groups, `*`, `~REGEX`, joined by `,` or `:`; `!` leaves out, `&`
     /// keeps only, `[0:2]` picks. The gateway's config is that of the whole cluster all the same
     #[arg(long, value_name = "PATTERN", global = true)]
@@ -54,6 +56,27 @@ pub struct Common {
     /// When to use colours; NO_COLOR is honoured too
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: Color,
+}
+
+/// Where the passwords of Ansible Vault come from. One is asked for or read only when something needs it.
+#[derive(Clone, Debug, Args)]
+pub struct VaultArgs {
+    /// The file with the password of Ansible Vault, or a script that prints it. May be repeated; the one
+    /// of ANSIBLE_VAULT_PASSWORD_FILE is tried too
+    #[arg(
+        long = "vault-password-file",
+        visible_alias = "vault-pass-file",
+        value_name = "FILE",
+        global = true
+    )]
+    pub password_files: Vec<PathBuf>,
+    /// A password with its vault id: ID@FILE, ID@SCRIPT or ID@prompt, to be asked for it. May be repeated;
+    /// those of ANSIBLE_VAULT_IDENTITY_LIST are tried first
+    #[arg(long = "vault-id", value_name = "[ID@]SOURCE", global = true)]
+    pub ids: Vec<String>,
+    /// Ask on the terminal for the password of Ansible Vault, once something needs it
+    #[arg(short = 'J', long = "ask-vault-pass", visible_alias = "ask-vault-password", global = true)]
+    pub ask: bool,
 }
 
 /// When to use colours.
@@ -139,6 +162,8 @@ pub enum Format {
 
 #[derive(Debug, Args)]
 pub struct DeployArgs {
+    #[command(flatten)]
+    pub turn: Turn,
     /// Do not ask before something that serves is stopped
     #[arg(short, long)]
     pub yes: bool,
@@ -151,6 +176,14 @@ pub struct DeployArgs {
     /// Print the plan and what came of it as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// How to get along with others who deploy.
+#[derive(Debug, Args)]
+pub struct Turn {
+    /// Wait for so long where another homelab changes a host; 0 gives up at once
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub lock_wait: u32,
 }
 
 #[derive(Debug, Args)]
@@ -172,6 +205,8 @@ pub struct RenderArgs {
 
 #[derive(Debug, Args)]
 pub struct DownArgs {
+    #[command(flatten)]
+    pub turn: Turn,
     /// Do not ask before something that serves is stopped
     #[arg(short, long)]
     pub yes: bool,
@@ -204,7 +239,8 @@ pub struct InitArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The output is that of ansible-inventory, byte for byte: expressions stand as they were typed.\n\n  \
+    after_help = "The output is that of ansible-inventory, byte for byte: expressions stand as they were typed.\n\
+                  What is or was in an Ansible Vault is shown as <vault>.\n\n  \
                   homelab inventory --list | jq '._meta.hostvars'\n  \
                   homelab inventory --host gpu-server --resolved\n  \
                   homelab inventory --graph --vars inference"

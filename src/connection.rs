@@ -68,7 +68,11 @@ pub fn parse_ssh_args(text: &str) -> Result<SshArgs, String> {
     let mut args = SshArgs::default();
     let mut words = split_words(text)?.into_iter();
     while let Some(word) = words.next() {
-        let unknown = |what: &str| format!("`{what}` is not an option of ssh that homelab knows");
+        let unknown = |what: &str| {
+            format!(
+                "`{what}` is not an option of ssh that homelab knows: write it as `-o Keyword=value`, or into ~/.ssh/config"
+            )
+        };
         let Some(flags) = word.strip_prefix('-').filter(|f| !f.is_empty() && !f.starts_with('-')) else {
             return Err(unknown(&word));
         };
@@ -80,7 +84,7 @@ pub fn parse_ssh_args(text: &str) -> Result<SshArgs, String> {
             let keyword = valued_flag(flag).ok_or_else(|| unknown(&format!("-{flag}")))?;
             let rest = &flags[at + flag.len_utf8()..];
             let value = match rest {
-                "" => words.next().ok_or_else(|| format!("`-{flag}` needs a value"))?,
+                "" => words.next().ok_or_else(|| format!("`-{flag}` needs a value: `-{flag} VALUE`"))?,
                 rest => rest.to_owned(),
             };
             args.add(option(keyword, &value)?);
@@ -158,7 +162,7 @@ fn keyword_and_value(text: &str) -> Result<(String, String), String> {
     let rest = rest.trim_start();
     let value = rest.strip_prefix('=').unwrap_or(rest).trim();
     if keyword.is_empty() || value.is_empty() {
-        return Err(format!("`-o {text}` is not `-o Keyword=value`"));
+        return Err(format!("`-o {text}` is not `-o Keyword=value`: write it like that"));
     }
     Ok((keyword.to_owned(), value.to_owned()))
 }
@@ -167,7 +171,7 @@ fn keyword_and_value(text: &str) -> Result<(String, String), String> {
 fn split_words(text: &str) -> Result<Vec<String>, String> {
     // A control character could end the line of the configuration file and begin another.
     if let Some(bad) = text.chars().find(|c| c.is_control() && !c.is_whitespace()) {
-        return Err(format!("there is a control character, {}, in it", bad.escape_debug()));
+        return Err(format!("there is a control character, {}, in it: type it anew", bad.escape_debug()));
     }
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -179,14 +183,14 @@ fn split_words(text: &str) -> Result<Vec<String>, String> {
             '"' => quoted(&mut chars, '"', word.get_or_insert_default())?,
             '\\' => match chars.next() {
                 Some(next) => word.get_or_insert_default().push(next),
-                None => return Err("it ends in a backslash".into()),
+                None => return Err("it ends in a backslash: take it away".into()),
             },
             c => word.get_or_insert_default().push(c),
         }
     }
     words.extend(word);
     match words.iter().any(|w| w.contains(['\n', '\r'])) {
-        true => Err("there is a line break inside quotes".into()),
+        true => Err("there is a line break inside quotes: write it in one line".into()),
         false => Ok(words),
     }
 }
@@ -203,7 +207,7 @@ fn quoted(chars: &mut std::str::Chars<'_>, quote: char, word: &mut String) -> Re
             c => word.push(c),
         }
     }
-    Err(format!("a {quote} is never closed"))
+    Err(format!("a {quote} is never closed: close it"))
 }
 
 #[cfg(test)]
@@ -265,17 +269,26 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named() {
         for (text, error) in [
-            ("-Z", "`-Z` is not an option of ssh that homelab knows"),
-            ("--help", "`--help` is not an option of ssh that homelab knows"),
-            ("host", "`host` is not an option of ssh that homelab knows"),
-            ("-A -p", "`-p` needs a value"),
-            ("-o", "`-o` needs a value"),
-            ("-o Compression", "`-o Compression` is not `-o Keyword=value`"),
-            ("-o 'User=x", "a ' is never closed"),
-            ("-o \"User=x", "a \" is never closed"),
-            ("-o User=x\\", "it ends in a backslash"),
-            ("-o 'User=x\nProxyCommand=y'", "there is a line break inside quotes"),
-            ("-o User=\u{7}", "there is a control character, \\u{7}, in it"),
+            (
+                "-Z",
+                "`-Z` is not an option of ssh that homelab knows: write it as `-o Keyword=value`, or into ~/.ssh/config",
+            ),
+            (
+                "--help",
+                "`--help` is not an option of ssh that homelab knows: write it as `-o Keyword=value`, or into ~/.ssh/config",
+            ),
+            (
+                "host",
+                "`host` is not an option of ssh that homelab knows: write it as `-o Keyword=value`, or into ~/.ssh/config",
+            ),
+            ("-A -p", "`-p` needs a value: `-p VALUE`"),
+            ("-o", "`-o` needs a value: `-o VALUE`"),
+            ("-o Compression", "`-o Compression` is not `-o Keyword=value`: write it like that"),
+            ("-o 'User=x", "a ' is never closed: close it"),
+            ("-o \"User=x", "a \" is never closed: close it"),
+            ("-o User=x\\", "it ends in a backslash: take it away"),
+            ("-o 'User=x\nProxyCommand=y'", "there is a line break inside quotes: write it in one line"),
+            ("-o User=\u{7}", "there is a control character, \\u{7}, in it: type it anew"),
         ] {
             assert_eq!(parse_ssh_args(text), Err(error.to_owned()), "{text}");
         }

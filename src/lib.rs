@@ -1,11 +1,13 @@
 //! homelab: language models on your own machines, from one inventory.
 //! The way of a deploy is `commands::deploy`; docs/architecture.md is the map.
 
+pub mod claim;
 pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod connection;
 pub mod desired;
+pub mod diagnosis;
 pub mod diagnostic;
 pub mod engine;
 pub mod event;

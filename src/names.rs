@@ -8,7 +8,8 @@ use std::str::FromStr;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Why a text is not the name or quantity it should be; a sentence fragment without a place.
+/// Why a text is not the name or quantity it should be; a sentence fragment without a place. Behind a first `: ` stands
+/// what it should be.
 pub type Reason = String;
 
 macro_rules! text_name {
@@ -89,14 +90,19 @@ text_name!(
 fn check_host(text: &str) -> Result<(), Reason> {
     let bad = |c: char| c.is_whitespace() || c.is_control() || "/\\\"'`$;&|<>(){}[]*?!#,".contains(c);
     match text {
-        "" => Err("a host name must not be empty".into()),
-        _ if text.starts_with('-') => {
-            Err(format!("`{text}` starts with `-`, which ssh would take for an option"))
-        }
+        "" => Err("a host name must not be empty: give it one".into()),
+        _ if text.starts_with('-') => Err(format!(
+            "`{text}` starts with `-`, which ssh would take for an option: call the host something else"
+        )),
         // Its files lie in a directory of its name.
-        _ if text.starts_with('.') => Err(format!("`{text}` starts with `.`, which no host name does")),
-        _ if text.len() > 253 => Err("a host name has 253 characters at most".into()),
-        _ if text.contains(bad) => Err(format!("`{}` has a character no host name has", text.escape_debug())),
+        _ if text.starts_with('.') => {
+            Err(format!("`{text}` starts with `.`, which no host name does: call the host something else"))
+        }
+        _ if text.len() > 253 => Err("a host name has 253 characters at most: shorten it".into()),
+        _ if text.contains(bad) => Err(format!(
+            "`{}` has a character no host name has: letters, digits, `-`, `_` and `.`",
+            text.escape_debug()
+        )),
         _ => Ok(()),
     }
 }
@@ -119,7 +125,10 @@ fn check_service(text: &str) -> Result<(), Reason> {
     if first && text.chars().all(good) {
         return Ok(());
     }
-    Err(format!("`{}` is not a Compose service name", text.escape_debug()))
+    Err(format!(
+        "`{}` is not a Compose service name: lower case letters, digits, `-`, `_` and `.`",
+        text.escape_debug()
+    ))
 }
 
 fn check_project(text: &str) -> Result<(), Reason> {
@@ -268,7 +277,7 @@ impl fmt::Display for ByteSize {
 }
 
 /// A secret value. It cannot be printed: no `Display`, and `Debug` shows nothing of it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Secret(String);
 
 impl Secret {

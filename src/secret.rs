@@ -1,9 +1,13 @@
-//! Secrets by reference: where a value comes from, never the value.
+//! Secrets by reference: where a value comes from. Only what stands in the inventory itself, in an Ansible
+//! Vault, is here as a value.
 //! Texts that need secrets carry the references; `host::vault` alone fills them in.
 
 use std::collections::BTreeMap;
 
 use crate::names::{ModelName, Secret};
+
+/// What a value out of an Ansible Vault is called where it must not show.
+pub const VAULT: &str = "vault";
 
 /// Where a secret's value comes from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +20,11 @@ pub enum SecretRef {
     Command(Vec<String>),
     /// Derived from the root key for this purpose: `gateway`, `model/NAME`.
     Derived(String),
+    /// What came out of an Ansible Vault.
+    Opened(Secret),
+    /// What an Ansible Vault holds, not opened: its text, or what was made of it without opening it. There is
+    /// no value to have, but two that differ here may differ.
+    Sealed(Secret),
 }
 
 impl SecretRef {
@@ -39,6 +48,7 @@ impl SecretRef {
             Self::File(path) => format!("file {path}"),
             Self::Command(argv) => format!("command {}", argv.first().map_or("", String::as_str)),
             Self::Derived(purpose) => format!("key {purpose}"),
+            Self::Opened(_) | Self::Sealed(_) => VAULT.to_owned(),
         }
     }
 }

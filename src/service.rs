@@ -27,6 +27,16 @@ macro_rules! compose_service {
                 $( Lay::lay(self.$field, &mut base.$field); )*
                 base
             }
+
+            /// Whether two values of a Compose key add up, as lists and maps do, or the one that is laid over
+            /// the other replaces it.
+            #[must_use]
+            pub fn adds_up(key: &str) -> bool {
+                match key {
+                    $( stringify!($field) => <$type as Lay>::ADDS_UP, )*
+                    _ => false,
+                }
+            }
         }
 
         /// Every Compose key homelab knows, and whether a model or gateway may set it in the
@@ -130,6 +140,9 @@ impl Service {
 
 /// How a value the user typed meets a default.
 trait Lay {
+    /// Whether both count.
+    const ADDS_UP: bool = false;
+
     fn lay(self, base: &mut Self);
 }
 
@@ -150,12 +163,16 @@ impl<T> Lay for Option<T> {
 }
 
 impl<T> Lay for Vec<T> {
+    const ADDS_UP: bool = true;
+
     fn lay(self, base: &mut Self) {
         base.extend(self);
     }
 }
 
 impl<V> Lay for BTreeMap<String, V> {
+    const ADDS_UP: bool = true;
+
     fn lay(self, base: &mut Self) {
         base.extend(self);
     }

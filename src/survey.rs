@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::claim::Holder;
+use crate::diagnosis::{Finding, Place};
 use crate::names::HostName;
 use crate::service::Service;
 
@@ -54,6 +56,9 @@ pub struct Failure {
     pub lines: Vec<String>,
     /// What to do next.
     pub hint: Option<String>,
+    /// What is known to stand behind it, with the keys that may have to change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Box<Finding>>,
 }
 
 /// A host that was seen.
@@ -74,6 +79,9 @@ pub struct Seen {
     pub networks: BTreeMap<String, bool>,
     /// Files below the project's directory, by path relative to it.
     pub files: BTreeMap<String, FileSeen>,
+    /// Who deployed there, as the host wrote it down since it started: whoever deploys in between leaves
+    /// another list.
+    pub holders: Vec<Holder>,
 }
 
 /// Facts of a host.
@@ -181,6 +189,19 @@ pub enum Health {
     Hung(String),
     /// Nobody asked: it is not running.
     NotAsked,
+}
+
+impl Failure {
+    /// The same with the places of the keys that may have to change.
+    #[must_use]
+    pub fn placed(mut self, place: impl Fn(&str) -> Option<Place>) -> Self {
+        if let Some(finding) = self.finding.take() {
+            let placed = finding.clone().placed(place);
+            self.hint = self.hint.map(|hint| hint.replacen(&finding.advice(), &placed.advice(), 1));
+            self.finding = Some(Box::new(placed));
+        }
+        self
+    }
 }
 
 impl Survey {

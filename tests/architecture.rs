@@ -11,12 +11,14 @@ use homelab::service::{KEYS, Who};
 use homelab::{cluster, inventory};
 
 /// The modules, lowest first: each may import those before it, and itself.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 24] = [
     "names",
     "diagnostic",
     "exit",
     "secret",
     "service",
+    "claim",
+    "diagnosis",
     "survey",
     "connection",
     "lock",
@@ -243,6 +245,8 @@ fn only_ui_prints() {
     for file in sources().iter().filter(|f| f.module() != "ui") {
         for (i, line) in file.code() {
             let prints = ["print!", "println!", "eprint!", "eprintln!", "dbg!", "stdout()", "stderr()"];
+            // A child's streams are not ours.
+            let line = line.replace(".stdout()", "");
             found.extend(prints.iter().filter(|p| line.contains(*p)).map(|p| format!("{}: {p}", file.at(i))));
         }
     }

@@ -24,6 +24,9 @@ fn keys_in_code() -> BTreeSet<String> {
     for directory in ["src/cluster", "src/gateway"] {
         for entry in fs::read_dir(Path::new(ROOT).join(directory)).unwrap() {
             let code = fs::read_to_string(entry.unwrap().path()).unwrap();
+            for rest in code.split("twin(vars, \"").skip(1) {
+                keys.insert(format!("homelab_{}", rest.split('"').next().unwrap()));
+            }
             for call in calls {
                 for rest in code.split(call).skip(1) {
                     keys.insert(rest.split('"').next().unwrap().to_owned());
@@ -34,6 +37,7 @@ fn keys_in_code() -> BTreeSet<String> {
     let user = |(_, who): &&(&str, homelab::service::Who)| *who == homelab::service::Who::User;
     keys.extend(homelab::service::KEYS.iter().filter(user).map(|(key, _)| (*key).to_owned()));
     for engine in homelab::engine::ALL {
+        keys.insert(engine.defaults_variable());
         keys.insert(engine.image_variable().to_owned());
     }
     keys

@@ -15,7 +15,7 @@ use std::process::Command;
 
 use common::diff;
 
-/// One test per directory in `tests/golden/`.
+/// One test per directory in `tests/golden/`; what is expected of an example stands there, too.
 macro_rules! golden {
     ($($name:ident: $promise:literal,)*) => {
         const CASES: &[&str] = &[$(stringify!($name)),*];
@@ -32,6 +32,7 @@ macro_rules! golden {
 golden! {
     three_hosts: "Two hosts with llama.cpp on the CPU, one of them twice, and a gateway apart.",
     blog: "The set-up of the article this began with: two models on one GPU, ports from variables.",
+    catalogue: "Models defined once, picked by host, and a whole set swapped by a profile.",
     nvidia_image: "NVIDIA's image is entered through its own script.",
     compose_keys: "Every key of Compose's that a model may set.",
     public_names: "Aliases, one name on two hosts, fallbacks.",
@@ -44,6 +45,16 @@ golden! {
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// Where a case's inventory stands: with what is expected, or among the examples.
+fn inventory(name: &str) -> PathBuf {
+    let example = examples().join(name);
+    if example.is_dir() { example } else { directory().join(name) }
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
 }
 
 /// Every file below a directory, by its path there.
@@ -96,6 +107,11 @@ fn actual(case: &Path) -> Tree {
         assert_eq!(mode, if secret { 0o600 } else { 0o644 }, "{}", path.display());
     }
     files.insert("plan.txt".into(), homelab(case, &["plan", "--offline"], &mut complaints));
+    for profile in tree(&case.join("profiles")).keys() {
+        let plan =
+            homelab(case, &["plan", "--offline", "-e", &format!("@profiles/{profile}")], &mut complaints);
+        files.insert(format!("plan-{}.txt", profile.trim_end_matches(".yml")), plan);
+    }
     let complaints: String = complaints.into_iter().collect();
     if !complaints.is_empty() {
         files.insert("stderr.txt".into(), complaints);
@@ -104,9 +120,8 @@ fn actual(case: &Path) -> Tree {
 }
 
 fn check(name: &str) {
-    let case = directory().join(name);
-    let expected_dir = case.join("expected");
-    let actual = actual(&case);
+    let expected_dir = directory().join(name).join("expected");
+    let actual = actual(&inventory(name));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         let _ = fs::remove_dir_all(&expected_dir);
         for (path, text) in &actual {
@@ -130,9 +145,9 @@ fn check(name: &str) {
 
 /// What homelab prints for a case when it is compared with itself or with another case.
 fn against(case: &str, base: &str, more: &[&str]) -> String {
-    let base = directory().join(base);
+    let base = inventory(base);
     let args = ["plan", "--offline", "--against", base.to_str().unwrap()];
-    homelab(&directory().join(case), &[&args, more].concat(), &mut BTreeSet::new())
+    homelab(&inventory(case), &[&args, more].concat(), &mut BTreeSet::new())
 }
 
 #[test]
@@ -153,7 +168,7 @@ fn plans_as_json_are_what_the_schema_says() {
             assert_eq!(schema::problems("plan_output", &json), [""; 0], "{case} against {base}:\n{said}");
             found += usize::from(case != base && !json["plan"]["stages"].as_array().unwrap().is_empty());
         }
-        let said = homelab(&directory().join(case), &["plan", "--offline", "--json"], &mut BTreeSet::new());
+        let said = homelab(&inventory(case), &["plan", "--offline", "--json"], &mut BTreeSet::new());
         assert_eq!(schema::problems("plan_output", &serde_json::from_str(&said).unwrap()), [""; 0], "{case}");
     }
     assert_eq!(found, CASES.len() * (CASES.len() - 1), "other inventories mean other plans");
@@ -161,16 +176,18 @@ fn plans_as_json_are_what_the_schema_says() {
 
 #[test]
 fn every_directory_is_a_test() {
-    let found: BTreeSet<String> =
-        fs::read_dir(directory()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let names = |of: PathBuf| -> BTreeSet<String> {
+        fs::read_dir(of).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
+    };
     let cases: BTreeSet<String> = CASES.iter().map(ToString::to_string).collect();
-    assert_eq!(found, cases);
+    assert_eq!(names(directory()), cases);
+    assert!(names(examples()).is_subset(&cases), "an example that nothing tests");
 }
 
 #[test]
 fn rendering_twice_writes_the_same_bytes() {
     for case in ["public_names", "hostile_values"] {
-        let case = directory().join(case);
+        let case = inventory(case);
         assert_eq!(actual(&case), actual(&case));
     }
 }

@@ -63,14 +63,16 @@ fn the_repository_s_own_inventories_are_valid() {
     let of_vars = jsonschema::validator_for(&schema::vars()).unwrap();
     let mut all = vec![root.join("inventory.example.yml")];
     files(&root.join("tests/golden"), &mut all);
+    files(&root.join("examples"), &mut all);
     let mut vars = 0;
     for path in &all {
         // There `models` means something else, and homelab's own are under another name.
         if path.display().to_string().contains("foreign_models") {
             continue;
         }
-        let is_vars =
-            path.components().any(|part| ["group_vars", "host_vars"].iter().any(|d| part.as_os_str() == *d));
+        let is_vars = path
+            .components()
+            .any(|part| ["group_vars", "host_vars", "profiles"].iter().any(|d| part.as_os_str() == *d));
         vars += usize::from(is_vars);
         let found = problems(if is_vars { &of_vars } else { &of_inventories }, &yaml(path));
         assert_eq!(found, [""; 0], "{}", path.display());
@@ -191,7 +193,6 @@ fn an_unknown_key_is_not_valid() {
     }
     for vars in [
         json!({"models": {"m": {"model": "m", "port": 1}}}),
-        json!({"models": {"m": {"engine": "vllm", "model": "m"}}}),
         json!({"models": {"a b": {"engine": "vllm", "model": "m", "port": 1}}}),
         json!({"models": ["m"]}),
     ] {
@@ -203,6 +204,43 @@ fn an_unknown_key_is_not_valid() {
         json!({"hf_token": {"env": "HF"}, "vllm_image": "x:1"}),
     ] {
         assert_eq!(problems(&validator, &vars), [""; 0], "{vars}");
+    }
+}
+
+#[test]
+fn what_is_picked_and_shared_is_valid_where_it_is_read() {
+    let validator = jsonschema::validator_for(&schema::vars()).unwrap();
+    let models = json!({"m": {"engine": "llama_cpp", "model": "/m", "port": 8000, "gpu": "none"}});
+    for (variable, fine, values) in [
+        (
+            "serve",
+            true,
+            r#"[[], ["m"], "m", null, "{{ ['m'] }}", [{"m": null}], [{"m": {"port": 1, "threads": 2}}]]"#,
+        ),
+        (
+            "serve",
+            false,
+            r#"[{"m": {}}, [["m"]], [{}], [{"m": 1}], [{"m": {}, "n": {}}], [{"m": {"prot": 1}}], [{"m": {"port": "x"}}]]"#,
+        ),
+        (
+            "llama_cpp_defaults",
+            true,
+            r#"[{}, null, {"threads": 2}, {"threads": "{{ 2 }}"}, {"enabled": true}, {"volumes": ["/a:/b"], "args": "-v"}]"#,
+        ),
+        (
+            "llama_cpp_defaults",
+            false,
+            r#"[[], "a", {"thread": 2}, {"threads": "x"}, {"max_model_len": 1}, {"model": "m"}, {"port": 1}, {"port": null},
+                {"aliases": []}, {"engine": "llama_cpp"}, {"volumes": "/a"}]"#,
+        ),
+    ] {
+        let values: Vec<Value> = serde_json::from_str(values).unwrap();
+        for value in values {
+            let vars = json!({"models": models, variable: value});
+            let (read, valid) = (reader(&vars), problems(&validator, &vars));
+            assert_eq!(valid.is_empty(), fine, "{vars}: {valid:?}");
+            assert_eq!(read.is_none(), fine, "{vars}: {read:?}");
+        }
     }
 }
 

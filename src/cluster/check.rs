@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::engine::{Gpus, Kind};
 use crate::names::{HostName, ModelName, Port, ServiceName};
 use crate::survey::Facts;
 
 use super::resolve::is_loopback;
 use super::spec::{GatewaySpec, HostSpec, ModelSpec, Spec};
+use super::{fallbacks, memory};
 
 /// Everything that can be seen without a host.
 pub(super) fn all(spec: &Spec) -> Diagnostics {
@@ -17,23 +18,27 @@ pub(super) fn all(spec: &Spec) -> Diagnostics {
     for (name, host) in &spec.hosts {
         ports(name, host, &mut problems);
         service_names(name, host, &mut problems);
+        engines(host, &mut problems);
+        memory::check(name, host, &mut problems);
     }
     public_names(spec, &mut problems);
+    one_gateway(spec, &mut problems);
     problems
 }
 
 fn ports(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
-    let mut taken: BTreeMap<Port, String> = BTreeMap::new();
+    let mut taken: BTreeMap<Port, (String, &Origin)> = BTreeMap::new();
     if let Some(gateway) = &host.gateway {
-        taken.insert(gateway.options.port, "the gateway".to_owned());
+        taken.insert(gateway.options.port, ("the gateway".to_owned(), &gateway.origin));
     }
     for model in &host.models {
         let who = format!("`{}`", model.name);
-        if let Some(other) = taken.get(&model.port) {
+        if let Some((other, at)) = taken.get(&model.port) {
             let clash = format!("{who} and {other} both ask for port {} on {name}", model.port);
-            problems.push(Diagnostic::error(&model.port_origin, clash).hint("give one of them another port"));
+            let hint = format!("give one of them another port; {other} is at {at}");
+            problems.push(Diagnostic::error(&model.port_origin, clash).hint(hint));
         }
-        taken.entry(model.port).or_insert(who);
+        taken.entry(model.port).or_insert((who, &model.port_origin));
     }
 }
 
@@ -59,60 +64,60 @@ fn public_names(spec: &Spec, problems: &mut Diagnostics) {
     for model in spec.hosts.values().flat_map(|h| &h.models) {
         let own = [(&model.name, &model.origin)];
         for (public, origin) in own.into_iter().chain(model.aliases.iter().map(|(name, at)| (name, at))) {
-            let (served, kind, _) = *meaning.entry(public).or_insert((&model.name, model.kind, origin));
+            let (served, kind, at) = *meaning.entry(public).or_insert((&model.name, model.kind, origin));
             if served != &model.name {
                 let both = format!("`{public}` would mean both `{served}` and `{}`", model.name);
-                problems.push(
-                    Diagnostic::error(origin, both).hint("a public name leads to one model; rename one"),
-                );
+                let hint = format!("a public name leads to one model: rename one; the other is at {at}");
+                problems.push(Diagnostic::error(origin, both).hint(hint));
             } else if kind != model.kind {
-                let both = format!("`{public}` is of two kinds on two hosts");
-                problems.push(Diagnostic::error(origin, both).hint("give it the same `kind` everywhere"));
+                let (this, other) = (model.kind.word(), kind.word());
+                let both = format!("`{public}` is for {this} here and for {other} on another host");
+                let hint = format!("give it the same `kind` everywhere; the other is at {at}");
+                problems.push(Diagnostic::error(origin, both).hint(hint));
             }
         }
     }
 }
 
-/// The one gateway.
-pub(super) fn gateway<'a>(
-    spec: &'a Spec,
-    problems: &mut Diagnostics,
-) -> Option<(&'a HostName, &'a GatewaySpec)> {
+/// The one gateway, if there is one.
+pub(super) fn gateway(spec: &Spec) -> Option<(&HostName, &GatewaySpec)> {
     let mut all = spec.hosts.iter().filter_map(|(name, host)| Some((name, host.gateway.as_ref()?)));
-    let Some((host, gateway)) = all.next() else {
-        problems.push(
-            Diagnostic::everywhere("no host has a `gateway`")
-                .hint("give one host, or a group with one host, gateway: {engine: litellm}"),
-        );
-        return None;
-    };
-    if let Some((second, spec)) = all.next() {
-        problems.push(
-            Diagnostic::error(&spec.origin, format!("both {host} and {second} are to run the gateway"))
-                .hint("there is one gateway: define `gateway` for one host only"),
-        );
-        return None;
-    }
-    fallbacks(spec, gateway, problems);
-    Some((host, gateway))
+    all.next().filter(|_| all.next().is_none())
 }
 
-fn fallbacks(spec: &Spec, gateway: &GatewaySpec, problems: &mut Diagnostics) {
-    let models = || spec.hosts.values().flat_map(|h| &h.models);
-    let names: Vec<&str> = models()
-        .flat_map(|m| std::iter::once(m.name.as_str()).chain(m.aliases.iter().map(|(a, _)| a.as_str())))
-        .collect();
-    for (from, (origin, to)) in &gateway.options.fallbacks {
-        let from = std::iter::once((from, origin));
-        for (name, origin) in from.chain(to.iter().map(|(name, at)| (name, at))) {
-            if names.contains(&name.as_str()) {
-                continue;
-            }
-            let unknown = Diagnostic::error(origin, format!("no host serves a model `{name}`"));
-            problems.push(match did_you_mean(name, names.iter().copied()) {
-                Some(near) => unknown.hint(format!("did you mean `{near}`?")),
-                None => unknown.hint("fallbacks name public names of models, or their aliases"),
-            });
+fn one_gateway(spec: &Spec, problems: &mut Diagnostics) {
+    let mut all = spec.hosts.iter().filter_map(|(name, host)| Some((name, host.gateway.as_ref()?)));
+    match (all.next(), all.next()) {
+        (None, _) => problems.push(
+            Diagnostic::everywhere("no host has a `gateway`")
+                .hint("give one host, or a group with one host, gateway: {engine: litellm}")
+                .of_absence(),
+        ),
+        (Some((_, gateway)), None) => fallbacks::check(spec, gateway, problems),
+        (Some((host, first)), Some((second, gateway))) => {
+            let both = format!("both {host} and {second} are to run the gateway");
+            let hint = match first.origin == gateway.origin {
+                true => {
+                    "there is one gateway: define `gateway` for a host or a group with one host".to_owned()
+                }
+                false => format!("there is one gateway: keep this one or that at {}", first.origin),
+            };
+            problems.push(Diagnostic::error(&gateway.origin, both).hint(hint));
+        }
+    }
+}
+
+/// What the engine refuses, at the key it is about.
+fn engines(host: &HostSpec, problems: &mut Diagnostics) {
+    for model in &host.models {
+        if let Err((key, why)) = model.engine.check(&model.serve(&host.hf_home)) {
+            let wrong = Diagnostic::because(model.value_place(key), &why);
+            let next = match model.places.contains_key(key) {
+                true => format!("change `{key}`, or take it away"),
+                false => format!("add `{key}`"),
+            };
+            let hint = wrong.hint.clone().unwrap_or(next);
+            problems.push(Diagnostic { message: format!("`{key}`: {}", wrong.message), ..wrong }.hint(hint));
         }
     }
 }

@@ -14,7 +14,9 @@ pub(super) fn read(vars: &HostVars, problems: &mut Diagnostics) -> Connection {
     let address = variable(vars, "ansible_host", problems, |node| parsed(node, plain_word));
     let user = variable(vars, "ansible_user", problems, |node| parsed(node, plain_word));
     let port = variable(vars, "ansible_port", problems, |node| {
-        parsed(node, |text| text.parse().map_err(|_| format!("`{text}` is not a port")).and_then(Port::new))
+        parsed(node, |text| {
+            text.parse().map_err(|_| format!("`{text}` is not a port: 1 to 65535")).and_then(Port::new)
+        })
     });
     let identity = text("ansible_ssh_private_key_file", problems);
     let local = variable(vars, "ansible_connection", problems, |node| parsed(node, connection_kind));
@@ -60,14 +62,19 @@ fn plain_word(text: &str) -> Result<String, String> {
     if !text.is_empty() && !text.starts_with('-') && text.chars().all(good) {
         return Ok(text.to_owned());
     }
-    Err(format!("`{}` is neither an address nor a user name", text.escape_debug()))
+    Err(format!(
+        "`{}` is neither an address nor a user name: letters, digits and `-_.:@%`",
+        text.escape_debug()
+    ))
 }
 
 fn connection_kind(text: &str) -> Result<bool, String> {
     match text {
         "local" | "ansible.builtin.local" => Ok(true),
         "ssh" | "smart" | "ansible.builtin.ssh" => Ok(false),
-        other => Err(format!("homelab connects by ssh or to the local machine, not by `{other}`")),
+        other => Err(format!(
+            "homelab connects by ssh or to the local machine, not by `{other}`: take ansible_connection away, or set ssh or local"
+        )),
     }
 }
 

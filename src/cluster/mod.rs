@@ -1,10 +1,17 @@
 //! What the inventory means: hosts, what runs on each, and the gateway's routes.
 //! Plain data without places; no `Option` stands for a default any more, and nothing here does I/O.
 
+mod catalogue;
 mod check;
 mod connect;
+mod contest;
+mod defaults;
+mod fallbacks;
+mod image;
+mod memory;
 mod model_spec;
 mod overlay;
+mod place;
 mod resolve;
 pub mod schema;
 mod spec;
@@ -21,7 +28,7 @@ use crate::service::Service;
 
 pub use overlay::LocalFile;
 pub use resolve::{LocalFiles, expanded, resolve};
-pub use spec::{HostSpec, Spec, read};
+pub use spec::{HostSpec, Spec, mistakes, read};
 
 /// The cluster as it should be.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,52 +1,71 @@
-//! One entry of `models:` as typed keys.
+//! The models of a host, each as typed keys.
 //! It looks at no other model and at no host.
+
+use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::engine::{self, Engine, Gpus, Kind, Opt, Takes};
 use crate::inventory::{Entry, Fields, HostVars, Map, Node, Value, parsed};
 use crate::names::{ModelName, Port};
 
-use super::overlay;
+use super::catalogue::{self, OTHER_SHAPE};
 use super::spec::{ModelSpec, variable};
+use super::{defaults, image, overlay};
 
 /// How long a model may take to answer when nobody says: half an hour, in seconds.
 const READY_TIMEOUT: u64 = 30 * 60;
 
-/// All models of a host.
+/// The models that a host serves. Those that it has besides are read for their mistakes.
 pub(super) fn read_all(vars: &HostVars, problems: &mut Diagnostics) -> Vec<ModelSpec> {
-    let ours = vars.value_noting("homelab_models", problems);
-    let typed_as = if ours.is_some() { "homelab_models" } else { "models" };
-    let Some(node) = ours.or_else(|| vars.value_noting("models", problems)) else { return vec![] };
-    if node.value == Value::Null {
-        return vec![];
+    let models = catalogue::read(vars, problems);
+    let mut shared = BTreeMap::new();
+    let mut served = Vec::new();
+    for entry in &models.served {
+        let Some(engine) = defaults::engine_of(entry) else {
+            served.extend(read_one(entry, vars, problems));
+            continue;
+        };
+        let under = shared.entry(engine.name()).or_insert_with(|| defaults_of(engine, vars, problems));
+        served.extend(read_one(&defaults::laid_under(under, entry), vars, problems));
     }
-    let Ok(map) = node.as_map() else {
-        let wrong = node.expected(&format!("`{typed_as}` to be a map from public names to models"));
-        problems.push(wrong.hint(OTHER_SHAPE));
-        return vec![];
-    };
-    duplicates(map, problems);
-    map.0.iter().filter_map(|entry| read_one(entry, vars, problems)).collect()
+    for entry in models.others.iter().filter(|entry| entry.node.is_plain()) {
+        // Where it is served may say which port.
+        let _ =
+            read_one(&defaults::laid_under(&stand_in("port", Value::Int(1), entry), entry), vars, problems);
+    }
+    served
 }
 
-const OTHER_SHAPE: &str = "if `models` means something else in this inventory, put homelab's models under `homelab_models`, which wins";
+/// What goes under every model of an engine. Its mistakes are said here, once, and not of each model.
+fn defaults_of(engine: &dyn Engine, vars: &HostVars, problems: &mut Diagnostics) -> Map {
+    let Some(defaults) = defaults::read(engine, vars, problems) else { return Map::default() };
+    let engine = stand_in("engine", Value::Str(engine.name().to_owned()), &defaults);
+    let port = stand_in("port", Value::Int(1), &defaults);
+    let model = defaults::laid_under(&engine, &defaults::laid_under(&port, &defaults));
+    let _ = read_keys(&model, format!("`{}`", defaults.key), vars, problems);
+    defaults.node.as_map().cloned().unwrap_or_default()
+}
 
-fn duplicates(map: &Map, problems: &mut Diagnostics) {
-    for (i, entry) in map.0.iter().enumerate() {
-        if map.0[..i].iter().any(|e| e.key == entry.key) {
-            problems.push(Diagnostic::error(&entry.origin, format!("model `{}` is given twice", entry.key)));
-        }
-    }
+/// A key that an entry needs to be read by itself.
+fn stand_in(key: &str, value: Value, entry: &Entry) -> Map {
+    let origin = entry.origin.clone();
+    let node = Node { origin: origin.clone(), value };
+    Map(vec![Entry { key: key.to_owned(), text: true, origin, node }])
 }
 
 fn read_one(entry: &Entry, vars: &HostVars, problems: &mut Diagnostics) -> Option<ModelSpec> {
-    let name = ModelName::new(entry.key.as_str()).map_err(|why| Diagnostic::error(&entry.origin, why));
+    read_keys(entry, format!("model `{}`", entry.key), vars, problems)
+}
+
+/// Reads the keys of `what`, which is a model or what models share.
+fn read_keys(entry: &Entry, what: String, vars: &HostVars, problems: &mut Diagnostics) -> Option<ModelSpec> {
+    let name = ModelName::new(entry.key.as_str()).map_err(|why| Diagnostic::because(&entry.origin, &why));
     let name = problems.take(name)?;
     let Ok(map) = entry.node.as_map() else {
-        problems.push(entry.node.expected(&format!("model `{name}` to be a map")).hint(OTHER_SHAPE));
+        problems.push(entry.node.expected(&format!("{what} to be a map")).hint(OTHER_SHAPE));
         return None;
     };
-    let mut fields = Fields::new(map, format!("model `{name}`"));
+    let mut fields = Fields::new(map, what);
     if fields.parse("enabled", Node::as_bool) == Some(false) {
         return None;
     }
@@ -58,9 +77,10 @@ fn read_one(entry: &Entry, vars: &HostVars, problems: &mut Diagnostics) -> Optio
     explain_reserved(map, engine, &mut fields);
     let options: Vec<&str> = engine.options().iter().map(|o| o.name).collect();
     let found = fields.finish(&options);
-    let bad = found.has_errors();
+    let sound = !found.has_errors();
     problems.0.extend(found.0);
-    spec.filter(|_| !bad)
+    // In spite of its mistakes: others may be in its way, or mean it.
+    spec.map(|spec| ModelSpec { sound, ..spec })
 }
 
 fn engine_of(
@@ -81,10 +101,7 @@ fn engine_of(
         let text = node.as_text()?;
         engine::by_name(&text).ok_or_else(|| {
             let unknown = Diagnostic::error(&node.origin, format!("there is no engine `{text}`"));
-            match did_you_mean(&text, names()) {
-                Some(near) => unknown.hint(format!("did you mean `{near}`?")),
-                None => unknown.hint(format!("engine: {list}")),
-            }
+            unknown.meant(did_you_mean(&text, names()), format!("engine: {list}"))
         })
     })
 }
@@ -98,15 +115,17 @@ fn read_fields(
 ) -> Option<ModelSpec> {
     let gpus = fields.parse("gpu", gpus).unwrap_or(Gpus::All);
     let overlay = overlay::read(fields);
-    let shared = variable(vars, engine.image_variable(), problems, Node::as_text);
-    let own = (!overlay.service.image.is_empty()).then(|| overlay.service.image.clone());
-    let image = own.or(shared).unwrap_or_else(|| engine.default_image(&gpus).to_owned());
+    let shared = variable(vars, engine.image_variable(), problems, image::typed);
+    let chosen = image::chosen(fields, &overlay.service, shared);
+    let image = chosen.unwrap_or_else(|| engine.default_image(&gpus).to_owned());
     let options = engine.options().iter().filter_map(|o| {
         let value = fields.parse(o.name, |node| option(o, node))?;
         Some((o.name.to_owned(), value))
     });
     let options = options.collect();
     let aliases = fields.parse("aliases", aliases).unwrap_or_default();
+    let args = fields.texts("args");
+    overlay::secret_arguments(fields, &args);
     let port = fields.parse("port", |n| n.as_int().and_then(|p| port(p, n)));
     if fields.node("port").is_none() {
         fields.problems.push(
@@ -114,8 +133,12 @@ fn read_fields(
                 .hint("the port on its host that the gateway reaches it by, as in port: 8000"),
         );
     }
+    let place = |e: &Entry| (e.key.clone(), (e.origin.clone(), e.node.origin.clone()));
+    let places = entry.node.as_map().ok()?.0.iter().map(place).collect();
     Some(ModelSpec {
         origin: entry.origin.clone(),
+        places,
+        sound: true,
         aliases,
         engine,
         kind: fields.parse("kind", |n| parsed(n, kind)).unwrap_or(Kind::Chat),
@@ -124,7 +147,7 @@ fn read_fields(
         gpus,
         image,
         options,
-        args: fields.texts("args"),
+        args,
         api_key: fields.parse("api_key", |n| parsed(n, api_key)).unwrap_or(true),
         ready_timeout: fields.parse("ready_timeout", |n| parsed(n, seconds)).unwrap_or(READY_TIMEOUT),
         overlay,
@@ -153,7 +176,7 @@ fn aliases(node: &Node) -> Result<Vec<(ModelName, crate::diagnostic::Origin)>, D
 }
 
 pub(super) fn port(number: i64, node: &Node) -> Result<Port, Diagnostic> {
-    Port::new(number).map_err(|why| Diagnostic::error(&node.origin, why))
+    Port::new(number).map_err(|why| Diagnostic::because(&node.origin, &why))
 }
 
 fn gpus(node: &Node) -> Result<Gpus, Diagnostic> {
@@ -181,7 +204,7 @@ fn kind(text: &str) -> Result<Kind, String> {
 fn api_key(text: &str) -> Result<bool, String> {
     match text {
         "none" => Ok(false),
-        _ => Err("a backend's key is made by homelab; `api_key: none` switches it off".to_owned()),
+        _ => Err("a backend's key is made by homelab: `api_key: none` switches it off".to_owned()),
     }
 }
 
@@ -218,6 +241,6 @@ fn option(option: &Opt, node: &Node) -> Result<serde_json::Value, Diagnostic> {
     Ok(match option.takes {
         Takes::Text => node.as_text()?.into(),
         Takes::Many | Takes::Each | Takes::Commas if !is_list => vec![node.as_text()?].into(),
-        _ => node.to_json(),
+        _ => node.to_json()?,
     })
 }

@@ -35,20 +35,31 @@ pub struct LocalFile {
 /// Reads Compose's keys out of a model or gateway.
 pub(super) fn read(fields: &mut Fields<'_>) -> Overlay {
     let mut overlay = Overlay::default();
+    let mut literal = Vec::new();
     for (key, _) in KEYS.iter().filter(|(_, who)| *who == Who::User) {
         let value = match *key {
-            "environment" => fields.parse(key, |node| environment(node, &mut overlay.secrets)),
+            "environment" => fields.parse(key, |node| environment(node, &mut overlay.secrets, &mut literal)),
             "labels" => fields.parse(key, labels),
             "restart" => fields.parse(key, restart),
             "volumes" => fields.parse(key, volumes),
             "networks" | "devices" | "group_add" | "cap_add" | "security_opt" | "entrypoint" => {
                 fields.parse(key, |node| crate::inventory::texts(node).map(|list| json!(list)))
             }
-            _ => fields.parse(key, |node| Ok(node.to_json())),
+            _ => fields.parse(key, |node| node.to_json()),
         };
         if let Some(value) = value {
             lay(fields, &mut overlay.service, key, value);
         }
+    }
+    fields.problems.0.extend(literal);
+    if overlay.service.ipc.as_deref() == Some("host")
+        && overlay.service.shm_size.is_some()
+        && let Some(origin) = fields.origin("shm_size")
+    {
+        fields.problems.push(
+            Diagnostic::error(origin, "`shm_size` says nothing beside `ipc: host`: the memory is the host's")
+                .hint("remove `shm_size`, or `ipc` to have a size of its own"),
+        );
     }
     overlay.configs = fields.parse("configs", configs).unwrap_or_default();
     overlay.host_ip = fields.parse("host_ip", |node| parsed(node, host_ip));
@@ -61,26 +72,39 @@ fn lay(fields: &mut Fields<'_>, service: &mut Service, key: &str, value: Json) {
         Ok(one) => *service = one.laid_over(std::mem::take(service)),
         Err(why) => {
             if let Some(node) = fields.node(key) {
-                fields.problems.push(Diagnostic::error(&node.origin, format!("`{key}`: {why}")));
+                let why = why.to_string().replacen(", expected ", ": ", 1);
+                let why = why.replacen("invalid type: ", "found a ", 1);
+                let mut problem = Diagnostic::because(&node.origin, &why);
+                problem.message = format!("`{key}`: {}", problem.message);
+                fields.problems.push(problem);
             }
         }
     }
 }
 
-fn environment(node: &Node, secrets: &mut BTreeMap<String, SecretRef>) -> Result<Json, Diagnostic> {
+/// Variables; those that are secrets go apart, and those that look like secrets are told of.
+fn environment(
+    node: &Node,
+    secrets: &mut BTreeMap<String, SecretRef>,
+    literal: &mut Vec<Diagnostic>,
+) -> Result<Json, Diagnostic> {
     let mut plain = BTreeMap::new();
     for entry in &node.as_map()?.0 {
         if entry.key.is_empty() || entry.key.contains(['=', '\0', '\n', ' ']) {
             return Err(Diagnostic::error(
                 &entry.origin,
                 format!("`{}` cannot name a variable", entry.key.escape_debug()),
-            ));
+            )
+            .hint("a name without blanks, line breaks and `=`"));
         }
         match &entry.node.value {
-            Value::Map(_) => {
+            Value::Map(_) | Value::Vault(_) => {
                 secrets.insert(entry.key.clone(), secret(&entry.node)?);
             }
-            _ => {
+            value => {
+                if matches!(value, Value::Str(text) | Value::Unsafe(text) if is_secret(&entry.key, text)) {
+                    literal.push(in_plain_text(&entry.origin, &entry.key));
+                }
                 plain.insert(entry.key.clone(), entry.node.as_text()?);
             }
         }
@@ -88,12 +112,39 @@ fn environment(node: &Node, secrets: &mut BTreeMap<String, SecretRef>) -> Result
     Ok(json!(plain))
 }
 
+/// Whether a variable of this name holds a secret: not a file's path, and none of the words that stand for no key.
+fn is_secret(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let named = ["_KEY", "_TOKEN", "_SECRET", "PASSWORD", "PASSWD"].iter().any(|end| name.ends_with(end));
+    let nothing = ["", "none", "empty", "dummy", "no-key", "not-needed"];
+    named && !value.starts_with('/') && !nothing.contains(&value.to_ascii_lowercase().as_str())
+}
+
+fn in_plain_text(origin: &Origin, name: &str) -> Diagnostic {
+    Diagnostic::warning(origin, format!("`{name}` looks like a secret in plain text"))
+        .hint(format!("{name}: {{env: {name}}}, {{file: PATH}} or {{command: [PROGRAM, …]}} keeps it out of files, plans and labels"))
+}
+
+/// Tells of keys among arguments, which every process list shows.
+pub(super) fn secret_arguments(fields: &mut Fields<'_>, args: &[String]) {
+    let Some(origin) = fields.origin("args") else { return };
+    for flag in ["--api-key", "--hf-token"] {
+        if args.iter().any(|arg| arg == flag || arg.starts_with(&format!("{flag}="))) {
+            fields.problems.push(
+                Diagnostic::warning(origin, format!("`{flag}` puts a secret where every process list shows it"))
+                    .hint("homelab gives servers a key by itself; `environment: {NAME: {env: NAME}}` hands over others"),
+            );
+        }
+    }
+}
+
 fn labels(node: &Node) -> Result<Json, Diagnostic> {
     let map = node.as_map()?;
     if let Some(entry) =
         map.0.iter().find(|e| e.key.starts_with("dev.homelab.") || e.key.starts_with("com.docker.compose."))
     {
-        return Err(Diagnostic::error(&entry.origin, format!("the label `{}` is homelab's own", entry.key)));
+        let own = Diagnostic::error(&entry.origin, format!("the label `{}` is homelab's own", entry.key));
+        return Err(own.hint("labels of yours begin with a name of yours, as in com.example.team"));
     }
     let pairs: Result<BTreeMap<_, _>, Diagnostic> =
         map.0.iter().map(|e| Ok((e.key.clone(), e.node.as_text()?))).collect();
@@ -137,7 +188,8 @@ fn configs(node: &Node) -> Result<BTreeMap<String, LocalFile>, Diagnostic> {
             return Err(Diagnostic::error(
                 &entry.origin,
                 format!("`{}` is not an absolute path in the container", entry.key),
-            ));
+            )
+            .hint("/PATH/IN/CONTAINER: FILE, the file beside the inventory"));
         }
         let file = LocalFile { path: entry.node.as_text()?, origin: entry.node.origin.clone() };
         files.insert(entry.key.clone(), file);
@@ -148,15 +200,20 @@ fn configs(node: &Node) -> Result<BTreeMap<String, LocalFile>, Diagnostic> {
 fn host_ip(text: &str) -> Result<String, String> {
     match text.parse::<std::net::IpAddr>() {
         Ok(address) => Ok(address.to_string()),
-        Err(_) => Err(format!("`{text}` is not an IP address")),
+        Err(_) => Err(format!(
+            "`{text}` is not an IP address: an address of the host, such as 127.0.0.1 or 0.0.0.0"
+        )),
     }
 }
 
 /// A secret: where its value comes from.
 pub(super) fn secret(node: &Node) -> Result<SecretRef, Diagnostic> {
+    if let Some(vaulted) = node.as_vaulted()? {
+        return Ok(vaulted);
+    }
     let wrong = || {
         Diagnostic::error(&node.origin, "a secret says where its value comes from")
-            .hint("{env: NAME}, {file: PATH} or {command: [PROGRAM, ARGUMENT, …]}")
+            .hint("{env: NAME}, {file: PATH}, {command: [PROGRAM, ARGUMENT, …]}, or a value of Ansible Vault")
     };
     let Ok(map) = node.as_map() else { return Err(wrong()) };
     let [entry] = map.0.as_slice() else { return Err(wrong()) };

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::engine::{Gpus, Serve};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::engine::Gpus;
 use crate::gateway::{self, Route};
 use crate::names::{HostName, ModelName, ServiceName};
 use crate::secret::{Content, SecretRef};
@@ -28,7 +28,12 @@ pub type LocalFiles = BTreeMap<String, Result<Vec<u8>, String>>;
 /// Everything that cannot be meant.
 pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Cluster, Diagnostics> {
     let mut problems = check::all(spec);
-    let Some((gateway_host, gateway)) = check::gateway(spec, &mut problems) else { return Err(problems) };
+    // Its warnings came with the spec.
+    problems.0.retain(|d| d.severity == Severity::Error);
+    let Some((gateway_host, gateway)) = check::gateway(spec) else {
+        problems.settle();
+        return Err(problems);
+    };
     let mut hosts = BTreeMap::new();
     let mut routes = Vec::new();
     let mut keys = BTreeMap::new();
@@ -49,6 +54,7 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
     routes.sort_by(|a, b| (&a.public, &a.api_base).cmp(&(&b.public, &b.api_base)));
     let home = Home(survey.seen(gateway_host).map_or("~", |seen| seen.facts.home.as_str()));
     let unit = problems.take(gateway_unit((gateway, home), &routes, keys, files));
+    problems.settle();
     let (Some(unit), false) = (unit, problems.has_errors()) else { return Err(problems) };
     if let Some(host) = hosts.get_mut(gateway_host) {
         host.units.push(unit);
@@ -88,19 +94,7 @@ struct Place<'a> {
 }
 
 fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Result<Unit, Diagnostic> {
-    let serve = Serve {
-        name: &model.name,
-        model: model.model.as_deref(),
-        kind: model.kind,
-        options: &model.options,
-        args: &model.args,
-        gpus: &model.gpus,
-        image: &model.image,
-        api_key: model.api_key,
-        hf_home: &place.host.hf_home,
-    };
-    let engine = model.engine;
-    engine.check(&serve).map_err(|(key, why)| Diagnostic::error(&model.origin, format!("`{key}`: {why}")))?;
+    let (engine, serve) = (model.engine, model.serve(&place.host.hf_home));
     check::runtime(model, place.name, place.facts)?;
     let draft = engine.draft(&serve);
     let host_ip = model.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
@@ -198,10 +192,9 @@ fn configs(overlay: &Overlay, files: &LocalFiles) -> Result<BTreeMap<String, Con
         let content = match files.get(&file.path) {
             Some(Ok(bytes)) => Content::plain(bytes.clone()),
             Some(Err(why)) => {
-                return Err(Diagnostic::error(
-                    &file.origin,
-                    format!("`{}` cannot be read: {why}", file.path),
-                ));
+                let unread =
+                    Diagnostic::error(&file.origin, format!("`{}` cannot be read: {why}", file.path));
+                return Err(unread.hint("its path is taken from the inventory's directory"));
             }
             None => return Err(Diagnostic::error(&file.origin, format!("`{}` was not read", file.path))),
         };

@@ -7,6 +7,8 @@ use crate::engine::{self, Engine, Kind, Opt, Takes};
 use crate::gateway;
 use crate::service::{KEYS, Who};
 
+use super::defaults::NOT_SHARED;
+
 /// Schema of an inventory: groups of hosts with variables.
 #[must_use]
 pub fn inventory() -> Value {
@@ -34,6 +36,7 @@ fn root(title: &str, what: Value) -> Value {
     definitions.insert("vars".into(), variables());
     definitions.insert("gateway".into(), gateway_keys());
     definitions.insert("model".into(), model());
+    definitions.insert("serve".into(), serve());
     for engine in engine::ALL {
         definitions.insert(engine.name().into(), engine_keys(*engine));
     }
@@ -71,7 +74,8 @@ fn texts() -> Value {
 fn secret() -> Value {
     let one = |name: &str, value: Value| json!({"type": "object", "required": [name], "properties": {name: value}, "additionalProperties": false});
     let command = json!({"type": "array", "items": scalar()});
-    json!({"anyOf": [one("env", scalar()), one("file", scalar()), one("command", command)]})
+    let vault = json!({"type": "string", "pattern": "^\\$ANSIBLE_VAULT;"});
+    json!({"anyOf": [one("env", scalar()), one("file", scalar()), one("command", command), vault]})
 }
 
 /// What a public name of a model looks like.
@@ -87,6 +91,7 @@ fn variables() -> Value {
             "additionalProperties": {"$ref": "#/definitions/model"},
         }),
     );
+    let serve = key("Which of `models` this host serves", json!({"$ref": "#/definitions/serve"}));
     let gateway = key("The gateway, on one host", json!({"$ref": "#/definitions/gateway"}));
     let secret = json!({"$ref": "#/definitions/secret"});
     let checking = json!({"enum": ["strict", "accept-new"]});
@@ -94,6 +99,8 @@ fn variables() -> Value {
     for (name, schema) in [
         ("models", models.clone()),
         ("homelab_models", models),
+        ("serve", serve.clone()),
+        ("homelab_serve", serve),
         ("gateway", gateway.clone()),
         ("homelab_gateway", gateway),
         ("homelab_project", key("The Compose project on every host", scalar())),
@@ -113,6 +120,8 @@ fn variables() -> Value {
     for engine in engine::ALL {
         let description = format!("The image of all models of {}", engine.name());
         all.insert(engine.image_variable().into(), key(&description, scalar()));
+        let description = format!("What all models of {} have in common", engine.name());
+        all.insert(engine.defaults_variable(), key(&description, shared_keys(*engine)));
     }
     json!({"type": ["object", "null"], "properties": all})
 }
@@ -132,6 +141,27 @@ fn model() -> Value {
     })
 }
 
+/// Names of models, or one name with keys that are different where it is served.
+fn serve() -> Value {
+    let keys = engine::ALL.iter().map(|engine| json!({"$ref": format!("#/definitions/{}", engine.name())}));
+    let different: Vec<Value> = keys.chain([json!({"type": "null"})]).collect();
+    let one = json!({
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": {"anyOf": different},
+    });
+    let items = json!({"anyOf": [scalar(), one]});
+    json!({"anyOf": [scalar(), {"type": "array", "items": items}]})
+}
+
+/// The keys of a model without those that are every model's own.
+fn shared_keys(engine: &dyn Engine) -> Value {
+    let own = NOT_SHARED.map(|(key, _)| (key.to_owned(), json!(false)));
+    let reference = json!({"$ref": format!("#/definitions/{}", engine.name())});
+    json!({"allOf": [reference, {"properties": Map::from_iter(own)}]})
+}
+
 fn engine_keys(engine: &dyn Engine) -> Value {
     let mut all = compose_keys();
     for (name, schema) in own_keys(engine) {
@@ -142,7 +172,8 @@ fn engine_keys(engine: &dyn Engine) -> Value {
         let description = format!("--{} of {}", option.name.replace('_', "-"), engine.name());
         all.entry(option.name).or_insert_with(|| key(&description, option_value(option)));
     }
-    json!({"type": "object", "required": ["engine", "port"], "properties": all, "additionalProperties": false})
+    // Every model has a port, but it may stand where the model is served.
+    json!({"type": "object", "properties": all, "additionalProperties": false})
 }
 
 fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 10] {

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 
 use crate::connection::Connection;
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
-use crate::engine::{Engine, Gpus, Kind};
+use crate::engine::{Engine, Gpus, Kind, Serve};
 use crate::gateway::Options;
 use crate::inventory::{HostVars, Inventory, Node, parsed};
 use crate::names::{HostName, ModelName, Port, ProjectName};
 use crate::secret::SecretRef;
 
 use super::overlay::{LocalFile, Overlay, secret};
-use super::{connect, model_spec};
+use super::place::Origins;
+use super::{catalogue, check, connect, image, model_spec};
 
 /// Everything the user said that homelab understands.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub struct HostSpec {
     pub models: Vec<ModelSpec>,
     /// The gateway, if it runs here.
     pub gateway: Option<GatewaySpec>,
+    /// Where its variables stand.
+    pub(super) origins: Origins,
     /// All its variables, for templates of the user's.
     pub vars: BTreeMap<String, serde_json::Value>,
 }
@@ -53,6 +56,10 @@ pub struct HostSpec {
 pub struct ModelSpec {
     /// Where it is named.
     pub origin: Origin,
+    /// Where each of its keys is typed, and where the value is.
+    pub places: BTreeMap<String, (Origin, Origin)>,
+    /// Whether all of its keys could be read: what is not typed right is no default either.
+    pub sound: bool,
     /// Its public name.
     pub name: ModelName,
     /// Further public names, and where each stands.
@@ -83,6 +90,36 @@ pub struct ModelSpec {
     pub overlay: Overlay,
 }
 
+impl ModelSpec {
+    /// As its engine sees it on a host with this cache.
+    #[must_use]
+    pub fn serve<'a>(&'a self, hf_home: &'a str) -> Serve<'a> {
+        Serve {
+            name: &self.name,
+            model: self.model.as_deref(),
+            kind: self.kind,
+            options: &self.options,
+            args: &self.args,
+            gpus: &self.gpus,
+            image: &self.image,
+            api_key: self.api_key,
+            hf_home,
+        }
+    }
+
+    /// Where a key is typed, or the model where it is not.
+    #[must_use]
+    pub fn place(&self, key: &str) -> &Origin {
+        self.places.get(key).map_or(&self.origin, |(key, _)| key)
+    }
+
+    /// The same for the value of the key.
+    #[must_use]
+    pub fn value_place(&self, key: &str) -> &Origin {
+        self.places.get(key).map_or(&self.origin, |(_, value)| value)
+    }
+}
+
 impl std::fmt::Debug for ModelSpec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ModelSpec({} by {} at {})", self.name, self.engine.name(), self.origin)
@@ -94,6 +131,8 @@ impl std::fmt::Debug for ModelSpec {
 pub struct GatewaySpec {
     /// Where it is named.
     pub origin: Origin,
+    /// Where its keys stand.
+    pub(super) origins: Origins,
     /// Its own options.
     pub options: Options,
     /// Compose's keys.
@@ -105,6 +144,33 @@ pub struct GatewaySpec {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn read(inventory: &Inventory, with_vars: bool) -> Result<Spec, Diagnostics> {
+    let (mut spec, mut problems) = typed(inventory, with_vars);
+    let across = check::all(&spec);
+    if problems.has_errors() {
+        problems.extend_but_absences(across);
+        problems.settle();
+        return Err(problems);
+    }
+    // What cannot be meant is an error only where it is to be meant: what runs can be taken down nevertheless.
+    problems.0.extend(across.0.into_iter().filter(|d| d.severity == Severity::Warning));
+    problems.settle();
+    spec.warnings = problems;
+    Ok(spec)
+}
+
+/// All that can be said to be wrong with an inventory of which a part could not be read.
+#[must_use]
+pub fn mistakes(inventory: &Inventory, unread: Diagnostics) -> Diagnostics {
+    let (spec, typed) = typed(inventory, false);
+    let mut all = unread;
+    all.extend_but_absences(typed);
+    all.extend_but_absences(check::all(&spec));
+    all.settle();
+    all
+}
+
+/// What could be read, key by key, and what is wrong with the rest.
+fn typed(inventory: &Inventory, with_vars: bool) -> (Spec, Diagnostics) {
     let mut problems = Diagnostics(inventory.warnings.clone());
     let mut hosts = BTreeMap::new();
     let mut project: Option<(ProjectName, Option<Origin>)> = None;
@@ -124,36 +190,19 @@ pub fn read(inventory: &Inventory, with_vars: bool) -> Result<Spec, Diagnostics>
         }
         let mut host = read_host(vars, &theirs.0, &mut problems);
         if with_vars {
-            host.vars = vars.evaluated().iter().map(|(k, v)| (k.clone(), v.to_json())).collect();
+            // What is or holds a value of a vault is not for templates: what they render shows.
+            let plain = |(name, node): (String, Node)| Some((name, node.to_json().ok()?));
+            host.vars = vars.evaluated().into_iter().filter_map(plain).collect();
         }
         hosts.insert(name.clone(), host);
     }
-    let Some((project, _)) = project else {
-        problems
-            .push(Diagnostic::everywhere("the inventory names no host").hint("add one below all: hosts:"));
-        return Err(problems);
-    };
-    without_repetition(&mut problems);
-    if problems.has_errors() { Err(problems) } else { Ok(Spec { project, hosts, warnings: problems }) }
-}
-
-/// Hosts of one group share its mistakes; what is an error here may have been a warning before, and
-/// one mistake at a place brings others with it: the first is the one to mend.
-fn without_repetition(problems: &mut Diagnostics) {
-    let is_error = |d: &Diagnostic| d.severity == Severity::Error;
-    let errors: Vec<Origin> =
-        problems.0.iter().filter(|d| is_error(d)).filter_map(|d| d.origin.clone()).collect();
-    let mut kept: Vec<Diagnostic> = Vec::new();
-    for problem in std::mem::take(&mut problems.0) {
-        let placed = problem.origin.as_ref();
-        let outdone = !is_error(&problem) && placed.is_some_and(|origin| errors.contains(origin));
-        let same_place = |other: &Diagnostic| is_error(other) && other.origin.as_ref() == placed;
-        let repeats = is_error(&problem) && placed.is_some() && kept.iter().any(same_place);
-        if !outdone && !repeats && !kept.contains(&problem) {
-            kept.push(problem);
-        }
+    catalogue::astray(inventory, &mut problems);
+    if project.is_none() {
+        let none = Diagnostic::everywhere("the inventory names no host").hint("add one below all: hosts:");
+        problems.push(none.of_absence());
     }
-    problems.0 = kept;
+    let project = project.map_or_else(ProjectName::homelab, |(project, _)| project);
+    (Spec { project, hosts, warnings: Diagnostics::default() }, problems)
 }
 
 fn project_of(vars: &HostVars, problems: &mut Diagnostics) -> (ProjectName, Option<Origin>) {
@@ -188,6 +237,7 @@ fn read_host(vars: &HostVars, project: &ProjectName, problems: &mut Diagnostics)
     let gateway = read_gateway(vars, problems);
     HostSpec {
         origin: vars.origin.clone(),
+        origins: vars.raw.iter().map(|(key, node)| (key.clone(), node.origin.clone())).collect(),
         connection,
         dir: dir.unwrap_or_else(|| format!("~/homelab/{project}")),
         address,
@@ -226,16 +276,16 @@ fn read_gateway(vars: &HostVars, problems: &mut Diagnostics) -> Option<GatewaySp
         return None;
     };
     let mut fields = crate::inventory::Fields::new(map, "the gateway");
-    let image = variable(vars, "litellm_image", problems, Node::as_text);
+    let shared = variable(vars, "litellm_image", problems, image::typed);
     let options = crate::gateway::read(&mut fields, &node.origin, secret);
     let mut overlay = super::overlay::read(&mut fields);
-    if overlay.service.image.is_empty() {
-        overlay.service.image = image.unwrap_or_default();
+    if let Some(image) = image::chosen(&mut fields, &overlay.service, shared) {
+        overlay.service.image = image;
     }
     let found = fields.finish(&[]);
     let bad = found.has_errors();
     problems.0.extend(found.0);
-    (!bad).then(|| GatewaySpec { origin: node.origin.clone(), options, overlay })
+    (!bad).then(|| GatewaySpec { origin: node.origin.clone(), origins: map.origins(), options, overlay })
 }
 
 impl Spec {

@@ -6,10 +6,12 @@ use anyhow::Result;
 use tokio::sync::{mpsc, watch};
 
 use super::prepare::{self, Files, Seen};
+use super::turn::{self, Asking, Locks, Taken};
 use super::{Exit, lock};
 use crate::cli::{Common, DeployArgs, Format, PlanArgs};
 use crate::desired::Desired;
 use crate::host::{CarryOut, Hands, Look, Outcome};
+use crate::inventory::Values;
 use crate::names::HostName;
 use crate::plan::{self, Plan};
 use crate::survey::RootKey;
@@ -20,7 +22,7 @@ pub(super) async fn run(common: &Common, args: &DeployArgs) -> Result<Exit> {
         let args = plan_args(args);
         return super::plan::run(common, &args).await;
     }
-    let files = prepare::files(common)?;
+    let files = prepare::files(common, Values::Opened)?;
     let mut seen = ui::progress::looking(files.look()).await;
     if seen.survey.root_key == RootKey::Absent
         && let Err(why) = seen.vault.make_root()
@@ -28,9 +30,13 @@ pub(super) async fn run(common: &Common, args: &DeployArgs) -> Result<Exit> {
         ui::errors::failure("this machine", None, &why);
         return Ok(Exit::Failed);
     }
-    let planned = files.plan(&seen);
-    let ended = match planned {
-        Ok((desired, plan)) => go_on(&files, &mut seen, (&desired, &plan), args).await,
+    let ended = match until_ours(&files, &mut seen, args).await {
+        Ok(Ready::Go(desired, plan, locks)) => {
+            let ended = go_on(&files, &mut seen, (&desired, &plan), (&locks, args)).await;
+            turn::release(locks).await;
+            ended
+        }
+        Ok(Ready::Ended(exit)) => Ok(exit),
         Err(error) => Err(error),
     };
     ui::verbose::connections(common.verbose, &seen.looks);
@@ -50,12 +56,38 @@ fn plan_args(args: &DeployArgs) -> PlanArgs {
     }
 }
 
-async fn go_on(
+/// What comes after planning.
+enum Ready {
+    /// There is something to do, it may be done, and the locks are ours.
+    Go(Box<Desired>, Box<Plan>, Locks),
+    /// That was it.
+    Ended(Exit),
+}
+
+/// Plans, asks and takes the locks; and all of that again as long as somebody else deploys in between.
+async fn until_ours(files: &Files, seen: &mut Seen, args: &DeployArgs) -> Result<Ready> {
+    let asking = Asking { project: &files.spec.project, verb: "deploy", wait: args.turn.lock_wait };
+    for _ in 0..turn::MOST_TRIES {
+        let (desired, plan) = files.plan(seen)?;
+        if let Some(exit) = show(files, seen, (&desired, &plan), args).await? {
+            return Ok(Ready::Ended(exit));
+        }
+        match turn::take(seen, &plan, &asking).await? {
+            Taken::Ours(locks) => return Ok(Ready::Go(Box::new(desired), Box::new(plan), locks)),
+            Taken::Changed(host, holder) => ui::progress::looks_again(&host, holder.as_ref()),
+        }
+        files.look_again(seen).await;
+    }
+    Ok(Ready::Ended(turn::given_up()))
+}
+
+/// Shows the plan and asks whether it may be done; an exit where nothing is to be.
+async fn show(
     files: &Files,
-    seen: &mut Seen,
+    seen: &Seen,
     (desired, plan): (&Desired, &Plan),
     args: &DeployArgs,
-) -> Result<Exit> {
+) -> Result<Option<Exit>> {
     if !args.json {
         let report = prepare::report(files, seen, (desired, plan), args.diff).await;
         ui::plan::show(&report, Format::Text)?;
@@ -66,12 +98,21 @@ async fn go_on(
             ui::plan::deployed(plan, &Outcome::default(), &Plan::default())?;
         }
         lock::after_deploy(files, desired, &seen.survey, plan.is_empty());
-        return Ok(if plan.is_empty() { Exit::Done } else { Exit::Failed });
+        return Ok(Some(if plan.is_empty() { Exit::Done } else { Exit::Failed }));
     }
-    if !args.yes && !ui::confirm(plan)? {
-        return Ok(Exit::Failed);
+    Ok((!args.yes && !ui::confirm(plan)?).then_some(Exit::Failed))
+}
+
+async fn go_on(
+    files: &Files,
+    seen: &mut Seen,
+    (desired, plan): (&Desired, &Plan),
+    (locks, args): (&Locks, &DeployArgs),
+) -> Result<Exit> {
+    let (mut outcome, stopped) = carry_out(seen, (desired, plan), locks).await;
+    for failed in &mut outcome.failures {
+        failed.why = files.placed(failed);
     }
-    let (outcome, stopped) = carry_out(seen, desired, plan).await;
     let worked = outcome.failures.is_empty() && !stopped;
     lock::after_deploy(files, desired, &seen.survey, worked);
     let after = if stopped { Plan::default() } else { settled(files, seen, &outcome, plan).await? };
@@ -92,10 +133,17 @@ async fn go_on(
 }
 
 /// Carries a plan out; Ctrl-C ends what only waits, and leads back what was begun.
-pub(super) async fn carry_out(seen: &mut Seen, desired: &Desired, plan: &Plan) -> (Outcome, bool) {
+pub(super) async fn carry_out(
+    seen: &mut Seen,
+    (desired, plan): (&Desired, &Plan),
+    locks: &Locks,
+) -> (Outcome, bool) {
     let looks: BTreeMap<HostName, Look> = std::mem::take(&mut seen.looks);
-    let hands: BTreeMap<HostName, Hands> =
-        looks.into_iter().map(|(host, look)| (host, look.into_hands())).collect();
+    let hands = |(host, look): (HostName, Look)| {
+        let hands = look.into_hands(locks.get(&host));
+        (host, hands)
+    };
+    let hands: BTreeMap<HostName, Hands> = looks.into_iter().map(hands).collect();
     let (events, heard) = mpsc::unbounded_channel();
     let (stop, stopping) = watch::channel(false);
     let shown = tokio::spawn(ui::progress::show(heard));
@@ -110,11 +158,11 @@ pub(super) async fn carry_out(seen: &mut Seen, desired: &Desired, plan: &Plan) -
 }
 
 /// Looks again: after a deploy that succeeded there must be nothing left to do.
-async fn settled(files: &Files, seen: &Seen, outcome: &Outcome, plan: &Plan) -> Result<Plan> {
+async fn settled(files: &Files, seen: &mut Seen, outcome: &Outcome, plan: &Plan) -> Result<Plan> {
     if !outcome.failures.is_empty() || !plan.blocked.is_empty() {
         return Ok(Plan::default());
     }
-    let survey = files.look_again(&seen.survey, &seen.looks).await;
-    let desired = files.desired(&files.resolve(&survey)?, &seen.vault)?;
-    Ok(plan::plan(&desired, &survey).limited_to(&files.within))
+    files.look_again(seen).await;
+    let desired = files.desired(&files.resolve(&seen.survey)?, &seen.vault)?;
+    Ok(plan::plan(&desired, &seen.survey).limited_to(&files.within))
 }

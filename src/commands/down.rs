@@ -6,21 +6,23 @@ use anyhow::Result;
 
 use super::deploy::carry_out;
 use super::prepare::{self, Files, Said, Seen};
+use super::turn::{self, Asking, Taken};
 use super::{Exit, lock};
 use crate::cli::{Common, DownArgs, Format};
 use crate::desired::Desired;
 use crate::host::{self, Ask, Vault};
+use crate::inventory::Values;
 use crate::names::{HostName, ProjectName};
 use crate::plan::{self, Against, Plan, Report};
 use crate::survey::Survey;
 use crate::ui;
 
 pub(super) async fn run(common: &Common, args: &DownArgs) -> Result<Exit> {
-    let files = prepare::files(common)?;
+    let files = prepare::files(common, Values::Sealed)?;
     let mut clean = BTreeSet::new();
     let mut ended = Exit::Done;
     for (project, asks) in targets(common, &files, args.dropped)? {
-        match take_down(common, &project, &asks, args.yes).await? {
+        match take_down(common, &project, &asks, args).await? {
             (Exit::Done, hosts) => clean.extend(hosts),
             (exit, hosts) => {
                 clean.extend(hosts);
@@ -72,47 +74,66 @@ async fn take_down(
     common: &Common,
     project: &ProjectName,
     asks: &[Ask],
-    yes: bool,
+    args: &DownArgs,
 ) -> Result<(Exit, BTreeSet<HostName>)> {
-    let (survey, looks) = ui::progress::looking(host::survey(asks)).await;
-    let mut seen = Seen { survey, looks, vault: Vault::default() };
-    let plan = plan::down(project, &seen.survey);
-    let dirs = asks.iter().map(|ask| {
-        let name = &ask.connection.name;
-        let home = seen.survey.seen(name).map_or("~", |s| s.facts.home.as_str());
-        (name.clone(), crate::cluster::expanded(&ask.dir, home))
-    });
-    let desired = Desired::nothing(project.clone(), dirs.collect());
-    let ended = removed(&mut seen, &desired, &plan, yes).await;
-    ui::verbose::connections(common.verbose, &seen.looks);
-    let clean = match &ended {
-        Ok((_, touched)) => without(&seen.survey, &plan, *touched),
-        Err(_) => BTreeSet::new(),
-    };
-    seen.close().await;
-    Ok((ended?.0, clean))
+    for _ in 0..turn::MOST_TRIES {
+        let (survey, looks) = ui::progress::looking(host::survey(asks)).await;
+        let mut seen = Seen { survey, looks, vault: Vault::default() };
+        let plan = plan::down(project, &seen.survey);
+        let dirs = asks.iter().map(|ask| {
+            let name = &ask.connection.name;
+            let home = seen.survey.seen(name).map_or("~", |s| s.facts.home.as_str());
+            (name.clone(), crate::cluster::expanded(&ask.dir, home))
+        });
+        let desired = Desired::nothing(project.clone(), dirs.collect());
+        let asking = Asking { project, verb: "down", wait: args.turn.lock_wait };
+        let ended = removed(&mut seen, (&desired, &plan), &asking, args.yes).await;
+        ui::verbose::connections(common.verbose, &seen.looks);
+        let clean = match &ended {
+            Ok(Some((_, touched))) => without(&seen.survey, &plan, *touched),
+            Ok(None) | Err(_) => BTreeSet::new(),
+        };
+        seen.close().await;
+        if let Some((exit, _)) = ended? {
+            return Ok((exit, clean));
+        }
+    }
+    Ok((turn::given_up(), BTreeSet::new()))
 }
 
-/// Carries the plan out if it may; also whether all of it was done.
-async fn removed(seen: &mut Seen, desired: &Desired, plan: &Plan, yes: bool) -> Result<(Exit, bool)> {
+/// Carries the plan out if it may; also whether all of it was done. None if somebody else was at work.
+async fn removed(
+    seen: &mut Seen,
+    (desired, plan): (&Desired, &Plan),
+    asking: &Asking<'_>,
+    yes: bool,
+) -> Result<Option<(Exit, bool)>> {
     if plan.is_empty() {
         ui::out("Nothing to remove.\n")?;
-        return Ok((Exit::Done, true));
+        return Ok(Some((Exit::Done, true)));
     }
     ui::plan::show(&Report::new(plan.clone(), Against::Hosts, desired.hosts.len()), Format::Text)?;
     if plan.stages.is_empty() || (!yes && !ui::confirm(plan)?) {
         ui::errors::blocked(&plan.blocked);
-        return Ok((Exit::Failed, false));
+        return Ok(Some((Exit::Failed, false)));
     }
-    let (outcome, stopped) = carry_out(seen, desired, plan).await;
+    let locks = match turn::take(seen, plan, asking).await? {
+        Taken::Ours(locks) => locks,
+        Taken::Changed(host, holder) => {
+            ui::progress::looks_again(&host, holder.as_ref());
+            return Ok(None);
+        }
+    };
+    let (outcome, stopped) = carry_out(seen, (desired, plan), &locks).await;
+    turn::release(locks).await;
     ui::errors::blocked(&plan.blocked);
     ui::errors::failures(&outcome);
     let worked = outcome.failures.is_empty() && !stopped;
-    Ok(match (stopped, worked && plan.blocked.is_empty()) {
+    Ok(Some(match (stopped, worked && plan.blocked.is_empty()) {
         (true, _) => (Exit::Interrupted, false),
         (false, true) => (Exit::Done, true),
         (false, false) => (Exit::Failed, worked),
-    })
+    }))
 }
 
 /// The hosts that were seen and have nothing left: all of them if everything was done, else those

@@ -5,11 +5,11 @@ use anyhow::Result;
 use super::{Exit, guard, prepare};
 use crate::cli::{Common, InventoryArgs};
 use crate::diagnostic::{Diagnostics, clean};
-use crate::inventory::{Form, HostVars, Inventory};
+use crate::inventory::{Form, HostVars, Inventory, Values};
 use crate::ui;
 
 pub(super) fn run(common: &Common, args: &InventoryArgs) -> Result<Exit> {
-    let inventory = prepare::inventory(common)?;
+    let inventory = prepare::inventory(common, Values::Sealed)?;
     ui::errors::diagnostics(&Diagnostics(inventory.warnings.clone()));
     let text = guard::within(inventory.hosts.len(), || shown(&inventory, common, args))?;
     match text {

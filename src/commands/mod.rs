@@ -8,11 +8,13 @@ mod guard;
 mod init;
 mod inventory;
 mod lock;
+mod passwords;
 mod plan;
 mod prepare;
 mod render;
 mod schema;
 mod status;
+mod turn;
 
 use crate::cli::{Cli, Verb};
 use crate::diagnostic::Diagnostics;

@@ -7,11 +7,12 @@ use anyhow::Result;
 use super::Exit;
 use super::prepare::{self, Files};
 use crate::cli::{Common, Format, PlanArgs};
+use crate::inventory::Values;
 use crate::plan::{self, Against, Report};
 use crate::ui;
 
 pub(super) async fn run(common: &Common, args: &PlanArgs) -> Result<Exit> {
-    let files = prepare::files(common)?;
+    let files = prepare::files(common, if args.offline { Values::Sealed } else { Values::Opened })?;
     let report = match (&args.against, args.offline) {
         (Some(base), _) => against(common, base, &files, args.diff)?,
         (None, true) => offline(&files, args.diff)?,

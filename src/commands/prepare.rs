@@ -3,22 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::{Exit, guard, lock};
+use super::{Exit, guard, lock, passwords};
 use crate::cli::Common;
 use crate::cluster::{self, Cluster, LocalFiles, Spec};
 use crate::desired::{self, Desired, Overrides, TEMPLATES};
 use crate::diagnostic::{Diagnostics, clipped};
 use crate::engine::Gpus;
-use crate::host::{self, Ask, Look, Vault};
-use crate::inventory::{self, Given, Inventory};
+use crate::host::{self, Ask, Failed, Look, Vault};
+use crate::inventory::{self, Given, Inventory, Keyring, Values};
 use crate::lock::Lock;
 use crate::names::HostName;
 use crate::plan::{self, Against, Plan, ROOT_KEY_FILE, Report};
 use crate::service::label;
-use crate::survey::{self, RootKey, Survey};
+use crate::survey::{self, Failure, RootKey, Survey};
 use crate::ui;
 
 /// What the user's files say.
@@ -54,12 +55,12 @@ pub(super) struct Seen {
 }
 
 /// Reads the inventory, as it stands in the working directory.
-pub(super) fn inventory(common: &Common) -> Result<Inventory> {
-    Ok(guard::within(0, || inventory::load(&given(common, Path::new("."))))?)
+pub(super) fn inventory(common: &Common, values: Values) -> Result<Inventory> {
+    Ok(guard::within(0, || inventory::load(&given(common, values, Path::new("."))))?)
 }
 
 /// What the command line says of the inventory. Its paths are those of `root`.
-fn given(common: &Common, root: &Path) -> Given {
+fn given(common: &Common, values: Values, root: &Path) -> Given {
     let extra = |given: &String| match given.strip_prefix('@') {
         Some(file) => format!("@{}", root.join(file).display()),
         None => given.clone(),
@@ -70,11 +71,13 @@ fn given(common: &Common, root: &Path) -> Given {
         _ if path.to_string_lossy().contains(',') => path.clone(),
         there => there,
     };
+    let env: BTreeMap<String, String> = std::env::vars().collect();
     Given {
         inventories: common.inventory.iter().map(under).collect(),
         extra_vars: common.extra_vars.iter().map(extra).collect(),
         cwd: root.to_owned(),
-        env: std::env::vars().collect(),
+        keys: Arc::new(Keyring::new(passwords::all(&common.vault, &env), values)),
+        env,
     }
 }
 
@@ -91,8 +94,13 @@ pub(super) fn within(common: &Common, inventory: &Inventory) -> Result<BTreeSet<
 }
 
 /// Reads the inventory and every file it names. Warnings are shown.
-pub(super) fn files(common: &Common) -> Result<Files> {
-    let inventory = inventory(common)?;
+pub(super) fn files(common: &Common, values: Values) -> Result<Files> {
+    let given = given(common, values, Path::new("."));
+    let (mut inventory, unread) = guard::within(0, || inventory::load_all(&given));
+    if unread.has_errors() {
+        return Err(guard::within(inventory.hosts.len(), || cluster::mistakes(&inventory, unread)).into());
+    }
+    inventory.warnings = unread.0;
     let within = within(common, &inventory)?;
     let files = read(inventory, within)?;
     ui::errors::diagnostics(&files.spec.warnings);
@@ -102,9 +110,10 @@ pub(super) fn files(common: &Common) -> Result<Files> {
 /// The same for another state of the inventory, in `dir` or, if that is a file, there. Its warnings
 /// are not this one's.
 pub(super) fn base(common: &Common, dir: &Path) -> Result<Files> {
+    let given = |root: &Path| given(common, Values::Sealed, root);
     let given = match dir.is_file() {
-        true => Given { inventories: vec![dir.to_owned()], ..given(common, Path::new(".")) },
-        false => given(common, dir),
+        true => Given { inventories: vec![dir.to_owned()], ..given(Path::new(".")) },
+        false => given(dir),
     };
     let inventory = guard::within(0, || inventory::load(&given))?;
     let within = inventory.hosts.keys().cloned().collect();
@@ -154,15 +163,20 @@ impl Files {
         Seen { survey, looks, vault }
     }
 
+    /// Why a step failed, with the places in the user's files of the keys that may have to change.
+    pub(super) fn placed(&self, failed: &Failed) -> Failure {
+        let place = |key: &str| self.spec.place(&failed.host, failed.service.as_ref()?, key);
+        failed.why.clone().placed(place)
+    }
+
     /// Looks again at the hosts that were reached.
-    pub(super) async fn look_again(&self, seen: &Survey, looks: &BTreeMap<HostName, Look>) -> Survey {
-        let mut survey = Survey { root_key: RootKey::Present, ..seen.clone() };
+    pub(super) async fn look_again(&self, seen: &mut Seen) {
         let asks = self.asks();
-        let reached = asks.iter().filter_map(|ask| Some((ask, looks.get(&ask.connection.name)?)));
+        let reached = asks.iter().filter_map(|ask| Some((ask, seen.looks.get(&ask.connection.name)?)));
         let again = reached
             .map(|(ask, look)| async move { (ask.connection.name.clone(), host::again(look, ask).await) });
-        survey.hosts.extend(futures_util::future::join_all(again).await);
-        survey
+        seen.survey.hosts.extend(futures_util::future::join_all(again).await);
+        seen.survey.root_key = self.root_key(&seen.survey, &seen.looks, &mut seen.vault);
     }
 
     /// Nothing was looked at and no secret was read.

@@ -11,12 +11,13 @@ use super::Exit;
 use super::prepare::{self, Seen};
 use crate::cli::{Common, RenderArgs};
 use crate::desired::Desired;
+use crate::inventory::Values;
 use crate::secret::Content;
 use crate::survey::RootKey;
 use crate::ui;
 
 pub(super) async fn run(common: &Common, args: &RenderArgs) -> Result<Exit> {
-    let files = prepare::files(common)?;
+    let files = prepare::files(common, if args.with_secrets { Values::Opened } else { Values::Sealed })?;
     let mut seen =
         if args.with_secrets { ui::progress::looking(files.look()).await } else { files.offline() };
     if args.with_secrets

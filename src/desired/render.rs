@@ -180,7 +180,8 @@ fn matched(
         return Err(templates::whole(
             rendered,
             format!("the template names the project `{}`, not `{}`", file.name, cluster.project),
-        ));
+        )
+        .hint("write `name: {{ project }}`"));
     }
     let mut services = BTreeMap::new();
     for (unit, _) in units {
@@ -188,9 +189,10 @@ fn matched(
             return Err(templates::whole(
                 rendered,
                 format!("the template leaves out the service `{}`", unit.name),
-            ));
+            )
+            .hint(EVERY_SERVICE));
         };
-        kept(unit, &service).map_err(|why| templates::whole(rendered, why))?;
+        kept(unit, &service).map_err(|why| templates::whole(rendered, why).hint(EVERY_SERVICE))?;
         let desired = DesiredService {
             service,
             role: unit.role.clone(),
@@ -206,6 +208,10 @@ fn matched(
         None => Ok(services),
     }
 }
+
+/// What a template does to keep all that homelab goes by.
+const EVERY_SERVICE: &str =
+    "render each of `services` with all of `service.keys`, as in {{ service.keys | yaml }}";
 
 /// Whether a service still has what a survey finds it and asks it by; without that nobody could
 /// tell that it is as it should be.
@@ -225,5 +231,7 @@ fn kept(unit: &Unit, service: &Service) -> Result<(), String> {
 fn read_back_diagnostic(rendered: &Arc<Source>, error: ReadBackError) -> Diagnostic {
     let (line, column) = error.place.unwrap_or((1, 1));
     let origin = Origin { source: Arc::clone(rendered), line, column, length: 1 };
-    Diagnostic::error(&origin, error.message).hint(RENDERED)
+    // The place is said above, with its line.
+    let message = error.message.split(" at line ").next().unwrap_or_default();
+    Diagnostic::error(&origin, message).hint(RENDERED)
 }

@@ -82,6 +82,10 @@ pub fn render_plain(
     render(name, templates, Dollar::Plain, context)
 }
 
+/// What a template is.
+const TERA: &str =
+    "templates are Tera's (https://keats.github.io/tera/); docs/inventory.md says what they are given";
+
 /// An error of a template, at its line.
 fn diagnostic(error: &tera::Error, source: &Arc<Source>) -> Diagnostic {
     match error.kind() {
@@ -98,9 +102,14 @@ fn diagnostic(error: &tera::Error, source: &Arc<Source>) -> Diagnostic {
                 column: span.start_col + 1,
                 length: length.max(1),
             };
-            Diagnostic::error(&origin, format!("the template does not render: {}", report.message()))
+            let (why, there) = match report.message().split_once(" Available variables: ") {
+                Some((why, names)) => (why.to_owned(), format!("there are {names}")),
+                None => (report.message().to_string(), TERA.to_owned()),
+            };
+            Diagnostic::error(&origin, format!("the template does not render: {}", why.trim_end_matches('.')))
+                .hint(there)
         }
-        _ => whole(source, format!("the template does not render: {error}")),
+        _ => whole(source, format!("the template does not render: {error}")).hint(TERA),
     }
 }
 

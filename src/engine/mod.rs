@@ -7,6 +7,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::diagnosis::Row;
 use crate::names::ModelName;
 
 pub use option::{Opt, Takes};
@@ -124,6 +125,17 @@ pub struct Draft {
     pub ipc_host: bool,
 }
 
+/// A part of the memory of GPUs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Share {
+    /// Of each of the GPUs: 1 is all of it.
+    pub part: f64,
+    /// The key that says so; it need not be typed.
+    pub key: &'static str,
+    /// The GPUs that surely are among those it takes it of.
+    pub gpus: BTreeSet<u32>,
+}
+
 /// What a starting server is doing, as its log tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
@@ -141,6 +153,11 @@ pub trait Engine: Sync {
     /// The host variable that names its image for all models, as in `vllm_image`.
     fn image_variable(&self) -> &'static str;
 
+    /// The host variable whose keys go under every model of it, as in `vllm_defaults`.
+    fn defaults_variable(&self) -> String {
+        format!("{}_defaults", self.name())
+    }
+
     /// The image when nobody names one, by a version tag, never a floating one.
     fn default_image(&self, gpus: &Gpus) -> &'static str;
 
@@ -156,6 +173,14 @@ pub trait Engine: Sync {
     /// The key in the inventory and what is wrong with it.
     fn check(&self, serve: &Serve<'_>) -> Result<(), (&'static str, String)>;
 
+    /// What it takes of its GPUs' memory from the start; none where that is not known.
+    fn share(&self, _serve: &Serve<'_>) -> Option<Share> {
+        None
+    }
+
+    /// How many tokens a request may have, prompt and answer together; none where only the model says it.
+    fn context(&self, serve: &Serve<'_>) -> Option<u64>;
+
     /// Keys that are homelab's to set, and what to use instead of each.
     fn reserved(&self) -> &'static [(&'static str, &'static str)] {
         &[]
@@ -166,6 +191,17 @@ pub trait Engine: Sync {
 
     /// What a line of its log says it is doing; none if the line says nothing of that.
     fn phase(&self, line: &str) -> Option<Phase>;
+
+    /// What its log says when it does not come up, the more specific first.
+    fn causes(&self) -> &'static [Row];
+
+    /// Words in its log after which it never answers.
+    fn gives_up(&self) -> &'static [&'static str];
+
+    /// Which line of a log tells why its server ended, where the last ones only refer to it.
+    fn cause(&self, _log: &[String]) -> Option<usize> {
+        None
+    }
 }
 
 mod command_line;

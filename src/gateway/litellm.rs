@@ -85,7 +85,7 @@ pub fn read(
     };
     Options {
         port: fields
-            .parse("port", |n| Port::new(n.as_int()?).map_err(|why| Diagnostic::error(&n.origin, why)))
+            .parse("port", |n| Port::new(n.as_int()?).map_err(|why| Diagnostic::because(&n.origin, &why)))
             .unwrap_or(Port::LITELLM),
         fallbacks: fields.parse("fallbacks", fallbacks).unwrap_or_default(),
         // One more try finds another backend of the same name; more would only delay the fallback,

@@ -74,6 +74,8 @@ impl Act<'_> {
                 | Action::Reach { .. }
         );
         let done = tokio::select! {
+            biased;
+            lost = self.hands.lost() => Err(Failure { step: self.words.to_owned(), ..lost }),
             done = self.perform(action) => done,
             // If the sender is gone, nobody can ask to stop.
             Ok(_) = stop.wait_for(|stop| *stop), if waits => Err(failure(self.words, "interrupted")),
@@ -107,7 +109,7 @@ impl Act<'_> {
             Action::Remove { id, .. } => self.remove(id).await?,
             Action::RemoveMade { .. } => {
                 if let Some(id) = &self.made {
-                    self.remove(id).await?;
+                    self.remove_made(id).await?;
                 }
             }
             Action::AwaitModel { service, probe } => {
@@ -220,6 +222,17 @@ impl Act<'_> {
     /// Stops it first, so that a server may end what it is doing.
     async fn remove(&self, id: &str) -> Result<(), Failure> {
         self.hands.stop(id, GRACE).await?;
+        self.hands.remove(id).await
+    }
+
+    /// Removes what this run made and what did not come up. A server that Docker restarted has ended
+    /// by itself; the way back does not wait until its next try heeds a signal, which vLLM's does
+    /// after its imports only.
+    async fn remove_made(&self, id: &str) -> Result<(), Failure> {
+        let now = self.hands.inspect(id).await?;
+        if now.state == State::Running && now.restarts == 0 {
+            return self.remove(id).await;
+        }
         self.hands.remove(id).await
     }
 

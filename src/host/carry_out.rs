@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::act::Act;
+use super::failpoint;
 use super::hands::Hands;
 use super::vault::Vault;
 use crate::desired::Desired;
@@ -76,6 +77,7 @@ impl<'a> CarryOut<'a> {
         for blocked in &plan.blocked {
             self.block(&blocked.host, blocked.service.as_ref());
         }
+        failpoint::boundary();
         for stage in &plan.stages {
             for wave in &stage.waves {
                 join_all(wave.iter().map(|lane| self.lane(stage.name, lane))).await;
@@ -229,6 +231,7 @@ impl<'a> CarryOut<'a> {
             Err(why) => Happened::Failed(why.clone()),
         };
         self.tell(lane, service, &words, happened);
+        failpoint::boundary();
         done.map(|_| ())
     }
 

@@ -3,19 +3,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::claim::lock_file;
 use super::link::Link;
 use super::{after_mark, failure, hinted, last_lines};
+use crate::claim::Holder;
 use crate::diagnostic::clean;
-use crate::names::Secret;
+use crate::names::{ProjectName, Secret};
 use crate::survey::{Failure, FileSeen, Gpu};
 
 const STEP: &str = "reading the host's facts";
 
 /// `$1` is the project's directory, maybe below `~/`; `$2` and `$3` are `yes` where the GPUs and the
-/// root key are asked for. Sections in a fixed order, files last: a file's name cannot pass for a
+/// root key are asked for, `$4` is the project. Sections in a fixed order, files last: a file's name cannot pass for a
 /// section. Files above 1 MiB are none of homelab's; a model cache below the directory must not be
 /// read through. Every process that is not started here is a millisecond less for who waits.
-const FACTS: &str = r#"
+const FACTS: &str = concat!(
+    "project=$4",
+    lock_file!(),
+    r#"
 echo '#homelab'
 cd / || exit 1
 printf '%s\n' "$HOME"
@@ -25,6 +30,7 @@ case $1 in
   *) dir=$1 ;;
 esac
 printf '%s\n' "$dir"
+holders
 echo '#gpus'
 if [ "$2" = yes ]; then
   limit=
@@ -53,7 +59,8 @@ if [ -d "$dir" ] && cd "$dir"; then
   fi
 fi
 exit 0
-"#;
+"#
+);
 
 /// What was read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,6 +68,8 @@ pub(super) struct Read {
     pub(super) home: String,
     /// The project's directory, absolute.
     pub(super) dir: String,
+    /// Who held the lock, in the order of the files they stand in.
+    pub(super) holders: Vec<Holder>,
     pub(super) gpus: Vec<Gpu>,
     /// TCP ports something listens on.
     pub(super) listening: BTreeSet<u16>,
@@ -77,9 +86,13 @@ pub(super) struct Wanted {
 }
 
 /// Asks the host, with one process.
-pub(super) async fn read(link: &Link, dir: &str, wanted: Wanted) -> Result<Read, Failure> {
+pub(super) async fn read(
+    link: &Link,
+    (project, dir): (&ProjectName, &str),
+    wanted: Wanted,
+) -> Result<Read, Failure> {
     let word = |yes| if yes { "yes" } else { "no" };
-    let args = [dir, word(wanted.gpus), word(wanted.root_key)];
+    let args = [dir, word(wanted.gpus), word(wanted.root_key), project.as_str()];
     let output = link.run(FACTS, &args, &[]).await.map_err(|f| Failure { step: STEP.into(), ..f })?;
     let said = String::from_utf8_lossy(after_mark(&output.stdout)).into_owned();
     parse(&said).ok_or_else(|| Failure {
@@ -106,6 +119,7 @@ fn parse(text: &str) -> Option<Result<Read, Failure>> {
     Some(Ok(Read {
         home: home.to_owned(),
         dir: dir.trim_end_matches('/').to_owned(),
+        holders: head.filter_map(|line| Holder::parse(line.strip_prefix("by ")?)).collect(),
         gpus: gpus.lines().filter_map(gpu).collect(),
         listening: ports.lines().filter_map(listening).collect(),
         root_key: key.lines().next().map(|key| Secret::new(key.trim().to_owned())),
@@ -196,11 +210,12 @@ mod tests {
     fn the_script_s_text_is_read_whole() {
         let sum = "a".repeat(64);
         let text = format!(
-            "/home/lab\n/home/lab/homelab/x\n#gpus\n#ports\n#key\nrk-1\n#files\n600 ./a b.env\n644 ./d/#files\n\
+            "/home/lab\n/home/lab/homelab/x\nby done 7 r1 deploy 42 anna@laptop\n#gpus\n#ports\n#key\nrk-1\n#files\n600 ./a b.env\n644 ./d/#files\n\
              {sum}  ./a b.env\n{sum} *./d/#files\n{sum}  ./gone\n"
         );
         let read = parse(&text).unwrap().unwrap();
         assert_eq!(read.home, "/home/lab");
+        assert_eq!(read.holders, [Holder::parse("done 7 r1 deploy 42 anna@laptop").unwrap()]);
         assert_eq!(read.root_key.as_ref().map(Secret::reveal), Some("rk-1"));
         assert!(!format!("{read:?}").contains("rk-1"));
         assert_eq!(read.files["a b.env"], FileSeen { sha256: sum, mode: 0o600 });
@@ -222,17 +237,17 @@ mod tests {
         let name = crate::names::HostName::new("here").unwrap();
         let local = crate::connection::Connection { local: true, ..crate::connection::Connection::new(name) };
         let link = Link::open(&local).await.unwrap();
-        let here = dir.path().to_str().unwrap();
+        let (project, here) = (ProjectName::new("facts").unwrap(), dir.path().to_str().unwrap());
         std::fs::write(dir.path().join("root.key"), "rk-2\n").unwrap();
-        let both = read(&link, here, Wanted { root_key: true, gpus: true }).await.unwrap();
+        let both = read(&link, (&project, here), Wanted { root_key: true, gpus: true }).await.unwrap();
         assert_eq!(both.root_key.unwrap().reveal(), "rk-2");
         std::fs::remove_file(dir.path().join("root.key")).unwrap();
-        let seen = read(&link, here, Wanted { root_key: true, gpus: false }).await.unwrap();
+        let seen = read(&link, (&project, here), Wanted { root_key: true, gpus: false }).await.unwrap();
         assert_eq!((seen.root_key, seen.gpus), (None, vec![]));
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();
         assert_eq!(seen.files, [("sub/x y".to_owned(), FileSeen { sha256, mode: 0o640 })].into());
         assert_eq!(
-            read(&link, "~/no/such", Wanted::default()).await.unwrap().dir,
+            read(&link, (&project, "~/no/such"), Wanted::default()).await.unwrap().dir,
             format!("{}/no/such", seen.home)
         );
         assert_eq!(link.counts(), super::super::Counts { processes: 3, ..Default::default() });

@@ -12,16 +12,19 @@ use bollard::query_parameters::{
     RestartContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 
-use super::files;
+use super::claim::{Claim, Lost};
 use super::http::{HttpError, Reply, Request};
 use super::look::Look;
 use super::pull::{self, PullProgress};
 use super::refusal::{docker_failure, is_missing};
+use super::{files, hinted};
 use crate::survey::Failure;
 
 /// A host to act on. Whatever [`Look`] can see, it can see too.
 pub struct Hands {
     look: Look,
+    /// Where there is no claim it cannot be lost.
+    lost: Option<Lost>,
 }
 
 impl Deref for Hands {
@@ -32,8 +35,23 @@ impl Deref for Hands {
 }
 
 impl Hands {
-    pub(super) fn new(look: Look) -> Self {
-        Self { look }
+    pub(super) fn new(look: Look, claim: Option<&Claim>) -> Self {
+        Self { look, lost: claim.map(Claim::lost) }
+    }
+
+    /// Ends when the host may no longer be acted on: its lock is not ours any more.
+    pub(super) async fn lost(&self) -> Failure {
+        if let Some(mut lost) = self.lost.clone()
+            // If the sender is gone, the claim was given up on purpose.
+            && lost.wait_for(|lost| *lost).await.is_ok()
+        {
+            return hinted(
+                "acting",
+                "the connection broke off, and with it the lock on the host",
+                "when the host is back, run the same command again: homelab goes on where it stopped",
+            );
+        }
+        std::future::pending().await
     }
 
     /// The same host for looking only.

@@ -1,12 +1,13 @@
 //! The one connection to a host: an ssh session that everything travels through, or this machine.
 //! It runs fixed scripts and opens ways to sockets; what is run or asked is not its business.
 
+use std::any::Any;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use openssh::Session;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
 use super::forward::Forwards;
 use super::master::{self, Master};
@@ -23,6 +24,14 @@ pub struct Output {
     pub stdout: Vec<u8>,
     /// All it wrote to stderr.
     pub stderr: Vec<u8>,
+}
+
+/// A script that runs, and the ends of its pipes. It may end when `input` is closed.
+pub(super) struct Ends {
+    pub(super) input: Box<dyn AsyncWrite + Send + Unpin>,
+    pub(super) output: Box<dyn AsyncRead + Send + Unpin>,
+    /// What must be kept until then.
+    pub(super) kept: Box<dyn Any + Send>,
 }
 
 /// What a link has cost so far.
@@ -109,6 +118,28 @@ impl Link {
         }
     }
 
+    /// Starts a fixed script that goes on beside everything else, and talks.
+    ///
+    /// # Errors
+    /// If it could not be run.
+    pub(super) async fn attend(&self, script: &'static str, args: &[&str]) -> Result<Ends, Failure> {
+        self.processes.fetch_add(1, Ordering::Relaxed);
+        match &self.route {
+            Route::Local => {
+                let mut child = here(script, args).stderr(Stdio::null()).spawn().map_err(|e| no_shell(&e))?;
+                ends(child.stdin.take(), child.stdout.take(), child)
+            }
+            Route::Ssh { master, .. } => {
+                let mut command = Arc::clone(&master.session).arc_command("sh");
+                command.args(["-c", script, "homelab"]).args(args);
+                command.stdin(openssh::Stdio::piped()).stdout(openssh::Stdio::piped());
+                let mut child =
+                    command.stderr(openssh::Stdio::null()).spawn().await.map_err(|e| broken(&e))?;
+                ends(child.stdin().take(), child.stdout().take(), child)
+            }
+        }
+    }
+
     /// The ways through this link; none on the local machine, which needs none.
     pub(super) fn forwards(&self) -> Option<&Forwards> {
         match &self.route {
@@ -139,22 +170,37 @@ impl Link {
 
 const RUNNING: &str = "running a command";
 
+/// A fixed script on this machine, its input and output piped.
+fn here(script: &'static str, args: &[&str]) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new("sh");
+    command.args(["-c", script, "homelab"]).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
+    // A Ctrl-C at the terminal is for homelab alone; it must not end a script half way.
+    command.kill_on_drop(true).process_group(0);
+    command
+}
+
+fn no_shell(error: &std::io::Error) -> Failure {
+    failure(RUNNING, format!("`sh` did not run: {error}"))
+}
+
+fn ends(
+    input: Option<impl AsyncWrite + Send + Unpin + 'static>,
+    output: Option<impl AsyncRead + Send + Unpin + 'static>,
+    kept: impl Any + Send,
+) -> Result<Ends, Failure> {
+    match (input, output) {
+        (Some(input), Some(output)) => {
+            Ok(Ends { input: Box::new(input), output: Box::new(output), kept: Box::new(kept) })
+        }
+        _ => Err(failure(RUNNING, "the script has no pipes")),
+    }
+}
+
 async fn run_here(script: &'static str, args: &[&str], stdin: &[u8]) -> Result<Output, Failure> {
-    let failed = |e: std::io::Error| failure(RUNNING, format!("`sh` did not run: {e}"));
-    let mut child = tokio::process::Command::new("sh")
-        .args(["-c", script, "homelab"])
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        // A Ctrl-C at the terminal is for homelab alone; it must not end a script half way.
-        .process_group(0)
-        .spawn()
-        .map_err(failed)?;
+    let mut child = here(script, args).stderr(Stdio::piped()).spawn().map_err(|e| no_shell(&e))?;
     let input = child.stdin.take();
     let (_, output) = tokio::join!(feed(input, stdin), child.wait_with_output());
-    let output = output.map_err(failed)?;
+    let output = output.map_err(|e| no_shell(&e))?;
     Ok(Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
 }
 
@@ -188,7 +234,7 @@ async fn run_there(
 
 /// Hands over stdin and closes it. A script that ends without reading all of it has its reasons:
 /// its exit code tells.
-async fn feed(input: Option<impl tokio::io::AsyncWrite + Unpin>, bytes: &[u8]) {
+async fn feed(input: Option<impl AsyncWrite + Unpin>, bytes: &[u8]) {
     if let Some(mut input) = input {
         let _ = input.write_all(bytes).await;
         let _ = input.shutdown().await;

@@ -15,28 +15,45 @@ use crate::survey::Failure;
 const STEP: &str = "reading the log";
 /// A line longer than this is cut: something that never ends a line must not fill the memory.
 const LONGEST: usize = 64 * 1024;
+/// How many lines that were there before are followed by the further ones.
+const RECENT: &str = "50";
+
+/// More of a line is not kept where many lines are.
+const READABLE: usize = 4096;
 
 /// The last `tail` lines.
 pub(super) async fn tail(docker: &Docker, id: &str, tail: usize) -> Result<Vec<String>, Failure> {
-    lines(docker, id, false, &tail.to_string()).collect::<Vec<_>>().await.into_iter().collect()
+    let options = LogsOptionsBuilder::new().tail(&tail.to_string());
+    lines(docker, id, options).collect::<Vec<_>>().await.into_iter().collect()
 }
 
-/// The last `tail` lines, then every further one until the container stops.
+/// The last `tail` lines since then, in Unix seconds.
+pub(super) async fn tail_since(
+    docker: &Docker,
+    id: &str,
+    tail: usize,
+    since: i32,
+) -> Result<Vec<String>, Failure> {
+    let options = LogsOptionsBuilder::new().tail(&tail.to_string()).since(since);
+    let readable = |line: Result<String, Failure>| line.map(|line| line.chars().take(READABLE).collect());
+    lines(docker, id, options).map(readable).collect::<Vec<_>>().await.into_iter().collect()
+}
+
+/// The last lines since then, in Unix seconds, then every further one until the container stops.
 pub(super) fn follow<'a>(
     docker: &'a Docker,
     id: &'a str,
-    tail: usize,
+    since: i32,
 ) -> BoxStream<'a, Result<String, Failure>> {
-    lines(docker, id, true, &tail.to_string())
+    lines(docker, id, LogsOptionsBuilder::new().follow(true).tail(RECENT).since(since))
 }
 
 fn lines<'a>(
     docker: &'a Docker,
     id: &'a str,
-    follow: bool,
-    tail: &str,
+    options: LogsOptionsBuilder,
 ) -> BoxStream<'a, Result<String, Failure>> {
-    let options = LogsOptionsBuilder::new().follow(follow).stdout(true).stderr(true).tail(tail).build();
+    let options = options.stdout(true).stderr(true).build();
     let source = docker.logs(id, Some(options)).boxed();
     let state = (source, Splitter::default(), VecDeque::new(), false);
     stream::unfold(state, |(mut source, mut splitter, mut ready, mut ended)| async move {

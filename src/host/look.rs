@@ -7,12 +7,14 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::models::ContainerInspectResponse;
 use futures_util::stream::BoxStream;
+use jiff::Timestamp;
 
+use super::claim::Claim;
 use super::hands::Hands;
 use super::http::{HttpError, Reply, Request};
 use super::link::{Counts, Link};
 use super::refusal::docker_failure;
-use super::{containers, hinted, logs};
+use super::{containers, ending, hinted, logs};
 use crate::names::{HostName, Secret};
 use crate::survey::{Failure, State};
 
@@ -36,6 +38,16 @@ pub struct Inspected {
     pub restarts: u32,
     /// RFC 3339; none if it never ran.
     pub started_at: Option<String>,
+}
+
+impl Inspected {
+    /// When its run began, in Unix seconds; 0 for the very beginning: Docker has restarted it since
+    /// somebody started it, and what the runs before said belongs to it.
+    fn since(&self) -> i32 {
+        let started = self.started_at.as_deref().filter(|_| self.restarts == 0);
+        let started = started.and_then(|at| at.parse::<Timestamp>().ok()).map(Timestamp::as_second);
+        started.and_then(|seconds| i32::try_from(seconds).ok()).unwrap_or(0)
+    }
 }
 
 impl Look {
@@ -100,6 +112,12 @@ impl Look {
         Ok(containers::inspected(&said))
     }
 
+    /// How the run of a container ended that was seen: Docker may have restarted it since, and then
+    /// its own account has forgotten. None if Docker does not tell.
+    pub async fn ending(&self, seen: &Inspected) -> Option<State> {
+        ending::ending(self.docker(), &seen.id, seen.started_at.as_deref()?).await
+    }
+
     /// The last `tail` lines of a container's log, stdout and stderr, cleaned.
     ///
     /// # Errors
@@ -108,9 +126,16 @@ impl Look {
         logs::tail(self.docker(), id, tail).await
     }
 
-    /// The last `tail` lines of a container's log and every further one until it stops, cleaned.
-    pub fn follow_logs<'a>(&'a self, id: &'a str, tail: usize) -> BoxStream<'a, Result<String, Failure>> {
-        logs::follow(self.docker(), id, tail)
+    /// The last `tail` lines that a container said since the run of it that was seen began, and at most
+    /// so much of each that a person would read.
+    pub(super) async fn logs_since(&self, seen: &Inspected, tail: usize) -> Result<Vec<String>, Failure> {
+        logs::tail_since(self.docker(), &seen.id, tail, seen.since()).await
+    }
+
+    /// The last lines that a container said since the run of it that was seen began, and every further
+    /// one until it stops, cleaned.
+    pub(super) fn follow_logs<'a>(&'a self, seen: &'a Inspected) -> BoxStream<'a, Result<String, Failure>> {
+        logs::follow(self.docker(), &seen.id, seen.since())
     }
 
     /// GETs a path from a port as the host itself reaches it: that the gateway's host reaches a
@@ -133,10 +158,11 @@ impl Look {
         self.link.close().await;
     }
 
-    /// The same host for acting on it. Only carrying out a plan may ask for this.
+    /// The same host for acting on it, as long as the claim holds. Only carrying out a plan may ask for
+    /// this; without a claim only what it looks at is of use.
     #[must_use]
-    pub fn into_hands(self) -> Hands {
-        Hands::new(self)
+    pub fn into_hands(self, claim: Option<&Claim>) -> Hands {
+        Hands::new(self, claim)
     }
 
     pub(super) fn link(&self) -> &Link {

@@ -6,10 +6,14 @@ mod asking;
 mod before;
 mod body;
 mod carry_out;
+mod claim;
 mod containers;
 mod docker;
 mod drift;
+mod ending;
+mod explain;
 mod facts;
+mod failpoint;
 mod files;
 mod forward;
 mod hands;
@@ -20,6 +24,7 @@ mod login;
 mod logs;
 mod look;
 mod master;
+pub mod password;
 mod private;
 mod pull;
 mod refusal;
@@ -31,6 +36,8 @@ mod wait;
 pub use before::before;
 pub use body::{Placed, container_body, default_network, network_labels};
 pub use carry_out::{CarryOut, Failed, Outcome};
+pub use claim::{Claim, Claimed};
+pub use explain::causes;
 pub use hands::Hands;
 pub use http::{HttpError, Reply, Request};
 pub use link::{Counts, Link, Output};
@@ -39,17 +46,24 @@ pub use pull::PullProgress;
 pub use survey::{Ask, again, look, survey};
 pub use vault::Vault;
 
+use crate::diagnosis::Finding;
 use crate::diagnostic::clean;
 use crate::survey::Failure;
 
 /// A failure of `step`, without lines and hint.
 fn failure(step: &str, what: impl Into<String>) -> Failure {
-    Failure { step: step.to_owned(), what: clean(&what.into()), lines: Vec::new(), hint: None }
+    Failure { step: step.to_owned(), what: clean(&what.into()), lines: Vec::new(), hint: None, finding: None }
 }
 
 /// The same with what to do next.
 fn hinted(step: &str, what: impl Into<String>, hint: impl Into<String>) -> Failure {
     Failure { hint: Some(hint.into()), ..failure(step, what) }
+}
+
+/// The same about something that is known.
+fn known(step: &str, finding: Finding) -> Failure {
+    let hint = Some(finding.advice());
+    Failure { hint, finding: Some(Box::new(finding.clone())), ..failure(step, finding.cause) }
 }
 
 /// A path of this machine, where `~/` is the home of whoever runs homelab.

@@ -9,7 +9,8 @@ use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt as _;
 
 use super::refusal::docker_failure;
-use super::{hinted, last_lines};
+use super::{known, last_lines};
+use crate::diagnosis::{self, Evidence, PULLS};
 use crate::diagnostic::clean;
 use crate::survey::Failure;
 
@@ -76,48 +77,12 @@ fn failed(step: &str, image: &str, error: &bollard::errors::Error) -> Failure {
     let said = error.to_string();
     let registry = image.split_once('/').map(|(first, _)| first).filter(|r| r.contains(['.', ':']));
     let registry = registry.unwrap_or("docker.io");
-    let has = |marks: &[&str]| marks.iter().any(|mark| said.contains(mark));
-    let meant = if has(&["manifest unknown", "not found", "does not exist", "no such manifest"]) {
-        hinted(
-            step,
-            format!("there is no image {image}"),
-            "check its name and tag; a private one needs docker login on the host",
-        )
-    } else if has(&["toomanyrequests", "rate limit"]) {
-        hinted(
-            step,
-            format!("{registry} allows no more pulls for now"),
-            "log in on the host (docker login), or wait",
-        )
-    } else if has(&["unauthorized", "authentication required", "access denied", "403 Forbidden"]) {
-        hinted(
-            step,
-            format!("{registry} does not give {image} to a stranger"),
-            format!("pull it once on the host by hand: docker login {registry}, then docker pull {image}"),
-        )
-    } else if has(&["no space left"]) {
-        hinted(
-            step,
-            "the disk is full",
-            "make room on the host: docker system df shows what Docker holds, docker image prune frees some",
-        )
-    } else if has(&["no matching manifest"]) {
-        hinted(
-            step,
-            format!("{image} is not made for this host's processor"),
-            "choose an image for it: docker manifest inspect lists them",
-        )
-    } else if has(&["dial tcp", "no such host", "i/o timeout", "connection refused", "TLS handshake", "EOF"])
-    {
-        hinted(
-            step,
-            format!("the host cannot reach the registry {registry}"),
-            "check the host's network, its DNS and its proxy settings for Docker",
-        )
-    } else {
-        return docker_failure(step, error);
-    };
-    Failure { lines: last_lines(&said, 3), ..meant }
+    let lines = last_lines(&said, usize::MAX);
+    let names = [("image", image), ("registry", registry)];
+    match diagnosis::find(PULLS, &Evidence { lines: &lines, names: &names, ..Evidence::default() }) {
+        Some(finding) => Failure { lines: last_lines(&said, 3), ..known(step, finding) },
+        None => docker_failure(step, error),
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 
 use bollard::errors::Error;
 
-use super::{failure, hinted, last_lines};
+use super::{failure, hinted, known, last_lines};
+use crate::diagnosis::{self, Evidence, REFUSALS};
+use crate::diagnostic::clean;
 use crate::survey::Failure;
 
 /// Docker's refusal of a step.
@@ -37,51 +39,18 @@ pub(super) fn is_missing(error: &Error) -> bool {
 }
 
 fn refused(step: &str, status: u16, message: &str) -> Failure {
-    let has = |marks: &[&str]| marks.iter().any(|mark| message.contains(mark));
-    let meant = if has(&["No such image"]) {
-        hinted(step, "the image is not on the host", "run homelab deploy again: it pulls what is missing")
-    } else if status == 404 || (status == 409 && has(&["is already in progress"])) {
-        hinted(
+    let lines: Vec<String> = message.lines().map(clean).collect();
+    let meant = match diagnosis::find(REFUSALS, &Evidence { lines: &lines, ..Evidence::default() }) {
+        Some(finding) => known(step, finding),
+        None if status == 404 || (status == 409 && message.contains("is already in progress")) => hinted(
             step,
             "changed under us",
             "somebody else changed this host meanwhile; run the same command again",
-        )
-    } else if has(&["port is already allocated", "address already in use"]) {
-        hinted(
-            step,
-            "a port it publishes is taken",
-            "homelab status shows by whom, or on the host: sudo ss -ltnp; free it or choose another port",
-        )
-    } else if has(&["unknown or invalid runtime name", "could not select device driver"]) {
-        hinted(
-            step,
-            "Docker does not know the NVIDIA runtime",
-            "install the NVIDIA Container Toolkit, then sudo nvidia-ctk runtime configure --runtime=docker and sudo \
-             systemctl restart docker",
-        )
-    } else if has(&["nvidia-container-cli", "libnvidia-ml.so"]) {
-        hinted(
-            step,
-            "the NVIDIA driver does not work in containers",
-            "does nvidia-smi work on the host? after a driver update the machine needs a reboot",
-        )
-    } else if has(&["no space left on device"]) {
-        hinted(step, "the disk is full", "make room on the host: docker system df shows what Docker holds")
-    } else if has(&["executable file not found", "no such file or directory: unknown"]) {
-        hinted(
-            step,
-            "the image does not have the command that should run",
-            "check image and entrypoint: they belong together",
-        )
-    } else if status == 409 && has(&["is already in use by container"]) {
-        hinted(
-            step,
-            "another container has that name",
-            "run the same command again; if it stays, docker ps -a on the host shows whose it is",
-        )
-    } else {
-        let first = message.lines().next().unwrap_or("it gave no reason");
-        failure(step, format!("Docker refuses: {first}"))
+        ),
+        None => {
+            let first = message.lines().next().unwrap_or("it gave no reason");
+            failure(step, format!("Docker refuses: {first}"))
+        }
     };
     Failure { lines: last_lines(message, 5), ..meant }
 }

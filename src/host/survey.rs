@@ -67,7 +67,8 @@ pub async fn again(look: &Look, ask: &Ask) -> survey::Look {
 
 async fn see(look: &Look, ask: &Ask) -> Result<Seen, Failure> {
     let wanted = Wanted { gpus: ask.gpus, root_key: ask.root_key };
-    let (read, docker) = tokio::join!(facts::read(look.link(), &ask.dir, wanted), docker(look, ask));
+    let (read, docker) =
+        tokio::join!(facts::read(look.link(), (&ask.project, &ask.dir), wanted), docker(look, ask));
     let (read, (mut seen, mut our_ports)) = (read?, docker?);
     look.keep_root_key(read.root_key)?;
     // Docker's own listener for a container of ours that is just starting or stopping is no
@@ -79,6 +80,7 @@ async fn see(look: &Look, ask: &Ask) -> Result<Seen, Failure> {
         seen.taken.entry(*port).or_insert_with(|| "a process".to_owned());
     }
     seen.files = read.files;
+    seen.holders = read.holders;
     seen.facts =
         Facts { home: read.home, gpus: read.gpus, address: look.link().address().map(clean), ..seen.facts };
     Ok(seen)
@@ -115,6 +117,7 @@ async fn docker(look: &Look, ask: &Ask) -> Result<(Seen, BTreeSet<u16>), Failure
         images: references.filter(|r| !r.starts_with("<none>")).collect(),
         networks: networks.into_iter().filter_map(|n| Some((n.name?, ours(n.labels)))).collect(),
         files: BTreeMap::new(),
+        holders: Vec::new(),
     };
     Ok((seen, sorted.our_ports))
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::names::Secret;
@@ -77,6 +77,10 @@ impl Vault {
     pub fn versions<'a>(&self, secrets: impl Iterator<Item = &'a SecretRef>) -> Versions {
         let version = |secret: &SecretRef| match (secret, self.values.get(secret)) {
             (SecretRef::Derived(_), _) => self.root_version().to_owned(),
+            // What stands in the inventory needs no reading.
+            (SecretRef::Opened(value) | SecretRef::Sealed(value), _) => {
+                hex(&mac(self.root_version(), value.reveal())[..4])
+            }
             // The version of the root key is no secret, but differs from installation to installation.
             (_, Some(Ok(value))) => hex(&mac(self.root_version(), value.reveal())[..4]),
             _ => "absent".to_owned(),
@@ -116,6 +120,8 @@ async fn read(secret: &SecretRef) -> Result<Secret, Failure> {
             .await
             .map_err(|e| failure(&step, format!("{path}: {e}")))?,
         SecretRef::Command(argv) => command(&step, argv).await?,
+        SecretRef::Opened(value) => value.reveal().to_owned(),
+        SecretRef::Sealed(_) => return Err(failure(&step, "it was not opened")),
         SecretRef::Derived(_) => return Err(failure(&step, "it is derived, not read")),
     };
     let value = text.strip_suffix('\n').unwrap_or(&text).to_owned();

@@ -10,11 +10,12 @@ use futures_util::future::{join_all, pending};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::asking::{Refusal, is_answer, lists, question, shortened};
+use super::explain::Log;
 use super::hands::Hands;
 use super::http::{HttpError, Request};
-use super::look::Look;
+use super::look::{Inspected, Look};
 use super::{failure, hinted};
-use crate::engine::{self, Kind};
+use crate::engine::Kind;
 use crate::names::{ModelName, Port, Secret};
 use crate::plan::{Ask, Probe};
 use crate::survey::{Failure, State};
@@ -28,8 +29,10 @@ const ONE_ANSWER: Duration = Duration::from_secs(120);
 const GATEWAY_SETTLES: Duration = Duration::from_secs(30);
 /// The same for a model's own server, whose first answer may read its weights from the disk.
 const MODEL_SETTLES: Duration = Duration::from_secs(180);
-/// How many log lines explain a failure.
-const LAST_LINES: usize = 20;
+/// How long a server that gave up may take to end.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+/// What is said of one that does not.
+const GAVE_UP: &str = "it gave up, but its container still runs";
 
 /// Tells what a server is doing.
 pub(super) type Tell<'a> = &'a (dyn Fn(&str, Option<(u64, u64)>) + Send + Sync);
@@ -170,67 +173,65 @@ impl<'a> Waiting<'a> {
         engine: Option<&str>,
     ) -> Result<(), Failure> {
         (self.tell)("starting", None);
+        let first = self.hands.inspect(self.id).await?;
+        let log = Log { look: self.hands, first: &first, engine };
         let end = Instant::now() + Duration::from_secs(timeout);
         let both = async {
             tokio::select! {
-                done = ready => done,
-                stopped = self.stops() => Err(stopped),
-                () = self.phases(engine) => pending().await,
+                done = ready => done.map_err(|failure| (failure, None)),
+                (why, state) = self.stops(&first) => Err((why, state)),
+                () = self.follow(&log) => Err((failure(self.step, GAVE_UP), None)),
             }
         };
-        let result = timeout_at(end, both).await.unwrap_or_else(|_| {
-            Err(hinted(
-                self.step,
-                format!("it did not answer within {timeout} s; when last asked: {}", self.last()),
-                "look at its log; if it only needs longer, raise its `ready_timeout`",
-            ))
+        let over = timeout_at(end, both).await.unwrap_or_else(|_| {
+            let what = format!("it did not answer within {timeout} s; when last asked: {}", self.last());
+            Err((hinted(self.step, what, "if it only needs longer, raise its `ready_timeout`"), None))
         });
-        match result {
-            Err(failure) if failure.lines.is_empty() => Err(self.with_log(failure).await),
-            other => other,
+        match over {
+            Err((failure, state)) if failure.lines.is_empty() => {
+                Err(log.explain(failure, state.as_ref()).await)
+            }
+            Err((failure, _)) => Err(failure),
+            Ok(()) => Ok(()),
         }
     }
 
-    /// Ends when the container does, or when Docker restarts it.
-    async fn stops(&self) -> Failure {
-        let mut before = None;
+    /// Ends when the container does, or when Docker restarts it: how it ended, as far as that is known.
+    async fn stops(&self, first: &Inspected) -> (Failure, Option<State>) {
         loop {
             let now = match self.hands.inspect(self.id).await {
                 Ok(now) => now,
-                Err(failure) => return failure,
+                Err(failure) => return (failure, None),
             };
-            let first = *before.get_or_insert(now.restarts);
-            let what = match now.state {
-                State::Exited { oom: true, .. } => "it ran out of memory and was killed".to_owned(),
-                State::Exited { code, .. } => format!("it exited with code {code}"),
-                State::Dead => "it is dead".to_owned(),
-                // Which of the two is seen is a matter of moments.
-                State::Restarting => "it exited and was restarted".to_owned(),
-                _ if now.restarts > first => "it exited and was restarted".to_owned(),
+            let state = match now.state {
+                // Docker is quick: which of the two is seen is a matter of moments.
+                seen if seen == State::Restarting || now.restarts > first.restarts => {
+                    self.hands.ending(first).await
+                }
+                ended @ (State::Exited { .. } | State::Dead) => Some(ended),
                 _ => {
                     sleep(PAUSE).await;
                     continue;
                 }
             };
-            return failure(self.step, what);
+            return (failure(self.step, ended(state.as_ref())), state);
         }
     }
 
-    /// Tells what the log says it is doing.
-    async fn phases(&self, engine: Option<&str>) {
-        let Some(engine) = engine.and_then(engine::by_name) else { return pending().await };
-        let mut lines = self.hands.follow_logs(self.id, 50);
+    /// Tells what the log says it is doing; ends when it says that it gave up. The container mostly
+    /// ends then too, which says more.
+    async fn follow(&self, log: &Log<'_>) {
+        let mut lines = self.hands.follow_logs(log.first);
         while let Some(Ok(line)) = lines.next().await {
-            if let Some(phase) = engine.phase(&line) {
+            if log.gives_up().iter().any(|words| line.contains(words)) {
+                sleep(LAST_WORDS).await;
+                return;
+            }
+            if let Some(phase) = log.engine().and_then(|engine| engine.phase(&line)) {
                 (self.tell)(&phase.what, phase.percent.map(|p| (u64::from(p), 100)));
             }
         }
         pending().await
-    }
-
-    async fn with_log(&self, failure: Failure) -> Failure {
-        let lines = self.hands.logs(self.id, LAST_LINES).await.unwrap_or_default();
-        Failure { lines, ..failure }
     }
 }
 
@@ -247,5 +248,14 @@ pub(super) async fn reach(from: &Look, address: &str, port: Port, step: &str) ->
             format!("{} cannot reach {address}:{port}: {error}", from.host()),
             "open the port in the host's firewall, or set homelab_address to an address the gateway's host reaches",
         )),
+    }
+}
+
+fn ended(state: Option<&State>) -> String {
+    match state {
+        Some(State::Exited { oom: true, .. }) => "it ran out of memory and was killed".to_owned(),
+        Some(State::Exited { code, .. }) => format!("it exited with code {code}"),
+        Some(State::Dead) => "it is dead".to_owned(),
+        _ => "it exited and was restarted".to_owned(),
     }
 }

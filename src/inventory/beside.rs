@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::files::{self, Listing};
 use super::tree::{Tree, Vars};
-use super::{Value, yaml};
-use crate::diagnostic::{Diagnostic, Diagnostics, Severity, did_you_mean};
+use super::vault::Keyring;
+use super::{Entry, Value, yaml};
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::names::HostName;
 
 /// The host that there is without being named.
@@ -47,13 +48,18 @@ impl Beside {
 }
 
 /// Reads the variables of all groups and hosts. A directory that comes up twice is read once.
-pub(super) fn read(tree: &Tree, sources: &[PathBuf], cwd: &Path, problems: &mut Diagnostics) -> Beside {
+pub(super) fn read(
+    tree: &Tree,
+    (sources, cwd): (&[PathBuf], &Path),
+    keys: &Keyring,
+    problems: &mut Diagnostics,
+) -> Beside {
     let mut known: BTreeMap<PathBuf, usize> = BTreeMap::new();
     let mut beside = Beside::default();
     let mut weight = tree.weight;
     let mut index = |dir: &Path, files: &mut Vec<Files>| {
         *known.entry(files::canonical(dir)).or_insert_with(|| {
-            files.push(directory(tree, dir, &mut weight, problems));
+            files.push(directory(tree, dir, (keys, &mut weight), problems));
             files.len() - 1
         })
     };
@@ -65,11 +71,16 @@ pub(super) fn read(tree: &Tree, sources: &[PathBuf], cwd: &Path, problems: &mut 
     beside
 }
 
-fn directory(tree: &Tree, dir: &Path, weight: &mut usize, problems: &mut Diagnostics) -> Files {
+fn directory(
+    tree: &Tree,
+    dir: &Path,
+    (keys, weight): (&Keyring, &mut usize),
+    problems: &mut Diagnostics,
+) -> Files {
     let mut files = Files::default();
     let groups = Listing::of(&dir.join("group_vars"), problems);
     for name in tree.groups.keys() {
-        if let Some(vars) = vars_of(&groups, name, weight, problems) {
+        if let Some(vars) = vars_of(&groups, name, (keys, weight), problems) {
             files.groups.insert(name.clone(), vars);
         }
     }
@@ -77,7 +88,7 @@ fn directory(tree: &Tree, dir: &Path, weight: &mut usize, problems: &mut Diagnos
     let hosts = Listing::of(&dir.join("host_vars"), problems);
     let implicit = HostName::new(LOCALHOST).ok().filter(|name| !tree.hosts.contains_key(name));
     for name in tree.hosts.keys().chain(&implicit) {
-        if let Some(vars) = vars_of(&hosts, name.as_str(), weight, problems) {
+        if let Some(vars) = vars_of(&hosts, name.as_str(), (keys, weight), problems) {
             files.hosts.insert(name.clone(), vars);
         }
     }
@@ -93,17 +104,18 @@ fn near_misses(listing: &Listing, what: &str, known: &BTreeSet<&str>, problems: 
     for subject in listing.subjects().into_iter().filter(|subject| !known.contains(subject)).take(compared) {
         if let Some(near) = did_you_mean(subject, known.iter().copied()) {
             let path = files::shown(&listing.dir.join(subject));
-            problems.push(Diagnostic {
-                severity: Severity::Warning,
-                message: format!("{path} is not read: there is no {what} `{subject}`"),
-                origin: None,
-                hint: Some(format!("did you mean `{near}`?")),
-            });
+            let message = format!("{path} is not read: there is no {what} `{subject}`");
+            problems.push(Diagnostic::aside(message).hint(format!("did you mean `{near}`?")));
         }
     }
 }
 
-fn vars_of(listing: &Listing, name: &str, weight: &mut usize, problems: &mut Diagnostics) -> Option<Vars> {
+fn vars_of(
+    listing: &Listing,
+    name: &str,
+    (keys, weight): (&Keyring, &mut usize),
+    problems: &mut Diagnostics,
+) -> Option<Vars> {
     let found = listing.find(name);
     problems.0.extend(found.problems);
     if found.files.is_empty() {
@@ -112,15 +124,30 @@ fn vars_of(listing: &Listing, name: &str, weight: &mut usize, problems: &mut Dia
     let mut vars = Vars::new();
     for file in found.files {
         let Some(source) = problems.take(files::read(&file)) else { continue };
-        let Some(root) = yaml::read(&source, problems) else { continue };
+        let Some(root) = yaml::read(&source, keys, problems) else { continue };
         if problems.take(yaml::count(&root, weight)).is_none() {
             break;
         }
         match root.value {
-            Value::Map(map) => vars.extend(map.0.into_iter().map(|e| (e.key, Arc::new(e.node)))),
+            Value::Map(map) => map.0.into_iter().for_each(|entry| add(&mut vars, entry, problems)),
             value if value.is_falsy() => {}
             _ => problems.push(root.expected("a map of variables")),
         }
     }
     Some(vars)
+}
+
+/// Adds a variable. A map split over the files of one directory is not put together again: the last file wins.
+fn add(vars: &mut Vars, entry: Entry, problems: &mut Diagnostics) {
+    if let (Some(before), Value::Map(map)) = (vars.get(&entry.key), &entry.node.value)
+        && !Arc::ptr_eq(&before.origin.source, &entry.origin.source)
+        && let Value::Map(lost) = &before.value
+        && lost.0.iter().any(|lost| map.get(&lost.key).is_none())
+    {
+        let message = format!("this `{}` replaces that of another file in its directory", entry.key);
+        let hint =
+            format!("the other stands at {}; maps are not merged: put both into one file", before.origin);
+        problems.push(Diagnostic::warning(&entry.origin, message).hint(hint));
+    }
+    vars.insert(entry.key, Arc::new(entry.node));
 }

@@ -56,10 +56,10 @@ impl<'a> Fields<'a> {
         for entry in &self.map.0 {
             let key = entry.key.as_str();
             if !seen.insert(key) {
-                self.problems.push(Diagnostic::error(
-                    &entry.origin,
-                    format!("`{key}` is given twice in {}", self.what),
-                ));
+                self.problems.push(
+                    Diagnostic::error(&entry.origin, format!("`{key}` is given twice in {}", self.what))
+                        .hint("remove one"),
+                );
             }
             if self.known.contains(key) || also_known.contains(&key) {
                 continue;
@@ -67,10 +67,8 @@ impl<'a> Fields<'a> {
             let unknown = Diagnostic::error(&entry.origin, format!("{} has no key `{key}`", self.what));
             let near =
                 did_you_mean(key, self.known.iter().map(String::as_str).chain(also_known.iter().copied()));
-            self.problems.push(match near {
-                Some(near) => unknown.hint(format!("did you mean `{near}`?")),
-                None => unknown,
-            });
+            let hint = "inventory.example.yml explains the keys, `homelab schema` has them all";
+            self.problems.push(unknown.meant(near, hint));
         }
         self.problems
     }
@@ -92,5 +90,5 @@ pub fn texts(node: &Node) -> Result<Vec<String>, Diagnostic> {
 /// # Errors
 /// What `parse` says, at the place of the value.
 pub fn parsed<T>(node: &Node, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, Diagnostic> {
-    parse(&node.as_text()?).map_err(|why| Diagnostic::error(&node.origin, why))
+    parse(&node.as_text()?).map_err(|why| Diagnostic::because(&node.origin, &why))
 }

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity, Source};
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
@@ -30,7 +30,7 @@ pub(super) fn shown(path: &Path) -> String {
 /// When it cannot be read, is too large or is not UTF-8, with the place where it stops being that.
 pub fn read(path: &Path) -> Result<Arc<Source>, Diagnostic> {
     let name = shown(path);
-    let bytes = bytes(path).map_err(|why| Diagnostic::everywhere(format!("{name} cannot be read: {why}")))?;
+    let bytes = bytes(path).map_err(|why| unreadable(&name, why))?;
     match String::from_utf8(bytes) {
         Ok(text) => {
             let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
@@ -96,11 +96,11 @@ impl Listing {
             Kind::Missing => Vec::new(),
             Kind::File => {
                 let message = format!("{} is not read: it is no directory", shown(dir));
-                problems.push(Diagnostic { severity: Severity::Warning, ..Diagnostic::everywhere(message) });
+                problems.push(Diagnostic::aside(message).hint("make a directory of it, or move it away"));
                 Vec::new()
             }
             Kind::Directory => names(dir).unwrap_or_else(|error| {
-                problems.push(Diagnostic::everywhere(format!("{} cannot be read: {error}", shown(dir))));
+                problems.push(unreadable(&shown(dir), error));
                 Vec::new()
             }),
         };
@@ -137,19 +137,16 @@ impl Listing {
     }
 }
 
+fn unreadable(name: &str, why: impl std::fmt::Display) -> Diagnostic {
+    Diagnostic::everywhere(format!("{name} cannot be read: {why}"))
+        .hint("see that it is there and that you may read it")
+}
+
 fn hidden(path: &Path, by: &Path) -> Diagnostic {
     let slash = if by.is_dir() { "/" } else { "" };
     let (path, by) = (shown(path), shown(by));
-    Diagnostic {
-        severity: Severity::Warning,
-        message: format!("{path} is not read: {by}{slash} hides it, as in Ansible"),
-        origin: None,
-        hint: Some(if slash.is_empty() {
-            "put both into one file".into()
-        } else {
-            format!("move it into {by}/")
-        }),
-    }
+    let hint = if slash.is_empty() { "put both into one file".into() } else { format!("move it into {by}/") };
+    Diagnostic::aside(format!("{path} is not read: {by}{slash} hides it, as in Ansible")).hint(hint)
 }
 
 /// All files of a directory in the order of their names, directories in between.
@@ -157,7 +154,7 @@ fn collect(dir: &Path, depth: usize, found: &mut Found) {
     let names = match names(dir) {
         Ok(names) => names,
         Err(error) => {
-            found.problems.push(Diagnostic::everywhere(format!("{} cannot be read: {error}", shown(dir))));
+            found.problems.push(unreadable(&shown(dir), error));
             return;
         }
     };
@@ -207,7 +204,7 @@ const PASSED_OVER: [&str; 12] =
 /// When it cannot be read, or nests too deep: a link may lead back up.
 pub(super) fn inventories(dir: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     fn walk(dir: &Path, depth: usize, seen: &mut usize, found: &mut Vec<PathBuf>) -> Result<(), Diagnostic> {
-        let wrong = |why: String| Diagnostic::everywhere(format!("{} cannot be read: {why}", shown(dir)));
+        let wrong = |why: String| unreadable(&shown(dir), why);
         if depth == 0 {
             return Err(wrong("its directories nest too deep".into()));
         }

@@ -165,7 +165,7 @@ impl Reader<'_> {
 /// # Errors
 /// A bad range, or a name no host may have.
 pub(super) fn expand(text: &str, origin: &Origin) -> Result<(Vec<HostName>, Option<u16>), Diagnostic> {
-    let wrong = |why: String| Diagnostic::error(origin, why);
+    let wrong = |why: String| Diagnostic::because(origin, &why);
     let (names, port) = pattern::expand(text).map_err(wrong)?;
     let names: Result<_, _> = names.into_iter().map(HostName::new).collect();
     Ok((names.map_err(wrong)?, port))

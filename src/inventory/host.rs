@@ -10,6 +10,7 @@ use super::Node;
 use super::interpolate::Session;
 use super::layers::Contest;
 use super::tree::{Group, Vars};
+use super::vault::{Keyring, Values};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::names::HostName;
 
@@ -45,7 +46,7 @@ pub struct HostVars {
     pub groups: Vec<String>,
     /// Its variables as they were typed, after Ansible's precedence; expressions are not evaluated.
     pub raw: Arc<BTreeMap<String, Arc<Node>>>,
-    /// Variables that two of its groups want to be different.
+    /// Variables that a group of it wants to be different.
     pub contests: Vec<Contest>,
     /// What expressions may refer to.
     pub(super) world: Arc<World>,
@@ -59,6 +60,7 @@ pub(super) struct World {
     /// The host that there is without being named.
     pub(super) localhost: Option<(HostName, Peer)>,
     pub(super) env: BTreeMap<String, String>,
+    pub(super) keys: Arc<Keyring>,
 }
 
 impl World {
@@ -105,13 +107,30 @@ impl HostVars {
     /// The same, with every expression that cannot be evaluated added to `problems` and left as it is.
     pub fn value_noting(&self, name: &str, problems: &mut Diagnostics) -> Option<Node> {
         let node = self.raw.get(name)?;
-        Some(Session::new(&self.world).evaluate(&self.name, name, node, problems))
+        Some(Session::new(&self.world, self.world.keys.values()).evaluate(&self.name, name, node, problems))
     }
 
-    /// All variables with every expression evaluated; what cannot be evaluated stays as it was typed.
+    /// The same of a map of which only some entries are wanted: the others stay as they were typed.
+    pub fn value_where(
+        &self,
+        name: &str,
+        wanted: &dyn Fn(&str) -> bool,
+        problems: &mut Diagnostics,
+    ) -> Option<Node> {
+        let node = self.raw.get(name)?;
+        Some(Session::new(&self.world, self.world.keys.values()).evaluate_where(
+            &self.name,
+            name,
+            node,
+            (wanted, problems),
+        ))
+    }
+
+    /// All variables with every expression evaluated; what cannot be evaluated stays as it was typed, and what
+    /// is encrypted stays sealed.
     #[must_use]
     pub fn evaluated(&self) -> BTreeMap<String, Node> {
-        let session = Session::new(&self.world);
+        let session = Session::new(&self.world, Values::Sealed);
         let mut ignored = Diagnostics::default();
         self.raw
             .iter()

@@ -4,23 +4,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Node;
 use super::beside::Beside;
 use super::tree::{Tree, Vars};
+use super::{Node, Value};
 use crate::diagnostic::Diagnostic;
 use crate::names::HostName;
 
-/// Two groups of a host, neither of which contains the other, give a variable different values.
+/// A variable that a group of a host wants to be different from what it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contest {
     /// The variable.
     pub name: String,
-    /// The group whose value counts, and the value.
-    pub winner: (String, Arc<Node>),
-    /// The other group, and its value.
+    /// The group whose value counts, none if it is the host's own, and the value.
+    pub winner: (Option<String>, Arc<Node>),
+    /// The group whose value does not count, and its value.
     pub loser: (String, Arc<Node>),
-    /// Whether nothing but the alphabet decides.
-    pub by_name: bool,
+    /// What decides.
+    pub why: Why,
+}
+
+/// What decides between two values of a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Nothing but the alphabet, between two groups neither of which contains the other.
+    Name,
+    /// Depth, priority or where they stand, between two such groups.
+    Rank,
+    /// The winner is the host, or a group within the other. It is what precedence is for, so it is noted only of
+    /// a map that replaces another one: whoever expects the two to be merged loses keys.
+    Within,
 }
 
 /// One after the other: each layer beats those before it.
@@ -30,10 +42,18 @@ struct Layers<'a> {
 
 struct Laid<'a> {
     node: &'a Arc<Node>,
-    /// The group that has it; what only the host has, has none.
-    group: Option<Rank<'a>>,
+    whose: Whose<'a>,
     /// What groups wanted before.
     beaten: Vec<(Rank<'a>, &'a Arc<Node>)>,
+}
+
+/// Who gives a value.
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    Group(Rank<'a>),
+    Host,
+    /// The command line. Whoever types that knows that it wins.
+    Extra,
 }
 
 #[derive(Clone, Copy)]
@@ -44,14 +64,17 @@ struct Rank<'a> {
 }
 
 impl<'a> Layers<'a> {
-    fn lay(&mut self, vars: &'a Vars, group: Option<Rank<'a>>) {
+    fn lay(&mut self, vars: &'a Vars, whose: Whose<'a>) {
         for (name, node) in vars {
-            let mut laid = Laid { node, group, beaten: Vec::new() };
-            if let (Some(_), Some(before)) = (group, self.values.remove(name.as_str())) {
-                laid.beaten = before.beaten;
-                laid.beaten.extend(before.group.map(|rank| (rank, before.node)));
+            let mut beaten = Vec::new();
+            if let (Some(before), false) = (self.values.remove(name.as_str()), matches!(whose, Whose::Extra))
+            {
+                beaten = before.beaten;
+                if let Whose::Group(rank) = before.whose {
+                    beaten.push((rank, before.node));
+                }
             }
-            self.values.insert(name, laid);
+            self.values.insert(name, Laid { node, whose, beaten });
         }
     }
 }
@@ -83,11 +106,11 @@ impl<'a> Merger<'a> {
         let files = || self.beside.sources().chain(self.beside.cwd());
         let rank = |layer: usize, name: &str| {
             let (group, found) = tree.groups.get_key_value(name)?;
-            Some(Rank { group, level: (layer, found.depth, found.priority) })
+            Some(Whose::Group(Rank { group, level: (layer, found.depth, found.priority) }))
         };
         for name in groups {
-            if let Some(group) = tree.groups.get(*name) {
-                layers.lay(&group.vars, rank(0, name));
+            if let (Some(group), Some(whose)) = (tree.groups.get(*name), rank(0, name)) {
+                layers.lay(&group.vars, whose);
             }
         }
         let (all, others): (Vec<&str>, Vec<&str>) = groups.iter().partition(|name| **name == "all");
@@ -95,30 +118,39 @@ impl<'a> Merger<'a> {
             [all, others].into_iter().flat_map(|some| files().map(move |files| (some.clone(), files)));
         for (layer, (some, files)) in in_turn.enumerate() {
             for name in some {
-                if let Some(vars) = files.groups.get(name) {
-                    layers.lay(vars, rank(layer + 1, name));
+                if let (Some(vars), Some(whose)) = (files.groups.get(name), rank(layer + 1, name)) {
+                    layers.lay(vars, whose);
                 }
             }
         }
         let theirs = files().filter_map(|files| files.hosts.get(host));
-        for vars in std::iter::once(own).chain(theirs).chain([self.extra]) {
-            layers.lay(vars, None);
+        for vars in std::iter::once(own).chain(theirs) {
+            layers.lay(vars, Whose::Host);
         }
+        layers.lay(self.extra, Whose::Extra);
         let contests = layers.values.iter().flat_map(|(name, laid)| self.contests(name, laid)).collect();
         let vars = layers.values.into_iter().map(|(name, laid)| (name.to_owned(), Arc::clone(laid.node)));
         (vars.collect(), contests)
     }
 
     fn contests(&mut self, name: &str, laid: &Laid<'a>) -> Vec<Contest> {
-        let Some(winner) = laid.group else { return Vec::new() };
         let mut found = Vec::new();
         for (loser, node) in &laid.beaten {
-            if !self.related(winner.group, loser.group) && !laid.node.same(node) {
+            let (group, why) = match laid.whose {
+                Whose::Group(rank) if self.related(rank.group, loser.group) => {
+                    (Some(rank.group), Why::Within)
+                }
+                Whose::Group(rank) if rank.level == loser.level => (Some(rank.group), Why::Name),
+                Whose::Group(rank) => (Some(rank.group), Why::Rank),
+                Whose::Host | Whose::Extra => (None, Why::Within),
+            };
+            let maps = matches!((&laid.node.value, &node.value), (Value::Map(_), Value::Map(_)));
+            if (maps || why != Why::Within) && !laid.node.same(node) {
                 found.push(Contest {
                     name: name.to_owned(),
-                    winner: (winner.group.to_owned(), Arc::clone(laid.node)),
+                    winner: (group.map(str::to_owned), Arc::clone(laid.node)),
                     loser: (loser.group.to_owned(), Arc::clone(node)),
-                    by_name: loser.level == winner.level,
+                    why,
                 });
             }
         }
@@ -143,10 +175,12 @@ pub(super) struct Warnings {
 
 impl Warnings {
     pub(super) fn add(&mut self, host: &HostName, contest: &Contest) {
-        let (Contest { name, .. }, (wins, winner), (loses, loser)) =
-            (contest, &contest.winner, &contest.loser);
+        let Contest { name, winner: (Some(wins), winner), loser: (loses, loser), why: Why::Name } = contest
+        else {
+            return;
+        };
         let (winner, loser) = (&winner.origin, &loser.origin);
-        if !contest.by_name || !self.seen.insert((winner.to_string(), loser.to_string())) {
+        if !self.seen.insert((winner.to_string(), loser.to_string())) {
             return;
         }
         let message = format!(

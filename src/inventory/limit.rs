@@ -110,7 +110,9 @@ impl Inventory {
             Some(near) => {
                 format!("the inventory has no host or group `{expression}`; did you mean `{near}`?")
             }
-            None => format!("the inventory has no host or group `{expression}`"),
+            None => format!(
+                "the inventory has no host or group `{expression}`; `homelab inventory --graph` shows what there is"
+            ),
         })
     }
 }

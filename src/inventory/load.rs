@@ -9,6 +9,7 @@ use super::beside::{self, Beside, LOCALHOST};
 use super::host::{HostVars, Inventory, Peer, World};
 use super::layers::{self, Merger};
 use super::tree::{Tree, Vars, hosts_of};
+use super::vault::Keyring;
 use super::{Node, Value, extra, sources};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 use crate::names::HostName;
@@ -27,6 +28,8 @@ pub struct Given {
     pub cwd: PathBuf,
     /// What `lookup('env', …)` may see.
     pub env: BTreeMap<String, String>,
+    /// The passwords of Ansible Vault.
+    pub keys: Arc<Keyring>,
 }
 
 /// Reads the inventories and the variables beside them.
@@ -34,14 +37,26 @@ pub struct Given {
 /// # Errors
 /// All mistakes in all files, with the warnings that came up on the way.
 pub fn load(given: &Given) -> Result<Inventory, Diagnostics> {
+    whole(load_all(given))
+}
+
+/// An inventory in which nothing is wrong.
+fn whole((inventory, problems): (Inventory, Diagnostics)) -> Result<Inventory, Diagnostics> {
+    if problems.has_errors() { Err(problems) } else { Ok(Inventory { warnings: problems.0, ..inventory }) }
+}
+
+/// The same as far as it can be read, and all mistakes and warnings: it holds not all that the user typed if there is
+/// an error among them.
+#[must_use]
+pub fn load_all(given: &Given) -> (Inventory, Diagnostics) {
     let mut problems = Diagnostics::default();
     let mut tree = Tree::default();
-    let dirs = sources::read(&given.inventories, &mut tree, &mut problems);
+    let dirs = sources::read(&given.inventories, &given.keys, &mut tree, &mut problems);
     tree.settle();
-    let beside = beside::read(&tree, &dirs, &given.cwd, &mut problems);
-    let extra = extra::read(&given.extra_vars, &given.env, &mut problems);
+    let beside = beside::read(&tree, (&dirs, &given.cwd), &given.keys, &mut problems);
+    let extra = extra::read(&given.extra_vars, &given.env, &given.keys, &mut problems);
     let dir = dirs.into_iter().next().unwrap_or_else(|| given.cwd.clone());
-    assemble(tree, (&beside, &extra), (dir, given.env.clone()), problems)
+    assemble(tree, (&beside, &extra), (dir, given.env.clone(), Arc::clone(&given.keys)), problems)
 }
 
 /// Reads an inventory from a text instead of a file, with nothing beside it.
@@ -53,26 +68,24 @@ pub fn parse(name: &str, text: &str, env: BTreeMap<String, String>) -> Result<In
     let source = Arc::new(Source { name: name.into(), text: text.into() });
     let mut tree = Tree::default();
     tree.file = Arc::from(name);
-    sources::text(&source, "yml", &mut tree, &mut problems);
+    let keys = Arc::new(Keyring::default());
+    sources::text(&source, "yml", (&keys, &mut tree), &mut problems);
     tree.settle();
-    assemble(tree, (&Beside::default(), &Vars::new()), (PathBuf::from("."), env), problems)
+    whole(assemble(tree, (&Beside::default(), &Vars::new()), (PathBuf::from("."), env, keys), problems))
 }
 
 /// Puts everything together once it is read.
 fn assemble(
     tree: Tree,
     (beside, extra): (&Beside, &Vars),
-    (dir, env): (PathBuf, BTreeMap<String, String>),
+    (dir, env, keys): (PathBuf, BTreeMap<String, String>, Arc<Keyring>),
     mut problems: Diagnostics,
-) -> Result<Inventory, Diagnostics> {
+) -> (Inventory, Diagnostics) {
     for (name, host) in tree.hosts.iter().filter(|(name, _)| tree.groups.contains_key(name.as_str())) {
         problems.push(
             Diagnostic::warning(&host.origin, format!("`{name}` is a host and a group"))
                 .hint("rename one of them: patterns such as --limit cannot tell them apart"),
         );
-    }
-    if problems.has_errors() {
-        return Err(problems);
     }
     let origin = implicit();
     let node = Node { origin: origin.clone(), value: Value::Str("local".into()) };
@@ -88,7 +101,8 @@ fn assemble(
         if count > MAX_VARS {
             let message = format!("all hosts together have more than {MAX_VARS} variables");
             let hint = "a variable of a group counts for every host in it";
-            return Err(Diagnostic::everywhere(message).hint(hint).into());
+            problems.push(Diagnostic::everywhere(message).hint(hint));
+            break;
         }
         contested.iter().for_each(|contest| warnings.add(name, contest));
         contests.insert(name.clone(), contested);
@@ -107,6 +121,7 @@ fn assemble(
         localhost: local.clone(),
         groups: tree.groups.keys().map(|name| (name.clone(), members(name))).collect(),
         env,
+        keys,
     });
     let mut host = |name: &HostName, origin: &Origin| {
         let peer = world.peer(name)?;
@@ -124,7 +139,8 @@ fn assemble(
         tree.hosts.iter().filter_map(|(name, h)| Some((name.clone(), host(name, &h.origin)?))).collect();
     let group_vars = tree.groups.keys().map(|name| (name.clone(), group_vars(&tree, beside, name))).collect();
     let Tree { groups, group_order, host_order, .. } = tree;
-    Ok(Inventory { dir, hosts, groups, warnings: problems.0, localhost, group_vars, group_order, host_order })
+    let warnings = Vec::new();
+    (Inventory { dir, hosts, groups, warnings, localhost, group_vars, group_order, host_order }, problems)
 }
 
 /// Where the host is named that no inventory names: Ansible takes `localhost` for a host in no group whose

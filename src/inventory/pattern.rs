@@ -90,7 +90,9 @@ fn range(name: &str) -> Option<(&str, &str, &str)> {
 fn expand_into(name: &str, names: &mut Vec<String>) -> Result<(), String> {
     let Some((head, bounds, tail)) = range(name) else {
         if names.len() >= MAX_HOSTS {
-            return Err(format!("`{name}` is one more than the {MAX_HOSTS} hosts an inventory may have"));
+            return Err(format!(
+                "`{name}` is one more than the {MAX_HOSTS} hosts an inventory may have: split it"
+            ));
         }
         names.push(name.to_owned());
         return Ok(());
@@ -103,7 +105,10 @@ fn expand_into(name: &str, names: &mut Vec<String>) -> Result<(), String> {
 
 /// What `01:10`, `a:c` or `1:9:2` stands for.
 fn members(bounds: &str) -> Result<Box<dyn Iterator<Item = String>>, String> {
-    let bad = |why: &str| Err(format!("the range [{bounds}] {why}"));
+    let bad = |why: &str| {
+        let example = if why.contains(": ") { "" } else { ": as in [1:9], [01:10:3] or [a:f]" };
+        Err(format!("the range [{bounds}] {why}{example}"))
+    };
     let parts: Vec<&str> = bounds.split(':').collect();
     let (first, last, step) = match parts[..] {
         [first, last] => (first, last, "1"),
@@ -175,13 +180,22 @@ mod tests {
     #[test]
     fn a_bad_range_says_why() {
         for (pattern, why) in [
-            ("n[1:]", "the range [1:] has no end"),
-            ("n[2:1]", "the range [2:1] ends before it begins"),
-            ("n[c:a]", "the range [c:a] ends before it begins"),
+            ("n[1:]", "the range [1:] has no end: as in [1:9], [01:10:3] or [a:f]"),
+            ("n[2:1]", "the range [2:1] ends before it begins: as in [1:9], [01:10:3] or [a:f]"),
+            ("n[c:a]", "the range [c:a] ends before it begins: as in [1:9], [01:10:3] or [a:f]"),
             ("n[01:100]", "the range [01:100] begins with a zero: both ends must be equally long"),
-            ("n[1:x]", "the range [1:x] must be of numbers or of single letters"),
-            ("n[1:2:0]", "the range [1:2:0] has a step that is not a number from 1"),
-            ("n[1:2:3:4]", "the range [1:2:3:4] must be [first:last] or [first:last:step]"),
+            (
+                "n[1:x]",
+                "the range [1:x] must be of numbers or of single letters: as in [1:9], [01:10:3] or [a:f]",
+            ),
+            (
+                "n[1:2:0]",
+                "the range [1:2:0] has a step that is not a number from 1: as in [1:9], [01:10:3] or [a:f]",
+            ),
+            (
+                "n[1:2:3:4]",
+                "the range [1:2:3:4] must be [first:last] or [first:last:step]: as in [1:9], [01:10:3] or [a:f]",
+            ),
         ] {
             assert_eq!(expand(pattern).unwrap_err(), why);
         }

@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 
 use super::{Node, Value};
 
+/// What stands where a value of Ansible Vault must not.
+pub(super) const REDACTED: &str = "<vault>";
+
 /// A number in Python's notation, without its sign; nothing when it is none, is imaginary, or needs more
 /// than 64 bits.
 pub(super) fn number(text: &str) -> Option<Value> {
@@ -68,15 +71,21 @@ pub(super) fn float(number: f64) -> String {
 /// A value as Python's `str` writes it: this is what Ansible puts into a text.
 pub(super) fn text(node: &Node) -> String {
     match &node.value {
-        Value::Str(text) | Value::Unsafe(text) | Value::Vault(text) => text.clone(),
+        Value::Str(text) | Value::Unsafe(text) => text.clone(),
+        Value::Vault(_) => REDACTED.to_owned(),
         _ => repr(node),
     }
 }
 
 /// A value as Python's `repr` writes it.
 pub(super) fn repr(node: &Node) -> String {
+    written(&node.value)
+}
+
+/// A value as Python's `repr` writes it.
+pub(super) fn written(value: &Value) -> String {
     let mut out = String::new();
-    write(&node.value, &mut out);
+    write(value, &mut out);
     out
 }
 
@@ -87,8 +96,12 @@ fn write(value: &Value, out: &mut String) {
         Value::Bool(false) => write!(out, "False"),
         Value::Int(number) => write!(out, "{number}"),
         Value::Float(number) => write!(out, "{}", float(*number)),
-        Value::Str(text) | Value::Unsafe(text) | Value::Vault(text) => {
+        Value::Str(text) | Value::Unsafe(text) => {
             quoted(text, out);
+            Ok(())
+        }
+        Value::Vault(_) => {
+            quoted(REDACTED, out);
             Ok(())
         }
         Value::Seq(seq) => {

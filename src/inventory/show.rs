@@ -1,5 +1,5 @@
 //! An inventory as `ansible-inventory` of ansible-core 2.19 prints it: `--list`, `--host`, `--graph`.
-//! It makes text and prints nothing. Values that came out of a vault would be left out here.
+//! It makes text and prints nothing. Values of Ansible Vault are left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -326,7 +326,7 @@ impl Json {
             Value::Float(number) => self.out.push_str(&python::float(*number)),
             Value::Unsafe(text) if mark_unsafe => self.one("__ansible_unsafe", text),
             Value::Str(text) | Value::Unsafe(text) => self.text(text),
-            Value::Vault(text) => self.one("__ansible_vault", text),
+            Value::Vault(_) => self.text(python::REDACTED),
             Value::Seq(seq) => {
                 self.open('[');
                 for node in seq {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::files::{self, Kind};
 use super::tree::Tree;
+use super::vault::{self, Keyring};
 use super::{Value, groups, ini, yaml};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::names::HostName;
@@ -15,17 +16,22 @@ const YAML: [&str; 4] = ["", "yml", "yaml", "json"];
 
 /// Reads every source into the tree; the directories beside whose `group_vars/` they stand. What is wrong is
 /// added to `problems`.
-pub(super) fn read(given: &[PathBuf], tree: &mut Tree, problems: &mut Diagnostics) -> Vec<PathBuf> {
+pub(super) fn read(
+    given: &[PathBuf],
+    keys: &Keyring,
+    tree: &mut Tree,
+    problems: &mut Diagnostics,
+) -> Vec<PathBuf> {
     let mut dirs = Vec::new();
     for path in given {
         match files::kind(path) {
             Kind::Directory => {
                 dirs.push(path.clone());
-                directory(path, tree, problems);
+                directory(path, keys, tree, problems);
             }
             Kind::File => {
                 dirs.push(files::parent(path));
-                file(path, given.len() == 1, tree, problems);
+                file(path, given.len() == 1, (keys, &mut *tree), problems);
             }
             Kind::Missing => match path.to_str().filter(|text| text.contains(',')) {
                 Some(list) => host_list(list, tree, problems),
@@ -40,9 +46,9 @@ pub(super) fn read(given: &[PathBuf], tree: &mut Tree, problems: &mut Diagnostic
     dirs
 }
 
-fn directory(path: &Path, tree: &mut Tree, problems: &mut Diagnostics) {
+fn directory(path: &Path, keys: &Keyring, tree: &mut Tree, problems: &mut Diagnostics) {
     match files::inventories(path) {
-        Ok(paths) => paths.iter().for_each(|path| file(path, false, tree, problems)),
+        Ok(paths) => paths.iter().for_each(|path| file(path, false, (keys, &mut *tree), problems)),
         Err(error) => problems.push(error),
     }
 }
@@ -54,14 +60,14 @@ fn host_list(list: &str, tree: &mut Tree, problems: &mut Diagnostics) {
     tree.file = Arc::from(list);
     for text in list.split(',').map(str::trim).filter(|text| !text.is_empty()) {
         let (name, port) = super::pattern::address(text, false);
-        let name = problems.take(HostName::new(name).map_err(|why| Diagnostic::error(&origin, why)));
+        let name = problems.take(HostName::new(name).map_err(|why| Diagnostic::because(&origin, &why)));
         if let Some(name) = name.filter(|name| !tree.hosts.contains_key(name)) {
             problems.take(tree.add_host("ungrouped", &name, port, &origin));
         }
     }
 }
 
-fn file(path: &Path, alone: bool, tree: &mut Tree, problems: &mut Diagnostics) {
+fn file(path: &Path, alone: bool, (keys, tree): (&Keyring, &mut Tree), problems: &mut Diagnostics) {
     let Some(source) = problems.take(files::read(path)) else { return };
     tree.file = Arc::from(files::absolute(path).display().to_string());
     let blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with(['#', ';']);
@@ -73,11 +79,16 @@ fn file(path: &Path, alone: bool, tree: &mut Tree, problems: &mut Diagnostics) {
         return;
     }
     let ending = path.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();
-    text(&source, &ending, tree, problems);
+    text(&source, &ending, (keys, tree), problems);
 }
 
 /// Reads the text of an inventory, YAML or INI, whatever it turns out to be.
-pub(super) fn text(source: &Arc<Source>, ending: &str, tree: &mut Tree, problems: &mut Diagnostics) {
+pub(super) fn text(
+    source: &Arc<Source>,
+    ending: &str,
+    (keys, tree): (&Keyring, &mut Tree),
+    problems: &mut Diagnostics,
+) {
     let start = yaml::start(source);
     let export = "`ansible-inventory -i THIS --list --yaml --export` makes a file of it";
     if source.text.starts_with("#!") {
@@ -88,13 +99,9 @@ pub(super) fn text(source: &Arc<Source>, ending: &str, tree: &mut Tree, problems
         let error = Diagnostic::error(&start, "this inventory is TOML, and homelab reads YAML and INI");
         return problems.push(error.hint(export));
     }
-    let vaulted = source.text.starts_with("$ANSIBLE_VAULT;");
+    let vaulted = vault::is_sealed(&source.text);
     let mut noted = Diagnostics::default();
-    let root = (vaulted || YAML.contains(&ending)).then(|| yaml::read(source, &mut noted)).flatten();
-    if vaulted {
-        problems.0.extend(noted.0);
-        return;
-    }
+    let root = (vaulted || YAML.contains(&ending)).then(|| yaml::read(source, keys, &mut noted)).flatten();
     let counted = root.as_ref().map_or(Ok(()), |root| yaml::count(root, &mut tree.weight));
     if problems.take(counted).is_none() {
         return;
@@ -108,6 +115,11 @@ pub(super) fn text(source: &Arc<Source>, ending: &str, tree: &mut Tree, problems
             ),
             None => groups::read(map, tree, problems),
         };
+    }
+    if vaulted {
+        problems.0.extend(noted.0);
+        problems.0.extend(root.map(|root| root.expected("an inventory in YAML")));
+        return;
     }
     // Like Ansible: what is no YAML inventory is tried as INI, whatever its name.
     match ini::parse(source, &mut tree.weight) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{Given, HostVars, Inventory, load, parse};
 use crate::diagnostic::Diagnostics;
@@ -10,7 +11,13 @@ use crate::names::HostName;
 
 fn given(path: &Path) -> Result<Inventory, Diagnostics> {
     let cwd = path.parent().unwrap().to_owned();
-    load(&Given { inventories: vec![path.into()], extra_vars: vec![], cwd, env: BTreeMap::new() })
+    load(&Given {
+        inventories: vec![path.into()],
+        extra_vars: vec![],
+        cwd,
+        env: BTreeMap::new(),
+        keys: Arc::default(),
+    })
 }
 
 /// An inventory of these files, the first of which is the inventory itself.
@@ -49,7 +56,7 @@ fn host<'a>(inventory: &'a Inventory, name: &str) -> &'a HostVars {
 }
 
 fn var(inventory: &Inventory, host_name: &str, name: &str) -> String {
-    host(inventory, host_name).raw[name].to_json().to_string()
+    host(inventory, host_name).raw[name].to_json().unwrap().to_string()
 }
 
 const LAYERED: &str = "
@@ -217,13 +224,13 @@ fn all_mistakes_of_all_files_come_at_once() {
     .unwrap_err();
     assert_eq!(
         shown,
-        "error: `-oProxyCommand=x` starts with `-`, which ssh would take for an option\n --> inventory.yml:3:5\n  |\n3 |     -oProxyCommand=x:\n  |     ^^^^^^^^^^^^^^^^\n\n\
-         error: the range [2:1] ends before it begins\n --> inventory.yml:4:5\n  |\n4 |     n[2:1]:\n  |     ^^^^^^\n\n\
-         error: expected variables of the host `ok`, found a whole number\n --> inventory.yml:5:9\n  |\n5 |     ok: 5\n  |         ^\n\n\
+        "error: `-oProxyCommand=x` starts with `-`, which ssh would take for an option\n --> inventory.yml:3:5\n  |\n3 |     -oProxyCommand=x:\n  |     ^^^^^^^^^^^^^^^^\n  hint: call the host something else\n\n\
+         error: the range [2:1] ends before it begins\n --> inventory.yml:4:5\n  |\n4 |     n[2:1]:\n  |     ^^^^^^\n  hint: as in [1:9], [01:10:3] or [a:f]\n\n\
+         error: expected variables of the host `ok`, found a whole number\n --> inventory.yml:5:9\n  |\n5 |     ok: 5\n  |         ^\n  hint: write `key: value` lines below it, or {key: value}\n\n\
          error: expected a map, found a list\n --> inventory.yml:6:13\n  |\n6 |   children: [a]\n  |             ^^^\n  hint: write each name as a key, `name:`, without the `-` before it\n\n\
-         error: expected the group `bad` to be a map of hosts, children and vars, found a whole number\n --> inventory.yml:7:6\n  |\n7 | bad: 7\n  |      ^\n\n\
-         error: expected a map of variables, found a list\n --> group_vars/all.yml:1:1\n  |\n1 | - a\n  | ^\n\n\
-         error: a tab in the indentation\n --> group_vars/web.yml:2:1\n  |\n2 |  b: 1\n  | ^\n  hint: indent with spaces; YAML takes no tabs there"
+         error: expected the group `bad` to be a map of hosts, children and vars, found a whole number\n --> inventory.yml:7:6\n  |\n7 | bad: 7\n  |      ^\n  hint: write `key: value` lines below it, or {key: value}\n\n\
+         error: expected a map of variables, found a list\n --> group_vars/all.yml:1:1\n  |\n1 | - a\n  | ^\n  hint: write `key: value` lines below it, or {key: value}\n\n\
+         error: a tab in the indentation\n --> group_vars/web.yml:2:1\n  |\n2 |     b: 1\n  | ^^^^\n  hint: indent with spaces; YAML takes no tabs there"
     );
 }
 
@@ -248,7 +255,7 @@ fn what_is_no_yaml_inventory_says_what_it_is() {
         ),
         (
             "$ANSIBLE_VAULT;1.1;AES256\n6162\n",
-            "error: this file is encrypted by Ansible Vault, which homelab cannot read\n --> inventory.yml:1:1",
+            "error: this is not what ansible-vault writes: it does not hold a salt, a checksum and a text: is it cut off?\n --> inventory.yml:1:1",
         ),
         ("- a\n", "error: expected a map of groups, `all:` first, found a list\n --> inventory.yml:1:1"),
     ] {

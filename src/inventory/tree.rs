@@ -10,6 +10,7 @@ use crate::names::HostName;
 
 /// How many groups one inventory may have.
 const MAX_GROUPS: usize = 2_000;
+const SPLIT: &str = "make two inventories of it";
 /// How often groups may be children of groups.
 const MAX_CHILDREN: usize = 5_000;
 
@@ -92,10 +93,10 @@ impl Tree {
     /// When it has no name, or there are too many.
     pub(super) fn add_group(&mut self, name: &str, origin: &Origin) -> Result<(), Diagnostic> {
         if name.is_empty() {
-            return Err(Diagnostic::error(origin, "a group must have a name"));
+            return Err(Diagnostic::error(origin, "a group must have a name").hint("write it before the `:`"));
         }
         if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(name) {
-            return Err(Diagnostic::error(origin, format!("more than {MAX_GROUPS} groups")));
+            return Err(Diagnostic::error(origin, format!("more than {MAX_GROUPS} groups")).hint(SPLIT));
         }
         self.group_named(name);
         Ok(())
@@ -108,7 +109,7 @@ impl Tree {
     pub(super) fn add_child(&mut self, group: &str, child: &str, origin: &Origin) -> Result<(), Diagnostic> {
         if child == "all" {
             let message = "`all` holds every group and cannot be the child of one";
-            return Err(Diagnostic::error(origin, message));
+            return Err(Diagnostic::error(origin, message).hint("leave it out: every group is below `all`"));
         }
         if self.groups.get(group).is_some_and(|g| g.children.iter().any(|c| c == child)) {
             return Ok(());
@@ -174,7 +175,8 @@ impl Tree {
     ) -> Result<(), Diagnostic> {
         if !self.hosts.contains_key(name) {
             if self.hosts.len() >= pattern::MAX_HOSTS {
-                return Err(Diagnostic::error(origin, format!("more than {} hosts", pattern::MAX_HOSTS)));
+                let many = format!("more than {} hosts", pattern::MAX_HOSTS);
+                return Err(Diagnostic::error(origin, many).hint(SPLIT));
             }
             let node = |port| Arc::new(Node { origin: origin.clone(), value: Value::Int(i64::from(port)) });
             let port = port.filter(|port| *port > 0).map(|port| ("ansible_port".to_owned(), node(port)));

@@ -2,9 +2,13 @@
 //! It holds data only; reading files and evaluating expressions happen elsewhere.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use super::interpolate::is_template;
 use super::yaml;
 use crate::diagnostic::{Diagnostic, Origin};
+use crate::names::Secret;
+use crate::secret::SecretRef;
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,12 +34,32 @@ pub enum Value {
     Str(String),
     /// Text tagged `!unsafe`: it is never read as a template.
     Unsafe(String),
-    /// What `ansible-vault` encrypted (`!vault`). Nothing here can read it; whoever needs it gets an error.
-    Vault(String),
+    /// What is or was encrypted by Ansible Vault, or was made of that. It is secret: whoever reads it as
+    /// anything else gets an error.
+    Vault(Vaulted),
     /// A sequence.
     Seq(Vec<Node>),
     /// A mapping, in the order of the file.
     Map(Map),
+}
+
+/// A value of Ansible Vault.
+#[derive(Clone, PartialEq)]
+pub enum Vaulted {
+    /// Encrypted: the text of a `!vault`, or of what would be made of some if they were opened.
+    Sealed(String),
+    /// Opened: no list, no map and no vault.
+    Open(Box<Value>),
+}
+
+impl fmt::Debug for Vaulted {
+    /// Nothing of what is in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sealed(_) => "Sealed(…)",
+            Self::Open(_) => "Open(…)",
+        })
+    }
 }
 
 /// A mapping, in the order of the file.
@@ -60,6 +84,12 @@ impl Map {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.0.iter().rev().find(|e| e.key == key)
+    }
+
+    /// Where each key stands; of two entries of one key the later counts.
+    #[must_use]
+    pub fn origins(&self) -> BTreeMap<String, Origin> {
+        self.0.iter().map(|entry| (entry.key.clone(), entry.origin.clone())).collect()
     }
 
     /// The entries that count, in the order in which their keys first stand: of two the later.
@@ -107,6 +137,22 @@ impl Value {
     }
 }
 
+/// How a value of that kind is written in YAML.
+fn how_to_write(what: &str) -> &'static str {
+    let of = |word: &str| what.contains(word);
+    if of("variables") || of("map") {
+        "write `key: value` lines below it, or {key: value}"
+    } else if of("list") {
+        "write `- item` lines below it, or [item, item]"
+    } else if of("true or false") {
+        "write true or false, without quotes"
+    } else if of("number") || of("0 or more") {
+        "write a number without quotes or unit, as in 8080"
+    } else {
+        "write one text, in quotes if YAML would take it for something else"
+    }
+}
+
 impl Node {
     /// What kind of value this is, in a word that fits "expected X, found …".
     #[must_use]
@@ -117,7 +163,7 @@ impl Node {
             Value::Int(_) => "a whole number",
             Value::Float(_) => "a number",
             Value::Str(_) | Value::Unsafe(_) => "a string",
-            Value::Vault(_) => "a value encrypted by Ansible Vault",
+            Value::Vault(_) => "a value of Ansible Vault",
             Value::Seq(_) => "a list",
             Value::Map(_) => "a map",
         }
@@ -132,7 +178,11 @@ impl Node {
                 "`{text}` is text here: take away its quotes; from -e KEY={text}, which is always text, make \
                  -e '{{\"KEY\": {text}}}'"
             )),
-            _ => error,
+            Value::Vault(_) => error.hint(
+                "what comes out of a vault is secret, and this shows in plans and files: take it out of the \
+                 vault. Secrets stand in environment, master_key and hf_token",
+            ),
+            _ => error.hint(how_to_write(what)),
         }
     }
 
@@ -194,6 +244,18 @@ impl Node {
         }
     }
 
+    /// Whether it says all by itself: nothing in it is an expression or encrypted.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        match &self.value {
+            Value::Str(text) => !is_template(text),
+            Value::Vault(_) => false,
+            Value::Seq(seq) => seq.iter().all(Self::is_plain),
+            Value::Map(map) => map.0.iter().all(|entry| entry.node.is_plain()),
+            _ => true,
+        }
+    }
+
     /// Whether this is the same value as `other`, wherever the two stand.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
@@ -221,21 +283,64 @@ impl Node {
         }
     }
 
-    /// The same value as plain JSON, without its places; `!unsafe` and `!vault` as `ansible-inventory` writes them.
+    /// This as a secret, if it came out of a vault.
+    ///
+    /// # Errors
+    /// When nothing is in the vault.
+    pub fn as_vaulted(&self) -> Result<Option<SecretRef>, Diagnostic> {
+        let Value::Vault(vaulted) = &self.value else { return Ok(None) };
+        Ok(Some(match vaulted {
+            Vaulted::Sealed(text) => SecretRef::Sealed(Secret::new(text.clone())),
+            Vaulted::Open(value) => {
+                let node = Self { origin: self.origin.clone(), value: (**value).clone() };
+                SecretRef::Opened(Secret::new(node.as_text()?))
+            }
+        }))
+    }
+
+    /// Whether this or something in it came out of a vault.
     #[must_use]
-    pub fn to_json(&self) -> serde_json::Value {
+    pub fn is_vaulted(&self) -> bool {
         match &self.value {
+            Value::Vault(_) => true,
+            Value::Seq(seq) => seq.iter().any(Self::is_vaulted),
+            Value::Map(map) => map.0.iter().any(|e| e.node.is_vaulted()),
+            _ => false,
+        }
+    }
+
+    /// The same with `change` made to every single value in it that is not null.
+    pub(super) fn each(self, change: &mut impl FnMut(Value) -> Value) -> Self {
+        let value = match self.value {
+            Value::Null => Value::Null,
+            Value::Seq(seq) => Value::Seq(seq.into_iter().map(|node| node.each(change)).collect()),
+            Value::Map(map) => {
+                let entry = |e: Entry| Entry { node: e.node.each(change), ..e };
+                Value::Map(Map(map.0.into_iter().map(entry).collect()))
+            }
+            single => change(single),
+        };
+        Self { origin: self.origin, value }
+    }
+
+    /// The same value as plain JSON, without its places; `!unsafe` as `ansible-inventory` writes it.
+    ///
+    /// # Errors
+    /// When something in it came out of a vault.
+    pub fn to_json(&self) -> Result<serde_json::Value, Diagnostic> {
+        Ok(match &self.value {
             Value::Null => serde_json::Value::Null,
             Value::Bool(flag) => (*flag).into(),
             Value::Int(number) => (*number).into(),
             Value::Float(number) => (*number).into(),
             Value::Str(text) => text.as_str().into(),
             Value::Unsafe(text) => serde_json::json!({ "__ansible_unsafe": text }),
-            Value::Vault(text) => serde_json::json!({ "__ansible_vault": text }),
-            Value::Seq(seq) => seq.iter().map(Self::to_json).collect(),
+            Value::Vault(_) => return Err(self.expected("a value")),
+            Value::Seq(seq) => seq.iter().map(Self::to_json).collect::<Result<_, _>>()?,
             Value::Map(map) => {
-                serde_json::Value::Object(map.0.iter().map(|e| (e.key.clone(), e.node.to_json())).collect())
+                let pair = |e: &Entry| Ok((e.key.clone(), e.node.to_json()?));
+                serde_json::Value::Object(map.0.iter().map(pair).collect::<Result<_, Diagnostic>>()?)
             }
-        }
+        })
     }
 }

@@ -116,6 +116,7 @@ fn never(image: &str) -> Failure {
         what: format!("the image {image} is not on the host, and pull_policy is never"),
         lines: vec![],
         hint: Some("build or load it there, or drop pull_policy".to_owned()),
+        finding: None,
     }
 }
 

@@ -95,6 +95,7 @@ fn difference(now: &Now<'_>, current: &Container) -> Result<Option<Cause>, Failu
                 "a newer homelab may have made it; else remove it: docker rm -f {}",
                 current.id
             )),
+            finding: None,
         }),
     }
 }

@@ -189,6 +189,7 @@ impl<'a> Site<'a> {
             what,
             lines: vec![],
             hint: Some(hint),
+            finding: None,
         };
         let container = container_name(self.desired, name);
         if self.seen.strangers.contains(&container) {

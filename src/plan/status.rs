@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::cluster::Role;
 use crate::desired::{Desired, DesiredService};
+use crate::diagnosis::Finding;
 use crate::names::{HostName, ModelName, ServiceName};
 use crate::survey::{Container, Gpu, Health, Look, State, Survey};
 
@@ -52,6 +53,9 @@ pub struct Row {
     pub gpus: Vec<Gpu>,
     /// Where clients or the gateway reach it.
     pub endpoint: Option<String>,
+    /// What is known to stand behind it, if it is not well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Finding>,
 }
 
 /// A row per service, and one per host that could not be seen.
@@ -87,6 +91,7 @@ fn empty(host: &HostName, service: Option<ServiceName>) -> Row {
         restarts: 0,
         gpus: vec![],
         endpoint: None,
+        finding: None,
     }
 }
 
@@ -201,6 +206,19 @@ fn host_only(host: &HostName, plan: &Plan) -> Option<Row> {
 }
 
 impl Row {
+    /// The same with what stands behind it, if it does not run or does not answer.
+    #[must_use]
+    pub fn explained(self, finding: Option<Finding>) -> Self {
+        let Some(finding) = finding else { return self };
+        let with = |why: String| format!("{why}: {}", finding.cause);
+        let condition = match self.condition {
+            Condition::Unhealthy(why) => Condition::Unhealthy(with(why)),
+            Condition::Missing(why) => Condition::Missing(with(why)),
+            other => return Self { condition: other, ..self },
+        };
+        Self { condition, finding: Some(finding), ..self }
+    }
+
     /// Whether it is as it should be.
     #[must_use]
     pub fn is_fine(&self) -> bool {

@@ -6,7 +6,9 @@ use std::io::{self, IsTerminal as _};
 use std::str::FromStr;
 
 use anyhow::Result;
-use dialoguer::{Confirm, Input, Select};
+use dialoguer::{Confirm, Input, Password, Select};
+
+use zeroize::Zeroizing;
 
 use super::note;
 use crate::diagnostic::clean;
@@ -19,6 +21,17 @@ use crate::survey::{Gpu, Look, Survey};
 #[must_use]
 pub fn somebody() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// A word that nobody may see, typed without an echo.
+///
+/// # Errors
+/// When nobody is there to be asked, or nothing was typed.
+pub fn hidden(prompt: &str) -> Result<Zeroizing<String>, String> {
+    if !somebody() {
+        return Err("there is no terminal to ask on".to_owned());
+    }
+    Password::new().with_prompt(prompt).interact().map(Zeroizing::new).map_err(|e| e.to_string())
 }
 
 /// A text that `T` understands; asked again until it does.

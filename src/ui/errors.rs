@@ -7,10 +7,18 @@ use crate::host::Outcome;
 use crate::plan::Blocked;
 use crate::survey::Failure;
 
-/// Everything wrong with the user's files.
+/// How many mistakes are shown: nobody mends more at a time.
+const SHOWN: usize = 100;
+
+/// Everything wrong with the user's files, and how much that is.
 pub fn diagnostics(all: &Diagnostics) {
-    let (shown, left) = all.shown();
-    for diagnostic in shown {
+    let mut shown = all.sorted();
+    let cut = shown.len() > SHOWN;
+    if cut && all.has_errors() {
+        shown.retain(|d| d.severity == Severity::Error);
+    }
+    shown.truncate(SHOWN);
+    for diagnostic in &shown {
         let text = diagnostic.to_string();
         let (style, word) = match diagnostic.severity {
             Severity::Error => (RED, "error"),
@@ -19,8 +27,9 @@ pub fn diagnostics(all: &Diagnostics) {
         // The first word carries the colour, the rest is as it reads without one.
         note(&format!("{}{}\n\n", paint(style, word), text.strip_prefix(word).unwrap_or(&text)));
     }
-    if left > 0 {
-        note(&format!("… and {left} more\n\n"));
+    if let Some(count) = all.count() {
+        let rest = if cut { format!("; {} of them are shown", shown.len()) } else { String::new() };
+        note(&format!("{count}{rest}\n"));
     }
 }
 
@@ -43,7 +52,7 @@ pub fn failure(host: &str, service: Option<&str>, why: &Failure) {
     let head = format!("{host}: {service}{}: {}", why.step, why.what);
     note(&format!("{}: {}\n", paint(RED, "error"), paint(BOLD, &clean(&head))));
     if !why.lines.is_empty() {
-        note("  its last lines:\n");
+        note("  it said:\n");
         for line in &why.lines {
             note(&format!("    | {}\n", clean(line)));
         }

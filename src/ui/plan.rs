@@ -80,6 +80,7 @@ pub fn json_out(value: &impl Serialize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnosis::{self, Evidence, Place};
     use crate::host::Failed;
     use crate::survey::Failure;
     use crate::ui::schema;
@@ -87,7 +88,22 @@ mod tests {
     #[test]
     fn what_came_of_a_deploy_is_what_the_schema_says() {
         let (host, service) = (HostName::new("box").unwrap(), ServiceName::gateway());
-        let why = Failure { step: "a".into(), what: "b".into(), lines: vec!["c".into()], hint: None };
+        let said = vec![
+            "max seq len (9), (2 GiB KV cache is needed, which is larger than the available KV cache \
+             memory (1 GiB). the estimated maximum model length is 7"
+                .to_owned(),
+        ];
+        let causes = crate::engine::by_name("vllm").unwrap().causes();
+        let found = diagnosis::find([causes], &Evidence { lines: &said, ..Evidence::default() }).unwrap();
+        let place = Place { at: "hosts.yml:1:2".into(), add_to: None };
+        let finding = found.placed(|key| (key == "max_model_len").then(|| place.clone()));
+        let why = Failure {
+            step: "a".into(),
+            what: "b".into(),
+            lines: vec!["c".into()],
+            hint: None,
+            finding: Some(Box::new(finding)),
+        };
         let outcome = Outcome {
             failures: vec![Failed { host: host.clone(), service: Some(service.clone()), why }],
             back: vec![(host.clone(), service.clone())],
@@ -96,5 +112,10 @@ mod tests {
         let json = deployed_json(&Plan::default(), &outcome, &Plan::default());
         assert_eq!(schema::problems("deploy_output", &json), [""; 0]);
         assert_eq!(json["failures"][0]["why"]["lines"][0], "c");
+        let finding = json!({"id": "vllm-context-beyond-memory", "keys": [
+            {"key": "max_model_len", "value": "7", "at": "hosts.yml:1:2", "add_to": null},
+            {"key": "gpu_memory_utilization", "value": null},
+        ]});
+        assert_eq!(json["failures"][0]["why"]["finding"], finding);
     }
 }

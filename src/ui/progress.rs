@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::sync::{mpsc, watch};
 
 use super::{GREEN, RED, note, paint};
+use crate::claim::Holder;
 use crate::diagnostic::clean;
 use crate::event::{Event, Happened};
 use crate::names::{ByteSize, HostName, ServiceName};
@@ -28,6 +29,8 @@ const TICK: Duration = Duration::from_millis(120);
 
 /// How often a plain line may repeat that something goes on.
 const QUIET: Duration = Duration::from_secs(5);
+/// How often it is told that something goes on although nothing is new.
+const STILL: Duration = Duration::from_secs(60);
 /// How often it is looked whether one is due.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -44,6 +47,23 @@ pub async fn looking<T>(work: impl Future<Output = T>) -> T {
     let done = work.await;
     bar.finish_and_clear();
     done
+}
+
+/// Says whose lock is waited for, and how long at most.
+pub fn waits_for(host: &HostName, holder: Option<&Holder>, seconds: u32) {
+    let who = holder.map_or_else(|| "another homelab".to_owned(), ToString::to_string);
+    note(&format!("{host}: waiting up to {seconds} s for {who} to be done\n"));
+}
+
+/// Says that somebody was at work while or since the hosts were looked at.
+pub fn looks_again(host: &HostName, holder: Option<&Holder>) {
+    let who = holder.map_or_else(|| "somebody".to_owned(), ToString::to_string);
+    note(&format!("{who} was at work on {host}. Looking again.\n"));
+}
+
+/// Says that nothing was done.
+pub fn untouched() {
+    note("Nothing was changed.\n");
 }
 
 /// Turns Ctrl-C into a wish to stop; a second one ends the program at once.
@@ -103,6 +123,8 @@ fn goes(what: &str, of: Option<(u64, u64)>) -> String {
 struct Lines {
     began: BTreeMap<Key, Instant>,
     last: BTreeMap<Key, (Instant, String)>,
+    /// The step that goes on, and what it does.
+    doing: BTreeMap<Key, (String, String)>,
     /// What came too soon after a line: a phase that lasts is told a little later.
     held: BTreeMap<Key, (String, String)>,
 }
@@ -113,15 +135,20 @@ impl Lines {
         let now = Instant::now();
         let place = place(event);
         self.held.remove(&key);
+        self.doing.remove(&key);
         match &event.happened {
             Happened::Began => {
                 self.began.insert(key.clone(), now);
-                self.last.insert(key, (now, String::new()));
-                note(&format!("{place}: {}\n", clean(&event.step)));
+                self.last.insert(key.clone(), (now, String::new()));
+                let beginning = format!("{place}: {}", clean(&event.step));
+                note(&format!("{beginning}\n"));
+                self.doing.insert(key, (beginning, String::new()));
             }
             Happened::Goes { what, of } => {
                 let beginning = format!("{place}: {}", clean(&event.step));
-                self.held.insert(key, (beginning, goes(what, *of)));
+                let doing = (beginning, goes(what, *of));
+                self.doing.insert(key.clone(), doing.clone());
+                self.held.insert(key, doing);
             }
             Happened::Done => {
                 let took = self.began.get(&key).map(Instant::elapsed).unwrap_or_default();
@@ -151,6 +178,24 @@ impl Lines {
                 lines.push(format!("{beginning}: {text}\n"));
                 self.last.insert(key, (now, text));
             }
+        }
+        lines.extend(self.still(now));
+        lines
+    }
+
+    /// What goes on for long without news: nobody should have to guess whether anything happens.
+    fn still(&mut self, now: Instant) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (key, (beginning, text)) in &self.doing {
+            let Some((at, last)) = self.last.get_mut(key) else { continue };
+            let began = self.began.get(key).copied().unwrap_or(*at);
+            if now.duration_since(*at) < STILL {
+                continue;
+            }
+            let what = if text.is_empty() { String::new() } else { format!("{text}, ") };
+            let minutes = now.duration_since(began).as_secs() / 60;
+            lines.push(format!("{beginning}: {what}for {minutes} min now\n"));
+            (*at, *last) = (now, text.clone());
         }
         lines
     }
@@ -226,6 +271,8 @@ mod tests {
     #[test]
     fn a_phase_that_came_too_soon_is_told_if_it_lasts() {
         let (mut lines, start) = (Lines::default(), Instant::now());
+        lines.show(&Event { happened: Happened::Began, ..goes_on("") });
+        lines.last.clear();
         lines.show(&goes_on("starting"));
         assert_eq!(lines.due(start), ["lab1 · alpha: waiting: starting\n"]);
         // Loading takes a moment, compiling stays.
@@ -235,9 +282,14 @@ mod tests {
         assert_eq!(lines.due(start + QUIET), ["lab1 · alpha: waiting: compiling\n"]);
         lines.show(&goes_on("compiling"));
         assert_eq!(lines.due(start + QUIET * 3), Vec::<String>::new());
+        // What lasts without news is told once a minute, with what it does now.
+        let later = start + QUIET + STILL;
+        assert_eq!(lines.due(later), ["lab1 · alpha: waiting: compiling, for 1 min now\n"]);
+        assert_eq!(lines.due(later + STILL / 2), Vec::<String>::new());
+        assert_eq!(lines.due(later + STILL), ["lab1 · alpha: waiting: compiling, for 2 min now\n"]);
         // What has ended tells no more of itself.
         lines.show(&goes_on("warming up"));
         lines.show(&Event { happened: Happened::Done, ..goes_on("") });
-        assert_eq!(lines.due(start + QUIET * 9), Vec::<String>::new());
+        assert_eq!(lines.due(later + STILL * 9), Vec::<String>::new());
     }
 }

@@ -51,7 +51,16 @@ pub fn show(rows: &[Row], dropped: &BTreeSet<HostName>, as_json: bool) -> Result
     }
     let text: String =
         table.lines().map(|line| format!("{}\n", line.trim_end().trim_start_matches(' '))).collect();
-    out(&clean(&(text + &notes)))
+    out(&clean(&(text + &hints(rows) + &notes)))
+}
+
+/// What to do about what is known.
+fn hints(rows: &[Row]) -> String {
+    let hint = |row: &Row| {
+        let (finding, service) = (row.finding.as_ref()?, row.service.as_ref()?);
+        Some(format!("{}: {service}: {}\n  hint: {}\n", row.host, finding.cause, finding.advice()))
+    };
+    rows.iter().filter_map(hint).collect()
 }
 
 fn json(rows: &[Row], dropped: &BTreeSet<HostName>) -> Value {
@@ -97,6 +106,8 @@ fn memory(row: &Row) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnosis::{self, Evidence, Place};
+    use crate::names::ServiceName;
     use crate::ui::schema;
 
     #[test]
@@ -104,6 +115,33 @@ mod tests {
         let dropped = [HostName::new("old-box").unwrap()].into();
         assert_eq!(schema::problems("status_output", &json(&[], &dropped)), [""; 0]);
         assert_eq!(json(&[], &dropped)["ok"], true);
+    }
+
+    #[test]
+    fn what_is_known_of_a_service_stands_below_the_table_and_in_the_json() {
+        let lines = vec!["LiteLLM proxy refused to start: no master key is set, so".to_owned()];
+        let seen = Evidence { lines: &lines, ..Evidence::default() };
+        let found = diagnosis::find([crate::gateway::CAUSES], &seen).unwrap();
+        let place = |_: &str| Some(Place { at: "hosts.yml:9:5".into(), add_to: Some("the gateway".into()) });
+        let row = Row {
+            host: HostName::new("nas").unwrap(),
+            service: Some(ServiceName::gateway()),
+            model: None,
+            condition: Condition::Unhealthy("it keeps restarting (7 times): it has no master key".into()),
+            since: None,
+            restarts: 7,
+            gpus: vec![],
+            endpoint: None,
+            finding: Some(found.placed(place)),
+        };
+        let told = hints(std::slice::from_ref(&row));
+        assert!(
+            told.starts_with("nas: litellm: it has no master key\n  hint: set `master_key` (not set; add it to the gateway, hosts.yml:9:5)"),
+            "{told}"
+        );
+        let json = json(&[row], &BTreeSet::new());
+        assert_eq!(schema::problems("status_output", &json), [""; 0]);
+        assert_eq!(json["services"][0]["finding"]["id"], "litellm-no-master-key");
     }
 
     #[test]

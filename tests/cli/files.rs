@@ -1,6 +1,6 @@
-//! The inventory as a file: missing, empty, no YAML, of another kind, without a gateway.
+//! The inventory as a file: missing, empty, in INI, hostile to terminals. What is wrong in files is in tests/diagnostics.
 
-use crate::program::{FINE, Test};
+use crate::program::Test;
 
 #[test]
 fn without_an_inventory_it_says_where_one_goes() {
@@ -24,17 +24,6 @@ fn every_verb_that_needs_an_inventory_says_so_alike() {
 }
 
 #[test]
-fn what_is_not_yaml_has_its_place() {
-    Test::plan("all:\n  hosts: [\n").wrong(
-        "error: this is not YAML: while parsing a node, did not find expected node content
- --> inventory.yml:2:10
-  |
-2 |   hosts: [
-  |          ^",
-    );
-}
-
-#[test]
 fn an_ini_inventory_plans_like_one_in_yaml() {
     let _ = Test::new()
         .file("inventory.yml", "[gpu]\nbox ansible_host=10.0.0.9\n")
@@ -45,140 +34,6 @@ fn an_ini_inventory_plans_like_one_in_yaml() {
         .args(["plan", "--offline", "-e", "{tiny_port: 8080}"])
         .stdout_holds("+ create tiny")
         .run();
-}
-
-#[test]
-fn a_number_that_is_text_says_how_it_becomes_one() {
-    Test::models("tiny: {engine: llama_cpp, model: /m.gguf, port: \"{{ tiny_port }}\", gpu: none}")
-        .args(["-e", "tiny_port=8080"])
-        .wrong(
-            "error: expected a whole number, found a string
- --> inventory.yml:6:57
-  |
-6 |         tiny: {engine: llama_cpp, model: /m.gguf, port: \"{{ tiny_port }}\", gpu: none}
-  |                                                         ^^^^^^^^^^^^^^^^^
-  hint: `8080` is text here: take away its quotes; from -e KEY=8080, which is always text, make -e '{\"KEY\": 8080}'",
-        );
-}
-
-#[test]
-fn a_value_of_an_ini_inventory_has_its_place() {
-    Test::new()
-        .file("hosts", "[gpu]\nbox ansible_host=10.0.0.9 ansible_port=ssh\n")
-        .args(["-i", "hosts", "plan", "--offline", "-e", "{gateway: {engine: litellm}}"])
-        .wrong(
-            "error: `ssh` is not a port
- --> hosts:2:40
-  |
-2 | box ansible_host=10.0.0.9 ansible_port=ssh
-  |                                        ^^^",
-        );
-}
-
-#[test]
-fn a_mistake_in_group_vars_is_shown_there() {
-    Test::new()
-        .file("inventory.yml", "all:\n  children:\n    gpu:\n      hosts: {a: , b: }\n")
-        .file("group_vars/gpu.yml", "models:\n  tiny:\n    engine: vlm\n")
-        .args(["plan", "--offline"])
-        .wrong(
-            "error: there is no engine `vlm`
- --> group_vars/gpu.yml:3:13
-  |
-3 |     engine: vlm
-  |             ^^^
-  hint: did you mean `vllm`?",
-        );
-}
-
-#[test]
-fn a_variable_nobody_defined_is_shown_where_it_is_used() {
-    Test::models("tiny: {engine: llama_cpp, model: \"{{ file }}\", port: 8080, gpu: none}").wrong(
-        "error: `file` is not defined for box
- --> inventory.yml:6:46
-  |
-6 |         tiny: {engine: llama_cpp, model: \"{{ file }}\", port: 8080, gpu: none}
-  |                                              ^^^^
-  hint: set it, or write {{ file | default(…) }}",
-    );
-}
-
-#[test]
-fn without_a_gateway_nothing_is_planned() {
-    Test::plan("all:\n  hosts:\n    box: {models: {}}\n").wrong(
-        "error: no host has a `gateway`\n  hint: give one host, or a group with one host, gateway: {engine: litellm}",
-    );
-}
-
-#[test]
-fn there_is_one_gateway() {
-    let host = |name| format!("    {name}:\n      gateway: {{engine: litellm}}\n");
-    Test::plan(&format!("all:\n  hosts:\n{}{}", host("box"), host("nas"))).wrong(
-        "error: both box and nas are to run the gateway
- --> inventory.yml:6:16
-  |
-6 |       gateway: {engine: litellm}
-  |                ^^^^^^^^^^^^^^^^^
-  hint: there is one gateway: define `gateway` for one host only",
-    );
-}
-
-#[test]
-fn a_gateway_of_another_shape_names_the_key_that_wins() {
-    Test::plan("all:\n  hosts:\n    box:\n      gateway: 10.0.0.1\n").wrong(
-        "error: expected `gateway` to be a map, found a string
- --> inventory.yml:4:16
-  |
-4 |       gateway: 10.0.0.1
-  |                ^^^^^^^^
-  hint: if `gateway` means something else in this inventory, put homelab's under `homelab_gateway`, which wins",
-    );
-}
-
-#[test]
-fn a_fallback_leads_to_a_model_that_is_there() {
-    let gateway = "gateway: {engine: litellm, fallbacks: {tinny: [tiny], tiny: [gpt-5]}}";
-    Test::plan(&FINE.replace("gateway: {engine: litellm}", gateway)).wrong(
-        "error: no host serves a model `tinny`
- --> inventory.yml:7:46
-  |
-7 |       gateway: {engine: litellm, fallbacks: {tinny: [tiny], tiny: [gpt-5]}}
-  |                                              ^^^^^
-  hint: did you mean `tiny`?
-
-error: no host serves a model `gpt-5`
- --> inventory.yml:7:68
-  |
-7 |       gateway: {engine: litellm, fallbacks: {tinny: [tiny], tiny: [gpt-5]}}
-  |                                                                    ^^^^^
-  hint: fallbacks name public names of models, or their aliases",
-    );
-}
-
-#[test]
-fn two_projects_are_two_inventories() {
-    let inventory = FINE.replace("  hosts:\n", "  hosts:\n    nas: {homelab_project: other}\n");
-    Test::plan(&inventory).wrong(
-        "error: nas is in project `other`, other hosts in `homelab`
- --> inventory.yml:3:28
-  |
-3 |     nas: {homelab_project: other}
-  |                            ^^^^^
-  hint: set homelab_project once, in group_vars/all.yml; two projects are two inventories",
-    );
-}
-
-#[test]
-fn a_host_that_others_cannot_reach_needs_an_address() {
-    let inventory = FINE.replace("  hosts:\n", "  hosts:\n    here:\n      ansible_connection: local\n      models:\n        m: {engine: llama_cpp, model: /m.gguf, port: 8080, gpu: none}\n");
-    Test::plan(&inventory).wrong(
-        "error: here is known only as `here`, where the gateway on box cannot reach it
- --> inventory.yml:3:5
-  |
-3 |     here:
-  |     ^^^^
-  hint: set homelab_address to the address other hosts reach it by",
-    );
 }
 
 #[test]
@@ -197,4 +52,13 @@ fn escape_sequences_in_names_and_values_never_reach_a_terminal() {
     let engine = "all:\n  hosts:\n    box:\n      models:\n        m: {engine: \"v\\e]0;owned\\ax\\u202E\\b\", port: 1}\n";
     assert!(ran(engine).contains("there is no engine `vx"), "{}", ran(engine));
     ran("all:\n  hosts:\n    box:\n      models: [\"\\e[31m\"]\n      gateway: \"\\e[0m\"\n");
+}
+
+#[test]
+fn nobody_reads_a_thousand_mistakes() {
+    let models: String = (0..1000).map(|n| format!("m{n}: {{engine: vlm}}\n")).collect();
+    let output = Test::models(&models).command().output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(text.matches("there is no engine `vlm`").count(), 100);
+    assert!(text.ends_with("\n\n1000 errors; 100 of them are shown\n"), "{}", &text[text.len() - 80..]);
 }

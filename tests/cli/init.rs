@@ -187,12 +187,12 @@ fn answers_that_do_not_go_together_write_nothing() {
         ),
         (
             &["--host=a=x y"],
-            "error: `x y` is neither an address nor a user name\n --> inventory.yml:7:21\n  |\n7 |       ansible_host: \"x y\"\n  |                     ^^^^^\n\n",
+            "error: `x y` is neither an address nor a user name\n --> inventory.yml:7:21\n  |\n7 |       ansible_host: \"x y\"\n  |                     ^^^^^\n  hint: letters, digits and `-_.:@%`\n\n",
         ),
         (
             &["--host=a", "--model=m=a:llama_cpp:nonsense"],
-            "error: `model`: neither user/repo:quant, nor a URL, nor a file that ends in .gguf\n --> inventory.yml:8:9\n  |\n\
-             8 |         m:                     # what clients put into \"model\"\n  |         ^\n\n",
+            "error: `model`: neither a repository, nor a URL, nor a file\n  --> inventory.yml:10:18\n   |\n\
+             10 |           model: nonsense\n   |                  ^^^^^^^^\n  hint: user/repo:quant, https://…, or a path that ends in .gguf\n\n",
         ),
     ];
     for (args, stderr) in cases {

@@ -46,40 +46,6 @@ fn a_host_or_group_that_is_not_there_is_wrong_usage() {
 }
 
 #[test]
-fn a_broken_file_ends_it() {
-    asked("--list").file("group_vars/web.yml", "- a\n").wrong(
-        "error: expected a map of variables, found a list
- --> group_vars/web.yml:1:1
-  |
-1 | - a
-  | ^",
-    );
-    asked("--list").file("group_vars/web.yml", "$ANSIBLE_VAULT;1.1;AES256\n6162\n").wrong(
-        "error: this file is encrypted by Ansible Vault, which homelab cannot read
- --> group_vars/web.yml:1:1
-  |
-1 | $ANSIBLE_VAULT;1.1;AES256
-  | ^
-  hint: secrets go into {env: NAME}, {file: PATH} or {command: [..]}",
-    );
-}
-
-#[test]
-fn toml_is_refused() {
-    Test::new()
-        .file("hosts.toml", "[web.hosts]\nh1 = {}\n")
-        .args(["-i", "hosts.toml", "inventory", "--list"])
-        .wrong(
-            "error: this inventory is TOML, and homelab reads YAML and INI
- --> hosts.toml:1:1
-  |
-1 | [web.hosts]
-  | ^
-  hint: `ansible-inventory -i THIS --list --yaml --export` makes a file of it",
-        );
-}
-
-#[test]
 fn what_a_terminal_would_obey_does_not_reach_it() {
     let ran = Test::new()
         .file("inventory.yml", "web: {hosts: {h: {v: \"a\\e[31mb\\x9bc\"}}}\n")
@@ -91,24 +57,4 @@ fn what_a_terminal_would_obey_does_not_reach_it() {
         .args(["inventory", "--list"])
         .run();
     assert!(ran.stdout.contains("\"a\\u001b[31mb\\u009bc\""), "{:?}", ran.stdout);
-}
-
-#[test]
-fn an_extra_variable_that_is_none_says_what_one_is() {
-    asked("--list -e port").wrong(
-        "error: `port` is no key=value
- --> -e:1:1
-  |
-1 | port
-  | ^^^^
-  hint: -e KEY=VALUE, -e @FILE or -e '{\"KEY\": VALUE}'",
-    );
-    asked("--list -e ./night.yml").wrong(
-        "error: this looks like a file
- --> -e:1:1
-  |
-1 | ./night.yml
-  | ^
-  hint: a file of variables has an @ before its name: -e @./night.yml",
-    );
 }

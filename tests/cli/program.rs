@@ -1,6 +1,7 @@
 //! The program in a directory of its own: what it is given, and exactly what it must answer.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -68,6 +69,13 @@ impl Test {
         self
     }
 
+    /// A file that may be executed.
+    pub(crate) fn script(self, path: &str, text: &str) -> Self {
+        let test = self.file(path, text);
+        fs::set_permissions(test.dir.path().join(path), fs::Permissions::from_mode(0o700)).unwrap();
+        test
+    }
+
     /// Runs with one more file, which need not be text.
     pub(crate) fn run_with_bytes(self, path: &str, bytes: &[u8]) -> Ran {
         fs::write(self.dir.path().join(path), bytes).unwrap();
@@ -105,9 +113,11 @@ impl Test {
         self
     }
 
-    /// One mistake in the user's files: exit code 65, this on stderr, nothing on stdout.
+    /// Mistakes in the user's files: exit code 65, this on stderr, nothing on stdout.
     pub(crate) fn wrong(self, stderr: &str) {
-        let stderr = format!("{stderr}\n\n");
+        // Behind several stands how many there are.
+        let end = if stderr.ends_with(" errors") { "\n" } else { "\n\n" };
+        let stderr = format!("{stderr}{end}");
         let _ = self.stdout("").stderr(&stderr).code(65).run();
     }
 

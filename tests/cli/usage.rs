@@ -1,6 +1,6 @@
 //! Arguments: help, version, completions, and what is no way to call it.
 
-use crate::program::{FINE, Test};
+use crate::program::Test;
 
 #[test]
 fn help_says_what_it_is_and_what_it_does() {
@@ -71,16 +71,6 @@ fn what_is_no_option_is_wrong_usage() {
             "error: unexpected argument '--ofline' found\n\n  tip: a similar argument exists: '--offline'\n\n\
              Usage: homelab plan --offline\n\nFor more information, try '--help'.\n",
         )
-        .code(64)
-        .run();
-}
-
-#[test]
-fn a_limit_that_means_no_host_is_wrong_usage() {
-    let _ = Test::plan(FINE)
-        .args(["--limit", "bxo"])
-        .stdout("")
-        .stderr("error: --limit: the inventory has no host or group `bxo`; did you mean `box`?\n")
         .code(64)
         .run();
 }

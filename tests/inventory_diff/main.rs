@@ -9,6 +9,7 @@ mod common;
 #[path = "../properties/dice.rs"]
 mod dice;
 mod random;
+mod vault;
 mod world;
 
 use std::fs;

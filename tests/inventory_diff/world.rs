@@ -97,6 +97,12 @@ impl Run {
                 )
             });
         }
+        // Where Ansible goes on with no host at all, homelab says so and stops.
+        if output.status.code() == Some(64) && words.contains(" means no host of this inventory") {
+            let all: serde_json::Value = serde_json::from_str(&theirs.out).unwrap();
+            let hosts = all["_meta"]["hostvars"].as_object().unwrap();
+            return (!hosts.is_empty()).then(|| format!("$ {asked}\n{words}\nAnsible:\n{}", theirs.out));
+        }
         if output.status.code() != Some(theirs.code) {
             let code = output.status.code();
             return Some(format!(
@@ -107,9 +113,26 @@ impl Run {
         // Where the real one runs is its own affair.
         let interpreter =
             format!(",\n    \"ansible_python_interpreter\": \"{}/bin/python\"", ansible::venv().display());
-        let expected = theirs.out.replace(&interpreter, "");
+        let expected = without_vaults(&theirs.out.replace(&interpreter, ""));
         (ours != expected).then(|| format!("$ {asked}\n{}", diff(&expected, &ours)))
     }
+}
+
+/// What Ansible printed, with what homelab never prints redacted: values that are encrypted, and values out of
+/// the vaults in tests/data, which can be told by `hunter2` or their names.
+fn without_vaults(out: &str) -> String {
+    let mut out = out.to_owned();
+    for (theirs, ours) in [
+        (r#"\{\s*"__ansible_vault": "[^"]*"\s*\}"#, r#""<vault>""#),
+        (r#""[^"\n]*hunter2[^"\n]*""#, r#""<vault>""#),
+        (r#"("vault_(?:number|flag)": )\w+"#, r#"${1}"<vault>""#),
+        (r"(\{\w+ = )(?:[^\[{\n][^\[\n]*)?hunter2[^\n]*\}", "${1}<vault>}"),
+        (r"'[^'\n]*hunter2[^'\n]*'", "'<vault>'"),
+        (r"(\{vault_(?:number|flag) = )\w+", "${1}<vault>"),
+    ] {
+        out = regex_lite::Regex::new(theirs).unwrap().replace_all(&out, ours).into_owned();
+    }
+    out
 }
 
 /// Words between blanks; single quotes hold blanks together.

@@ -51,6 +51,7 @@ impl Lab4 {
 impl Drop for Lab4 {
     fn drop(&mut self) {
         lab().script(&["start", "lab4"]);
+        lab().script(&["mend", "lab4"]);
         lab().script(&["docker-start", "lab4"]);
     }
 }
@@ -128,7 +129,7 @@ sweep() {
     ssh -F none -i "$key" -o BatchMode=yes -o ConnectTimeout=5 -o LogLevel=ERROR -o UserKnownHostsFile="$known" \
       "lab@$address" 'docker ps -aq --filter name=promise- | xargs -r docker rm -fv
         docker network ls -q --filter name=promise- | xargs -r docker network rm
-        rm -rf ~/homelab/promise-* ~/promise-* /tmp/promise-*; rmdir ~/homelab 2>/dev/null; echo swept' </dev/null &
+        rm -rf ~/homelab/promise-* ~/promise-* /tmp/promise-* /tmp/homelab-promise-*; rmdir ~/homelab 2>/dev/null; echo swept' </dev/null &
   done | grep -c '^swept$'
 }
 [ "$(sweep "$@")" = $# ] && echo ready || echo unreachable

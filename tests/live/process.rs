@@ -70,6 +70,13 @@ impl Going {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Whether it stands still after SIGSTOP.
+    pub(crate) fn is_halted(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        // The state comes after the name, which is in parentheses.
+        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+    }
+
     /// Waits until it has said something on stderr.
     pub(crate) fn says(&mut self, words: &str) {
         until(&format!("`{words}`"), LIMIT, || {

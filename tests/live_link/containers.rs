@@ -25,7 +25,7 @@ impl Project {
         assert!(matches!(looked, Looked::Seen(_)), "{looked:?}");
         let image = facts()["LAB_IMAGE_PAUSE"].clone();
         let dir = format!("/home/lab/homelab/{name}");
-        Self { hands: look.map(Look::into_hands), ask, dir, image }
+        Self { hands: look.map(|look| look.into_hands(None)), ask, dir, image }
     }
 
     fn hands(&self) -> &Hands {

@@ -2,6 +2,7 @@
 //! Whoever runs these without the lab is told so; nothing is skipped.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 
+mod claims;
 mod containers;
 mod login;
 
@@ -12,7 +13,8 @@ use std::time::Duration;
 
 use homelab::connection::Connection;
 use homelab::host::{
-    Ask, Counts, Hands, Link, Look, Placed, container_body, default_network, network_labels, survey,
+    Ask, Claim, Claimed, Counts, Hands, Link, Look, Placed, container_body, default_network, network_labels,
+    survey,
 };
 use homelab::names::{HostName, Port, ProjectName, Secret, ServiceName};
 use homelab::service::Service;

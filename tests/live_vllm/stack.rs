@@ -45,6 +45,7 @@ fn deploy() -> Stack {
     let small = json!({
         "max_model_len": 8192,
         "gpu_memory_utilization": 0.25,
+        "tool_strict_level": "parameter",
         // This one compiles its graph, and has no cache that an earlier run filled.
         "enforce_eager": false,
         "environment": {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CACHE_ROOT": "/tmp/vllm"},

@@ -18,6 +18,9 @@ pub(crate) fn serve(cluster: &mut Cluster, (host, port): (&str, u16), name: &str
         "ready_timeout": "1h",
         // Else every server compiles its graph first, for half a minute.
         "enforce_eager": true,
+        // In bfloat16, which the models are stored in, the first embedding ended vLLM on a virtual
+        // machine with "Illegal instruction".
+        "dtype": "float32",
         // Its share of the memory is too much where many run; this is in GiB.
         "environment": {"VLLM_CPU_KVCACHE_SPACE": "1"},
         "volumes": [format!("{}/vllm:/models:ro", lab().fact("LAB_MODELS_DIR"))],

@@ -70,7 +70,7 @@ pub(crate) fn runs(container: &Container) -> bool {
 }
 
 pub(crate) fn failure(what: &str) -> Failure {
-    Failure { step: "connecting".into(), what: what.into(), lines: vec![], hint: None }
+    Failure { step: "connecting".into(), what: what.into(), lines: vec![], hint: None, finding: None }
 }
 
 /// How a file looks that holds this.

@@ -17,15 +17,17 @@ fn model(serve: &Serve<'_>) -> Result<(), Wrong> {
     let wrong = |why: &str| Err(("model", why.to_owned()));
     // Without one it would wait for requests to name one.
     let Some(model) = serve.model else {
-        return wrong("llama.cpp needs user/repo:quant on Hugging Face, a URL, or a file in its container");
+        return wrong(
+            "llama.cpp needs one: user/repo:quant on Hugging Face, a URL, or a file in its container",
+        );
     };
     match source(model) {
         Source::File(path) | Source::Repository(path) if path.starts_with('~') => wrong(
-            "a path in the container, where no shell reads `~`; mount it with `volumes` and give the target",
+            "a path in the container, where no shell reads `~`: mount it with `volumes` and give the target",
         ),
-        Source::Repository(repository) if !is_repository(repository) => {
-            wrong("neither user/repo:quant, nor a URL, nor a file that ends in .gguf")
-        }
+        Source::Repository(repository) if !is_repository(repository) => wrong(
+            "neither a repository, nor a URL, nor a file: user/repo:quant, https://…, or a path that ends in .gguf",
+        ),
         _ => Ok(()),
     }
 }
@@ -45,11 +47,11 @@ fn kind(serve: &Serve<'_>) -> Result<(), Wrong> {
             if is(key, true) && serve.kind != kind {
                 return Err((
                     key,
-                    format!("such a server answers nothing else; it goes with `kind: {}`", kind.word()),
+                    format!("such a server answers nothing else: it goes with `kind: {}`", kind.word()),
                 ));
             }
             if is(key, false) && serve.kind == kind {
-                return Err((key, "the kind of the model needs it".to_owned()));
+                return Err((key, "the kind of the model needs it: take it away".to_owned()));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! llama.cpp: `llama-server` in a container.
 //! It decides nothing about places; ports, GPUs and caches come from its caller.
 
+mod causes;
 mod check;
 mod options;
 mod phase;
@@ -9,6 +10,7 @@ mod tests;
 
 use super::command_line::{LeadingDash, arguments, carry};
 use super::{Draft, Engine, Gpus, Kind, Opt, Phase, Serve};
+use crate::diagnosis::Row;
 
 /// llama.cpp in Docker, one server per model.
 pub(super) struct LlamaCpp;
@@ -52,6 +54,20 @@ impl Engine for LlamaCpp {
         check::check(serve)
     }
 
+    /// `ctx_size` is what all slots have together; with `kv_unified`, which also holds where nobody says how many slots
+    /// there are, one of them may have all of it (llama-server's help). 0 is the model's own.
+    fn context(&self, serve: &Serve<'_>) -> Option<u64> {
+        let number = |option: &str| serve.options.get(option).and_then(serde_json::Value::as_u64);
+        let by_hand = ["--ctx-size", "-c", "--parallel", "-np", "--kv-unified", "-kvu", "--no-kv-unified"];
+        if carry(serve.args, &by_hand) || serve.options.contains_key("kv_unified_per_slot") {
+            return None;
+        }
+        let all = number("ctx_size").filter(|all| *all > 0)?;
+        let unified = serve.options.get("kv_unified") == Some(&true.into());
+        let slots = number("parallel").filter(|slots| *slots > 0 && !unified).unwrap_or(1);
+        Some(all / slots)
+    }
+
     fn draft(&self, serve: &Serve<'_>) -> Draft {
         Draft {
             entrypoint: vec!["/app/llama-server".to_owned()],
@@ -70,6 +86,14 @@ impl Engine for LlamaCpp {
 
     fn phase(&self, line: &str) -> Option<Phase> {
         phase::phase(line)
+    }
+
+    fn causes(&self) -> &'static [Row] {
+        causes::CAUSES
+    }
+
+    fn gives_up(&self) -> &'static [&'static str] {
+        causes::GIVES_UP
     }
 }
 

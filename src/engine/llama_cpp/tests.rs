@@ -136,3 +136,17 @@ fn what_cannot_work_is_said_with_its_key() {
         assert_eq!(refused(&World { kind, options: options(json!({ key: value })), ..world() }).0, key);
     }
 }
+
+#[test]
+fn a_slot_has_its_part_of_the_context_unless_each_may_have_all() {
+    let context = |options: Value, args: &[&str]| {
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        World { options: self::options(options), args, ..world() }.with(|serve| LlamaCpp.context(serve))
+    };
+    assert_eq!(context(json!({"ctx_size": 8192, "parallel": 4}), &[]), Some(2048));
+    assert_eq!(context(json!({"ctx_size": 8192, "parallel": 4, "kv_unified": true}), &[]), Some(8192));
+    assert_eq!(context(json!({"ctx_size": 8192}), &[]), Some(8192));
+    assert_eq!(context(json!({"ctx_size": 0}), &[]), None);
+    assert_eq!(context(json!({"ctx_size": 8192, "kv_unified_per_slot": 1024}), &[]), None);
+    assert_eq!(context(json!({"ctx_size": 8192}), &["-np", "2"]), None);
+}

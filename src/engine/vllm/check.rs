@@ -25,7 +25,10 @@ fn wrong<T>(key: &'static str, why: impl Into<String>) -> Result<T, Wrong> {
 
 fn model(serve: &Serve<'_>) -> Result<(), Wrong> {
     let Some(model) = serve.model else {
-        return wrong("model", "vLLM needs a repository on Hugging Face or a directory in its container");
+        return wrong(
+            "model",
+            "vLLM needs one: a repository on Hugging Face, or a directory in its container",
+        );
     };
     // GGUF left vLLM with its loaders for it; a plugin brings it back under this name
     // (vllm/model_executor/layers/quantization/__init__.py).
@@ -33,9 +36,12 @@ fn model(serve: &Serve<'_>) -> Result<(), Wrong> {
     // A Hugging Face id has no colon; llama.cpp writes the quantisation after one.
     let quant = model.contains(':') && !model.contains("://") && !model.starts_with('/');
     if model.is_empty() || model.starts_with('-') {
-        wrong("model", "neither a repository nor a directory is called so")
+        wrong(
+            "model",
+            "neither a repository nor a directory is called so: as in Qwen/Qwen3-4B or /models/qwen",
+        )
     } else if (quant || model.to_ascii_lowercase().ends_with(".gguf")) && !plugin {
-        wrong("model", "vLLM does not load GGUF files; `engine: llama_cpp` does")
+        wrong("model", "vLLM does not load GGUF files: `engine: llama_cpp` does")
     } else {
         Ok(())
     }
@@ -46,7 +52,7 @@ fn model(serve: &Serve<'_>) -> Result<(), Wrong> {
 fn image(serve: &Serve<'_>) -> Result<(), Wrong> {
     let cuda = repository(serve.image).ends_with("vllm/vllm-openai") || is_nvidia(serve.image);
     if cuda && *serve.gpus == Gpus::None {
-        return wrong("image", "it needs a GPU and `gpu` is none; vllm/vllm-openai-cpu runs without");
+        return wrong("image", "it needs a GPU and `gpu` is none: vllm/vllm-openai-cpu runs without");
     }
     Ok(())
 }
@@ -56,7 +62,7 @@ fn memory(serve: &Serve<'_>) -> Result<(), Wrong> {
     for key in ["gpu_memory_utilization", "device_memory_utilization"] {
         let share = serve.options.get(key).and_then(Value::as_f64);
         if let Some(share) = share.filter(|s| *s <= 0.0 || *s > 1.0) {
-            return wrong(key, format!("{share} is no share of a GPU's memory; above 0, at most 1"));
+            return wrong(key, format!("{share} is no share of a GPU's memory: above 0, at most 1"));
         }
     }
     Ok(())
@@ -67,8 +73,14 @@ fn memory(serve: &Serve<'_>) -> Result<(), Wrong> {
 fn runner(serve: &Serve<'_>) -> Result<(), Wrong> {
     let pools = matches!(serve.kind, Kind::Embedding | Kind::Rerank);
     match given(serve, "runner") {
-        Some("generate") if pools => wrong("runner", "a server that writes text gives no vectors or scores"),
-        Some("pooling") if !pools => wrong("runner", "a server that gives vectors or scores writes no text"),
+        Some("generate") if pools => wrong(
+            "runner",
+            "a server that writes text gives no vectors or scores: take `runner` away, `kind` says enough",
+        ),
+        Some("pooling") if !pools => wrong(
+            "runner",
+            "a server that gives vectors or scores writes no text: say `kind: embedding` or `kind: rerank`",
+        ),
         _ => Ok(()),
     }
 }
@@ -79,13 +91,13 @@ fn companions(serve: &Serve<'_>) -> Result<(), Wrong> {
     let on = |key: &str| serve.options.get(key) == Some(&Value::Bool(true));
     let has = |key: &str, flag: &str| serve.options.contains_key(key) || carry(serve.args, &[flag]);
     if on("enable_auto_tool_choice") && !has("tool_call_parser", "--tool-call-parser") {
-        return wrong("enable_auto_tool_choice", "needs `tool_call_parser`, the one that fits the model");
+        return wrong("enable_auto_tool_choice", "needs `tool_call_parser`: the one that fits the model");
     }
     if on("enable_log_outputs") && !has("enable_log_requests", "--enable-log-requests") {
-        return wrong("enable_log_outputs", "needs `enable_log_requests: true`");
+        return wrong("enable_log_outputs", "needs the log of requests: set `enable_log_requests: true`");
     }
     if on("enable_per_request_metrics") && on("disable_log_stats") {
-        return wrong("enable_per_request_metrics", "needs statistics; leave out `disable_log_stats`");
+        return wrong("enable_per_request_metrics", "needs statistics: leave out `disable_log_stats`");
     }
     Ok(())
 }
@@ -98,7 +110,7 @@ fn parallel(serve: &Serve<'_>) -> Result<(), Wrong> {
     match asked {
         Some(asked) if asked > gpus.len() as u64 && !elsewhere => wrong(
             "tensor_parallel_size",
-            format!("{asked} parts need as many GPUs; `gpu` lists {}", gpus.len()),
+            format!("{asked} parts need as many GPUs: `gpu` lists {}", gpus.len()),
         ),
         _ => Ok(()),
     }
@@ -112,7 +124,10 @@ fn lists(serve: &Serve<'_>) -> Result<(), Wrong> {
             && values.len() > 1
             && let Some(value) = values.iter().map(word).find(|v| v.starts_with('-'))
         {
-            return wrong(option.name, format!("vLLM takes `{value}` in a list for an option"));
+            return wrong(
+                option.name,
+                format!("vLLM takes `{value}` in a list for an option: give it in `args`"),
+            );
         }
     }
     Ok(())

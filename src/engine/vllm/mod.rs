@@ -1,7 +1,9 @@
 //! vLLM: `vllm serve` in a container.
 //! It decides nothing about places; ports, GPUs and caches come from its caller.
 
+mod causes;
 mod check;
+mod fit;
 mod options;
 mod phase;
 #[cfg(test)]
@@ -12,7 +14,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::command_line::{LeadingDash, arguments, carry};
-use super::{Draft, Engine, Gpus, Kind, Opt, Phase, Serve};
+use super::{Draft, Engine, Gpus, Kind, Opt, Phase, Serve, Share};
+use crate::diagnosis::Row;
 
 /// vLLM in Docker: `vllm/vllm-openai` and `nvcr.io/nvidia/vllm` alike.
 pub(super) struct Vllm;
@@ -53,6 +56,14 @@ impl Engine for Vllm {
         check::check(serve)
     }
 
+    fn share(&self, serve: &Serve<'_>) -> Option<Share> {
+        fit::share(serve)
+    }
+
+    fn context(&self, serve: &Serve<'_>) -> Option<u64> {
+        fit::context(serve)
+    }
+
     fn draft(&self, serve: &Serve<'_>) -> Draft {
         Draft {
             entrypoint: entrypoint(serve.image),
@@ -74,6 +85,18 @@ impl Engine for Vllm {
 
     fn phase(&self, line: &str) -> Option<Phase> {
         phase::phase(line)
+    }
+
+    fn causes(&self) -> &'static [Row] {
+        causes::CAUSES
+    }
+
+    fn gives_up(&self) -> &'static [&'static str] {
+        causes::GIVES_UP
+    }
+
+    fn cause(&self, log: &[String]) -> Option<usize> {
+        phase::cause(log)
     }
 }
 

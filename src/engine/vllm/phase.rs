@@ -1,5 +1,5 @@
-//! What vLLM does while it starts, from the lines of its log.
-//! It reads one line at a time and remembers none.
+//! What vLLM does while it starts and why it ends, from the lines of its log.
+//! It judges what it is given and remembers nothing.
 
 use super::super::Phase;
 
@@ -68,6 +68,22 @@ pub(super) fn phase(line: &str) -> Option<Phase> {
     Some(Phase { what: (*what).to_owned(), percent: percent(message) })
 }
 
+/// The error of the process that has the model, where the server's own last words are "See root cause
+/// above" (vllm/v1/engine/utils.py, `wait_for_engine_startup`; vllm/v1/executor/multiproc_executor.py):
+/// the first exception that a process logged. The traceback of a server follows every one of them.
+pub(super) fn cause(log: &[String]) -> Option<usize> {
+    let refers = log.iter().any(|line| line.contains("root cause"));
+    log.iter().position(|line| refers && is_exception(line))
+}
+
+/// `… ERROR 11-22 10:31:07 [core.py:1510] ValueError: why`, and no line of its traceback.
+fn is_exception(line: &str) -> bool {
+    let logged = line.split_once("] ").filter(|(place, _)| place.contains("ERROR "));
+    let name = logged.and_then(|(_, message)| message.split_once(": ")).map_or("", |(name, _)| name);
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_';
+    name.chars().all(plain) && ["Error", "Exception"].iter().any(|end| name.ends_with(end))
+}
+
 /// A line without what stands before the message (vllm/logger.py): the process, as in
 /// `(EngineCore pid=123)`; the level with time and place; a part of the model in brackets.
 fn message(line: &str) -> &str {
@@ -131,6 +147,62 @@ mod tests {
                 "starting the server"
             ]
         );
+    }
+
+    macro_rules! failed {
+        ($name:literal) => {
+            include_str!(concat!("../../../tests/data/engine/vllm-0.32-cpu-", $name, ".log"))
+        };
+    }
+
+    #[test]
+    fn a_failed_start_gets_no_further_than_it_did() {
+        let told = |log: &str| {
+            let mut told: Vec<String> = log.lines().map(told).filter(|t| t != "-").collect();
+            told.dedup();
+            told
+        };
+        assert_eq!(told(failed!("bad-flag")), Vec::<String>::new());
+        for log in [
+            failed!("bad-tool-parser"),
+            failed!("context-too-long"),
+            failed!("unsupported-architecture"),
+            failed!("no-network"),
+            failed!("out-of-memory"),
+            failed!("no-config"),
+            failed!("unknown-quantization"),
+            failed!("two-parts"),
+        ] {
+            assert_eq!(told(log), ["starting"], "{log}");
+        }
+        assert_eq!(told(failed!("truncated-weights")), ["starting", "loading", "loading 0 %"]);
+        let loaded = ["starting", "loading", "loading 0 %", "loading 100 %", "warming up"];
+        assert_eq!(told(failed!("kv-cache-too-small")), loaded);
+    }
+
+    #[test]
+    fn the_error_that_the_last_lines_refer_to_is_found() {
+        let why = |log: &str| {
+            let lines: Vec<String> = log.lines().map(str::to_owned).collect();
+            cause(&lines).map(|at| lines[at].split_once("] ").unwrap().1.to_owned()).unwrap_or_default()
+        };
+        let found = why(failed!("kv-cache-too-small"));
+        assert!(found.starts_with("ValueError: To serve at least one request"), "{found}");
+        // The worker's, not that of the engine that had the worker.
+        let found = why(failed!("truncated-weights"));
+        let wanted = "safetensors._safetensors_rust.SafetensorError: Error while deserializing header";
+        assert!(found.starts_with(wanted), "{found}");
+        // These end with their error.
+        for log in
+            [failed!("bad-flag"), failed!("no-config"), failed!("no-network"), failed!("out-of-memory")]
+        {
+            assert_eq!(why(log), "", "{log}");
+        }
+        let older = "(EngineCore_DP0 pid=95) ERROR 11-22 10:31:07 [core.py:708]     self.run()\n\
+            (EngineCore_DP0 pid=95) ERROR 11-22 10:31:07 [core.py:708] ValueError: no room\n\
+            RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}";
+        assert_eq!(why(older), "ValueError: no room");
+        assert_eq!(why("ERROR 11-22 10:31:07 [serving.py:7] ValueError: a bad question"), "");
     }
 
     #[test]

@@ -187,3 +187,41 @@ fn what_cannot_work_is_said_with_its_key() {
     let generate = options(json!({"runner": "generate"}));
     assert_eq!(refused(&World { kind: Kind::Embedding, options: generate, ..world() }).0, "runner");
 }
+
+#[test]
+fn a_context_is_written_with_units_too() {
+    let context = |options: Value| {
+        World { options: self::options(options), ..world() }.with(|serve| Vllm.context(serve))
+    };
+    for (typed, tokens) in [
+        (json!(8192), Some(8192)),
+        (json!("32k"), Some(32_000)),
+        (json!("32K"), Some(32_768)),
+        (json!("25.6k"), Some(25_600)),
+        (json!("1M"), Some(1 << 20)),
+        (json!("auto"), None),
+        (json!(-1), None),
+        (json!("1kk"), None),
+    ] {
+        assert_eq!(context(json!({"max_model_len": typed})), tokens, "{typed}");
+    }
+}
+
+#[test]
+fn a_share_is_of_the_gpus_that_surely_are_used() {
+    let share = |gpus: Gpus, options: Value| {
+        let world = World { options: self::options(options), gpus, ..world() };
+        world.with(|serve| Vllm.share(serve)).map(|share| (share.part, share.gpus))
+    };
+    assert_eq!(share(Gpus::All, json!({})), Some((0.92, [0].into())));
+    assert_eq!(
+        share(Gpus::All, json!({"tensor_parallel_size": 2, "pipeline_parallel_size": 2})).unwrap().1,
+        [0, 1, 2, 3].into()
+    );
+    assert_eq!(
+        share(Gpus::Some([3].into()), json!({"gpu_memory_utilization": 0.5})),
+        Some((0.5, [3].into()))
+    );
+    assert_eq!(share(Gpus::None, json!({})), None);
+    assert_eq!(share(Gpus::All, json!({"kv_cache_memory_bytes": "4G"})), None);
+}

@@ -8,20 +8,31 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::tree::Vars;
+use super::vault::Keyring;
 use super::{Map, Value, files, yaml};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 
 /// The variables of all `-e` in their order: a later one replaces an earlier one whole.
-pub(super) fn read(given: &[String], env: &BTreeMap<String, String>, problems: &mut Diagnostics) -> Vars {
+pub(super) fn read(
+    given: &[String],
+    env: &BTreeMap<String, String>,
+    keys: &Keyring,
+    problems: &mut Diagnostics,
+) -> Vars {
     let mut vars = Vars::new();
     for text in given.iter().filter(|text| !text.is_empty()) {
-        let map = one(text, env, problems).unwrap_or_default();
+        let map = one(text, env, keys, problems).unwrap_or_default();
         vars.extend(map.effective().into_iter().map(|e| (e.key.clone(), Arc::new(e.node.clone()))));
     }
     vars
 }
 
-fn one(text: &str, env: &BTreeMap<String, String>, problems: &mut Diagnostics) -> Option<Map> {
+fn one(
+    text: &str,
+    env: &BTreeMap<String, String>,
+    keys: &Keyring,
+    problems: &mut Diagnostics,
+) -> Option<Map> {
     let typed = Arc::new(Source { name: "-e".into(), text: text.into() });
     let source = match (text.strip_prefix('@'), text.chars().next()) {
         (Some(path), _) => {
@@ -39,7 +50,7 @@ fn one(text: &str, env: &BTreeMap<String, String>, problems: &mut Diagnostics) -
         }
         (None, _) => return problems.take(pairs::read(&typed)),
     };
-    let root = yaml::read(&source, problems)?;
+    let root = yaml::read(&source, keys, problems)?;
     match root.value {
         Value::Map(map) => Some(map),
         _ => {

@@ -17,8 +17,10 @@ pub(super) fn read(source: &Arc<Source>) -> Result<Map, Diagnostic> {
         column: column + 1,
         length: length.max(1),
     };
-    let words = words(&source.text)
-        .ok_or_else(|| Diagnostic::error(&at(0, 1), "a quote or `{{` that is opened here is never closed"))?;
+    let words = words(&source.text).ok_or_else(|| {
+        Diagnostic::error(&at(0, 1), "a quote or `{{` that is opened here is never closed")
+            .hint("close it with the same kind")
+    })?;
     let mut entries = Vec::new();
     for (column, word) in words {
         let length = word.trim_end().chars().count();

@@ -145,7 +145,8 @@ fn child<'a>(line: &'a str, origin: &Origin) -> Result<&'a str, Diagnostic> {
     let end = line.find(|c: char| c.is_whitespace() || c == ':' || c == ']').unwrap_or(line.len());
     let rest = line[end..].trim_start();
     if end == 0 || !(rest.is_empty() || rest.starts_with('#')) {
-        return Err(Diagnostic::error(origin, "expected the name of a group, and nothing else on its line"));
+        return Err(Diagnostic::error(origin, "expected the name of a group, and nothing else on its line")
+            .hint("below [GROUP:children] stands one group per line"));
     }
     Ok(&line[..end])
 }
@@ -157,9 +158,11 @@ fn host_line(line: &str, origin: &Origin) -> Result<Said, Diagnostic> {
         length: length.max(1),
         ..origin.clone()
     };
-    let words = words::split(line).map_err(|(column, why)| Diagnostic::error(&at(column, 1), why))?;
+    let words = words::split(line).map_err(|(column, why)| {
+        Diagnostic::error(&at(column, 1), why).hint("close it, or put the whole value into quotes")
+    })?;
     let Some((first, rest)) = words.split_first() else {
-        return Err(Diagnostic::error(origin, "expected a host"));
+        return Err(Diagnostic::error(origin, "expected a host").hint("HOST key=value key=value"));
     };
     let place = at(first.column, first.length);
     if first.text.ends_with(':') {
@@ -171,7 +174,8 @@ fn host_line(line: &str, origin: &Origin) -> Result<Said, Diagnostic> {
     for word in rest {
         let Some((key, value)) = word.text.split_once('=') else {
             let message = format!("expected key=value, found `{}`", word.text);
-            return Err(Diagnostic::error(&at(word.column, word.length), message));
+            return Err(Diagnostic::error(&at(word.column, word.length), message)
+                .hint("HOST key=value key=value; a value with blanks goes into quotes"));
         };
         let skip = word.equals.map_or(0, |equals| equals + 1);
         let place = at(word.column + skip, word.length - skip);
@@ -183,7 +187,9 @@ fn host_line(line: &str, origin: &Origin) -> Result<Said, Diagnostic> {
 /// `key = value`, to the end of the line.
 fn var_line(line: &str, origin: &Origin) -> Result<Said, Diagnostic> {
     let Some((key, value)) = line.split_once('=') else {
-        return Err(Diagnostic::error(origin, "expected key=value"));
+        return Err(
+            Diagnostic::error(origin, "expected key=value").hint("below [GROUP:vars] stands one per line")
+        );
     };
     let before = line.chars().count() - value.trim_start().chars().count();
     let value = value.trim();

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostics, Source};
-use crate::inventory::sources;
 use crate::inventory::tree::Tree;
+use crate::inventory::{Keyring, sources};
 use crate::names::HostName;
 
 fn read(text: &str) -> (Tree, Diagnostics) {
     let source = Arc::new(Source { name: "hosts".into(), text: text.into() });
     let (mut tree, mut problems) = (Tree::default(), Diagnostics::default());
-    sources::text(&source, "", &mut tree, &mut problems);
+    sources::text(&source, "", (&Keyring::default(), &mut tree), &mut problems);
     tree.settle();
     (tree, problems)
 }
@@ -43,12 +43,14 @@ fn what_is_wrong_says_so_all_at_once() {
   |
 2 | h1 word
   |    ^^^^
+  hint: HOST key=value key=value; a value with blanks goes into quotes
 
 error: the range [3:1] ends before it begins
  --> hosts:3:1
   |
 3 | h[3:1]
   | ^^^^^^
+  hint: as in [1:9], [01:10:3] or [a:f]
 
 error: this is no head of a section
  --> hosts:4:1
@@ -69,18 +71,21 @@ error: the quote that is opened here is never closed
   |
 6 | h2 a='x
   |      ^
+  hint: close it, or put the whole value into quotes
 
 error: expected key=value
  --> hosts:8:1
   |
 8 | nothing
   | ^^^^^^^
+  hint: below [GROUP:vars] stands one per line
 
 error: expected the name of a group, and nothing else on its line
  --> hosts:10:1
    |
 10 | a b
-   | ^^^"
+   | ^^^
+  hint: below [GROUP:children] stands one group per line"
             .replace(" --> hosts:10:1", "  --> hosts:10:1")
     );
 }

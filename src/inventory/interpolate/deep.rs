@@ -4,10 +4,12 @@
 use minijinja::value::{Value as Jinja, ValueKind};
 
 use super::lazy::{Lazy, Place};
-use super::{Inner, MAX_VALUES, cycle, encrypted, explain, note, text, too_much};
+use super::{Inner, MAX_VALUES, Outcome, cycle, explain, note, text, too_much};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
+use crate::inventory::vault::Values;
 use crate::inventory::{Entry, Map, Node, Value};
 
+const CLEARER: &str = "write it out, or make it of fewer expressions";
 /// How deep a value that an expression made may be.
 const MAX_DEPTH: usize = 50;
 /// How many lists and maps may be open at once, over all expressions that stand for one another: the
@@ -23,38 +25,76 @@ impl Inner {
         }
         let at = |value| Node { origin: node.origin.clone(), value };
         match &node.value {
-            Value::Str(text) if text::is_template(text) => match self.outcome(place) {
-                Ok(value) => self.node_of(&value, &node.origin, 0, problems),
-                Err(failure) => {
-                    note(failure.diagnostic(), problems);
-                    node.clone()
-                }
-            },
+            _ if text::template(node).is_some() => self.inside(place, problems, |problems| {
+                let Outcome { value, taint } = self.outcome(place);
+                let result = match value {
+                    Ok(value) => self.node_of(&value, &node.origin, 0, problems),
+                    Err(failure) => {
+                        // What it fails on may be that it was given a guess.
+                        if !taint.is_guess() || self.values == Values::Opened {
+                            let spoils = Some(node.origin.clone());
+                            note(Diagnostic { spoils, ..failure.diagnostic() }, problems);
+                        }
+                        node.clone()
+                    }
+                };
+                taint.mark(result)
+            }),
             Value::Unsafe(text) => at(Value::Str(text.clone())),
-            Value::Vault(_) => {
-                note(encrypted(place), problems);
+            Value::Vault(_) => self.opened(node).unwrap_or_else(|error| {
+                note(error, problems);
                 node.clone()
-            }
+            }),
             Value::Seq(seq) => self.inside(place, problems, |problems| {
-                Value::Seq((0..seq.len()).map(|i| self.deep(&place.child(i), problems)).collect())
+                at(Value::Seq((0..seq.len()).map(|i| self.deep(&place.child(i), problems)).collect()))
             }),
             Value::Map(map) => self.inside(place, problems, |problems| {
                 let entry = |(index, entry): (usize, &Entry)| {
                     let node = self.deep(&place.child(index), problems);
                     Entry { key: entry.key.clone(), text: entry.text, origin: entry.origin.clone(), node }
                 };
-                Value::Map(Map(map.0.iter().enumerate().map(entry).collect()))
+                at(Value::Map(Map(map.0.iter().enumerate().map(entry).collect())))
             }),
             _ => node.clone(),
         }
     }
 
-    /// Writes out what is in a list or map, unless that is what is being written out already.
+    /// The same of a map, or of an expression that stands for a map, of which only some entries are wanted: the
+    /// others stay as they were typed.
+    pub(super) fn deep_where(
+        &self,
+        place: &Place,
+        wanted: &dyn Fn(&str) -> bool,
+        problems: &mut Diagnostics,
+    ) -> Node {
+        let node = place.node();
+        let value = match &node.value {
+            Value::Map(map) => {
+                let entry = |(index, entry): (usize, &Entry)| match wanted(&entry.key) {
+                    true => Entry { node: self.deep(&place.child(index), problems), ..entry.clone() },
+                    false => entry.clone(),
+                };
+                Value::Map(Map(map.0.iter().enumerate().map(entry).collect()))
+            }
+            _ if text::template(node).is_some() => {
+                let Outcome { value, taint } = self.outcome(place);
+                let value = value.ok().filter(|_| !taint.is_secret());
+                match value.as_ref().and_then(|value| value.downcast_object_ref::<Lazy>()) {
+                    Some(lazy) => self.deep_where(&lazy.place, wanted, problems).value,
+                    None => return self.deep(place, problems),
+                }
+            }
+            _ => return self.deep(place, problems),
+        };
+        Node { origin: node.origin.clone(), value }
+    }
+
+    /// Writes out a list, a map or what a template comes to, unless that is what is being written out already.
     fn inside(
         &self,
         place: &Place,
         problems: &mut Diagnostics,
-        write: impl FnOnce(&mut Diagnostics) -> Value,
+        write: impl FnOnce(&mut Diagnostics) -> Node,
     ) -> Node {
         let (spot, node) = (place.spot(), place.node());
         if self.state().open.contains(&spot) {
@@ -66,9 +106,9 @@ impl Inner {
             return node.clone();
         }
         self.state().open.push(spot);
-        let value = write(problems);
+        let written = write(problems);
         self.state().open.pop();
-        Node { origin: node.origin.clone(), value }
+        written
     }
 
     /// A value of the engine as a node that stands at `origin`.
@@ -89,7 +129,8 @@ impl Inner {
         }
         if let Err(error) = self.valid(value) {
             note(
-                explain::carried(&error).unwrap_or_else(|| Diagnostic::error(origin, error.to_string())),
+                explain::carried(&error)
+                    .unwrap_or_else(|| Diagnostic::error(origin, error.to_string()).hint(CLEARER)),
                 problems,
             );
             return at(Value::Null);

@@ -5,11 +5,15 @@ use std::error::Error as _;
 
 use minijinja::{Error, ErrorKind};
 
-use super::functions::FILTERS;
+use super::functions::{FILTERS, STATEMENTS, TESTS};
 use super::lazy::{MAGIC, Place};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
 use crate::inventory::host::World;
 use crate::inventory::{Map, Value};
+use crate::names::HostName;
+
+/// What most often is amiss where an expression cannot be read.
+const CLOSED: &str = "every `{{`, quote and bracket is to be closed, every {% if %} and {% for %} to end with its {% endif %} or {% endfor %}";
 
 /// Why a template has no value.
 #[derive(Clone, Debug)]
@@ -81,32 +85,39 @@ pub(super) fn explain(
                 near.map_or_else(|| format!("there are {FILTERS}"), |n| format!("did you mean `{n}`?"));
             (format!("homelab has no filter `{subject}`"), hint)
         }
-        ErrorKind::UnknownTest => (
-            format!("homelab has no test `{subject}`"),
-            "there are Jinja's own tests, such as `is defined` and `is string`".into(),
+        ErrorKind::UnknownTest => {
+            (format!("homelab has no test `{subject}`"), format!("there are Jinja's own tests: {TESTS}"))
+        }
+        ErrorKind::UnknownFunction if subject.contains('(') => (
+            format!("homelab has no {subject}"),
+            "there is lookup('env', 'NAME'); a secret may come from {file: PATH} or {command: [PROGRAM, …]}"
+                .into(),
         ),
         ErrorKind::UnknownFunction => (
-            format!(
-                "homelab has no {}",
-                if subject.contains('(') { subject.into() } else { format!("function `{subject}`") }
-            ),
+            format!("homelab has no function `{subject}`"),
             "there are lookup('env', 'NAME'), range(…) and dict(…)".into(),
         ),
-        ErrorKind::SyntaxError => {
-            (format!("this expression cannot be read: {detail}"), "expressions are Jinja's".into())
-        }
+        ErrorKind::SyntaxError => match detail.strip_prefix("unknown statement ") {
+            Some(statement) => {
+                (format!("homelab has no statement `{statement}`"), format!("there are {STATEMENTS}"))
+            }
+            None => (format!("this expression cannot be read: {detail}"), CLOSED.into()),
+        },
         ErrorKind::OutOfFuel => {
             ("this expression takes too long, or makes too much".into(), "make it smaller".into())
         }
         kind => {
             let detail = if detail.is_empty() { kind.to_string() } else { detail.to_owned() };
-            return Failure::Broken(Diagnostic::error(
-                &marked(place, ""),
-                format!("this expression fails: {detail}"),
-            ));
+            let fails = Diagnostic::error(&marked(place, ""), format!("this expression fails: {detail}"));
+            return Failure::Broken(fails.hint(look_at(&place.host)));
         }
     };
     Failure::Broken(Diagnostic::error(&origin, message).hint(hint))
+}
+
+/// What an expression is made of can be looked at.
+pub(super) fn look_at(host: &HostName) -> String {
+    format!("`homelab inventory --host {host} --resolved` shows what its variables come to")
 }
 
 /// The variable `name` in the template at `place` is not defined.
@@ -123,7 +134,8 @@ pub(super) fn undefined(
     let host = &place.host;
     let origin = marked(place, name);
     if name.is_empty() {
-        return Failure::Undefined(Diagnostic::error(&origin, format!("this has no value for {host}")));
+        let undefined = Diagnostic::error(&origin, format!("this has no value for {host}"));
+        return Failure::Undefined(undefined.hint(look_at(host)));
     }
     let known = neighbours(name, place, world);
     let field = last(name);
@@ -135,7 +147,9 @@ pub(super) fn undefined(
         }
         None => format!("set it, or write {{{{ {name} | default(…) }}}}"),
     };
-    Failure::Undefined(Diagnostic::error(&origin, format!("`{name}` is not defined for {host}")).hint(hint))
+    Failure::Undefined(
+        Diagnostic::error(&origin, format!("`{name}` is not defined for {host}")).hint(hint).of_absence(),
+    )
 }
 
 /// What stands where `name` was looked for: variables, or the keys of the map before the last dot.

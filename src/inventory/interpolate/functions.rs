@@ -18,6 +18,13 @@ pub(super) const FILTERS: &str = "abs, attr, basename, batch, bool, capitalize, 
      mandatory, map, max, min, pprint, reject, rejectattr, replace, reverse, round, select, selectattr, slice, sort, \
      split, string, sum, ternary, title, to_json, tojson, trim, unique, upper, zip";
 
+/// The statements there are.
+pub(super) const STATEMENTS: &str = "if, for, set, with, filter, do and raw";
+
+/// The tests there are, those with two names once.
+pub(super) const TESTS: &str = "boolean, defined, divisibleby, endingwith, eq, even, false, float, ge, gt, in, integer, \
+     iterable, le, lower, lt, mapping, ne, none, number, odd, sameas, sequence, startingwith, string, true, undefined, upper";
+
 /// The engine of one session.
 pub(super) fn engine(session: &Weak<Inner>, world: &Arc<World>) -> Environment<'static> {
     let mut engine = Environment::new();

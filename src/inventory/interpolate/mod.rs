@@ -5,6 +5,7 @@ mod deep;
 mod explain;
 mod functions;
 mod lazy;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -16,11 +17,15 @@ use minijinja::value::{Value as Jinja, ValueKind};
 use minijinja::{Environment, Error};
 
 use super::host::World;
+use super::vault::Values;
 use super::{Node, Value, python};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::names::HostName;
 use explain::Failure;
 use lazy::{Lazy, Place, Scope};
+use secret::Taint;
+
+pub(super) use text::is_template;
 
 /// How many variables may stand for one another in a row.
 const MAX_CHAIN: usize = 30;
@@ -35,6 +40,7 @@ pub(super) struct Session(Arc<Inner>);
 
 pub(super) struct Inner {
     world: Arc<World>,
+    values: Values,
     strict: Environment<'static>,
     /// The same, but `a.b.c` of an undefined `a` is undefined instead of an error.
     lenient: Environment<'static>,
@@ -44,18 +50,32 @@ pub(super) struct Inner {
 
 #[derive(Default)]
 struct State {
-    known: BTreeMap<(HostName, usize), Result<Jinja, Failure>>,
+    known: BTreeMap<(HostName, usize), Outcome>,
     /// The templates that are being evaluated, each for the one before it.
     chain: Vec<Link>,
-    /// The lists and maps that are being written out.
+    /// The lists, maps and templates that are being written out.
     open: Vec<(HostName, usize)>,
     values: usize,
     bytes: usize,
 }
 
+/// What a template comes to.
+#[derive(Clone)]
+struct Outcome {
+    value: Result<Jinja, Failure>,
+    taint: Taint,
+}
+
+impl From<Diagnostic> for Outcome {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self { value: Err(Failure::Broken(diagnostic)), taint: Taint::default() }
+    }
+}
+
 struct Link {
     spot: (HostName, usize),
     place: Place,
+    taint: Taint,
     /// What it found undefined further down, and why.
     missed: Vec<(String, Diagnostic)>,
     /// What it wrote first, and how often it wrote.
@@ -64,12 +84,12 @@ struct Link {
 }
 
 impl Session {
-    pub(super) fn new(world: &Arc<World>) -> Self {
+    pub(super) fn new(world: &Arc<World>, values: Values) -> Self {
         Self(Arc::new_cyclic(|me| {
             let strict = functions::engine(me, world);
             let lenient = functions::lenient(&strict);
             let (world, me) = (Arc::clone(world), me.clone());
-            Inner { world, strict, lenient, me, state: Mutex::default() }
+            Inner { world, values, strict, lenient, me, state: Mutex::default() }
         }))
     }
 
@@ -83,6 +103,17 @@ impl Session {
     ) -> Node {
         self.0.deep(&Place::variable(host, name, node), problems)
     }
+
+    /// The same, but of a map only the entries that are wanted.
+    pub(super) fn evaluate_where(
+        &self,
+        host: &HostName,
+        name: &str,
+        node: &Arc<Node>,
+        (wanted, problems): (&dyn Fn(&str) -> bool, &mut Diagnostics),
+    ) -> Node {
+        self.0.deep_where(&Place::variable(host, name, node), wanted, problems)
+    }
 }
 
 impl Inner {
@@ -92,13 +123,12 @@ impl Inner {
 
     /// A node as the engine sees it; nothing when it comes to something undefined.
     fn touch(&self, place: Place) -> Option<Jinja> {
+        // Outside of a template nothing would be tainted: hand out the place, for `deep` to mark what it is.
+        let outside = self.state().chain.is_empty();
         let node = place.node();
         Some(match &node.value {
-            Value::Null => Jinja::from(()),
-            Value::Bool(flag) => Jinja::from(*flag),
-            Value::Int(number) => Jinja::from(*number),
-            Value::Float(number) => Jinja::from(*number),
-            Value::Str(text) if text::is_template(text) => match self.outcome(&place) {
+            _ if outside => Jinja::from_object(Lazy { session: self.me.clone(), place }),
+            _ if text::template(node).is_some() => match self.outcome(&place).value {
                 Ok(value) => value,
                 Err(Failure::Broken(diagnostic)) => Jinja::from(explain::wrapped(diagnostic)),
                 Err(Failure::Undefined(diagnostic)) => {
@@ -108,14 +138,22 @@ impl Inner {
                     return None;
                 }
             },
-            Value::Str(text) | Value::Unsafe(text) => Jinja::from(text.as_str()),
-            Value::Vault(_) => Jinja::from(explain::wrapped(encrypted(&place))),
+            Value::Vault(vaulted) => self.revealed(&place, vaulted),
             Value::Seq(_) | Value::Map(_) => Jinja::from_object(Lazy { session: self.me.clone(), place }),
+            single => scalar(single),
         })
     }
 
-    /// What the template at `place` comes to.
-    fn outcome(&self, place: &Place) -> Result<Jinja, Failure> {
+    /// What the template at `place` comes to; what taints it taints the template that asks.
+    fn outcome(&self, place: &Place) -> Outcome {
+        let outcome = self.fresh_or_known(place);
+        if let Some(link) = self.state().chain.last_mut() {
+            link.taint.absorb(&outcome.taint);
+        }
+        outcome
+    }
+
+    fn fresh_or_known(&self, place: &Place) -> Outcome {
         let spot = place.spot();
         {
             let mut state = self.state();
@@ -123,32 +161,35 @@ impl Inner {
                 return known.clone();
             }
             if let Some(at) = state.chain.iter().position(|link| link.spot == spot) {
-                return Err(Failure::Broken(cycle(state.chain[at..].iter().map(|link| &link.place))));
+                return cycle(state.chain[at..].iter().map(|link| &link.place)).into();
             }
             if state.chain.len() >= MAX_CHAIN {
                 let message = format!("more than {MAX_CHAIN} variables stand for one another here");
-                return Err(Failure::Broken(Diagnostic::error(&place.node().origin, message)));
+                let error = Diagnostic::error(&place.node().origin, message);
+                return error.hint("write out what the last of them stands for").into();
             }
             state.values += 1;
             let (place, missed) = (place.clone(), Vec::new());
-            state.chain.push(Link { spot: spot.clone(), place, missed, wrote: None, writes: 0 });
+            let taint = Taint::at(&place);
+            state.chain.push(Link { spot: spot.clone(), place, taint, missed, wrote: None, writes: 0 });
         }
         let result = self.render(place);
         let mut state = self.state();
         state.bytes += result.as_ref().ok().and_then(Jinja::as_str).map_or(0, str::len);
-        let result = if state.bytes > MAX_BYTES || state.values > MAX_VALUES {
+        let value = if state.bytes > MAX_BYTES || state.values > MAX_VALUES {
             Err(Failure::Broken(too_much(&place.node().origin)))
         } else {
             result
         };
-        state.chain.pop();
-        state.known.insert(spot, result.clone());
-        result
+        let taint = state.chain.pop().map(|link| link.taint).unwrap_or_default();
+        let outcome = Outcome { value, taint };
+        state.known.insert(spot, outcome.clone());
+        outcome
     }
 
     /// Evaluates the template at `place`, which is the last link of the chain.
     fn render(&self, place: &Place) -> Result<Jinja, Failure> {
-        let Value::Str(text) = &place.node().value else { return Ok(Jinja::from(())) };
+        let Some(text) = text::template(place.node()) else { return Ok(Jinja::from(())) };
         // Like Ansible: line breaks at the end are not part of the template, but of a text it makes.
         let template = text.trim_end_matches('\n');
         if template.len() > MAX_TEMPLATE {
@@ -169,7 +210,8 @@ impl Inner {
             {
                 return Ok(value);
             }
-            Err(failure)
+            let own = explain::carried(&error).is_none() && self.tainted();
+            Err(if own { secret::hushed(failure, place) } else { failure })
         })?;
         if value.is_undefined() {
             return Err(explain::undefined("", place, &self.world, &self.missed()));
@@ -197,6 +239,11 @@ impl Inner {
         }
         let whole = engine.render_str(template, scope())?;
         Ok(self.written(whole))
+    }
+
+    /// Whether the last link of the chain touched a value of a vault.
+    fn tainted(&self) -> bool {
+        self.state().chain.last().is_some_and(|link| link.taint.is_secret())
     }
 
     /// What the last link of the chain found undefined further down.
@@ -231,7 +278,7 @@ impl Inner {
     }
 
     fn json(&self, value: &Jinja) -> Result<String, Error> {
-        Ok(self.node(value)?.to_json().to_string())
+        Ok(self.node(value)?.to_json().map_err(explain::wrapped)?.to_string())
     }
 
     /// The error that an invalid value stands for.
@@ -250,8 +297,19 @@ impl Inner {
         let node = self.node_of(value, &here, 0, &mut problems);
         match problems.0.into_iter().next() {
             Some(first) => Err(explain::wrapped(first)),
-            None => Ok(node),
+            None => Ok(self.bare(node)),
         }
+    }
+}
+
+/// A single value as the engine sees it.
+fn scalar(value: &Value) -> Jinja {
+    match value {
+        Value::Bool(flag) => Jinja::from(*flag),
+        Value::Int(number) => Jinja::from(*number),
+        Value::Float(number) => Jinja::from(*number),
+        Value::Str(text) | Value::Unsafe(text) => Jinja::from(text.as_str()),
+        Value::Null | Value::Vault(_) | Value::Seq(_) | Value::Map(_) => Jinja::from(()),
     }
 }
 
@@ -265,12 +323,6 @@ fn note(diagnostic: Diagnostic, problems: &mut Diagnostics) {
 fn too_much(origin: &Origin) -> Diagnostic {
     Diagnostic::error(origin, "the expressions here come to too much")
         .hint("lists of lists of expressions grow without end")
-}
-
-fn encrypted(place: &Place) -> Diagnostic {
-    let message = format!("`{}` is encrypted by Ansible Vault, which homelab cannot read", place.label);
-    Diagnostic::error(&place.node().origin, message)
-        .hint("secrets go into {env: NAME}, {file: PATH} or {command: [..]}")
 }
 
 /// The variables that stand for one another, the first of them once more at the end.

@@ -1,9 +1,25 @@
 //! Templates as text: what is one, and what is a single expression.
 //! Nothing is evaluated here.
 
+use crate::inventory::{Node, Value, Vaulted};
+
 /// Whether a text holds an expression, a statement or a comment of Jinja.
-pub(super) fn is_template(text: &str) -> bool {
+pub(in crate::inventory) fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
+}
+
+/// The template that a node is, if it is one. A `!vault` never is; text in a file that is encrypted as a whole
+/// may be, as in Ansible.
+pub(super) fn template(node: &Node) -> Option<&str> {
+    let text = match &node.value {
+        Value::Str(text) => text,
+        Value::Vault(Vaulted::Open(value)) => match value.as_ref() {
+            Value::Str(text) => text,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    is_template(text).then_some(text)
 }
 
 /// The expression of a text that is nothing but one `{{ … }}`: its value keeps its type.

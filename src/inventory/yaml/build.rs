@@ -8,14 +8,13 @@ use saphyr_parser::{Event, Marker, ScalarStyle, Span, Tag};
 
 use super::scalar;
 use crate::diagnostic::{Diagnostic, Origin, Source};
-use crate::inventory::{Entry, Map, Node, Value};
+use crate::inventory::{Entry, Map, Node, Value, Vaulted};
 
 /// How deep lists and maps may stand in one another.
 const MAX_DEPTH: usize = 100;
 /// How much one file may grow to once its aliases are followed: one for every value, and one more for
 /// every 64 bytes of text. Ten lines of aliases can stand for a billion values.
 pub(super) const MAX_WEIGHT: usize = 500_000;
-
 /// The longest line that is looked through, in bytes.
 const MAX_LINE: usize = 4_000;
 
@@ -116,7 +115,8 @@ impl<'a> Builder<'a> {
     fn alias(&mut self, id: usize, span: Span) -> Result<(), Diagnostic> {
         let origin = self.place(span);
         let Some(anchored) = self.anchors.get(&id) else {
-            return Err(Diagnostic::error(&origin, "this alias stands inside what it refers to"));
+            return Err(Diagnostic::error(&origin, "this alias stands inside what it refers to")
+                .hint("take it out, or write its value"));
         };
         let (weight, height) = (anchored.weight, anchored.height);
         if self.stack.len() + height > MAX_DEPTH {
@@ -156,9 +156,11 @@ impl<'a> Builder<'a> {
         };
         match (tag.handle.as_str(), tag.suffix.as_str()) {
             ("!", "unsafe") => Ok(typed(true)),
-            ("!", "vault" | "vault-encrypted") => Ok(Value::Vault(text.to_owned())),
-            ("tag:yaml.org,2002:", suffix) => scalar::tagged(suffix, text)
-                .ok_or_else(|| Diagnostic::error(origin, format!("this cannot be read as `!!{suffix}`"))),
+            ("!", "vault" | "vault-encrypted") => Ok(Value::Vault(Vaulted::Sealed(text.to_owned()))),
+            ("tag:yaml.org,2002:", suffix) => scalar::tagged(suffix, text).ok_or_else(|| {
+                Diagnostic::error(origin, format!("this cannot be read as `!!{suffix}`"))
+                    .hint("take the tag away, or write a value of that type")
+            }),
             _ => Err(unknown_tag(origin, tag)),
         }
     }
@@ -296,14 +298,8 @@ impl<'a> Builder<'a> {
             ScalarStyle::DoubleQuoted => '"',
             ScalarStyle::Plain | ScalarStyle::Literal | ScalarStyle::Folded => return origin,
         };
-        let mut chars = self
-            .line(origin.line)
-            .chars()
-            .enumerate()
-            .skip(origin.column - 1)
-            .skip_while(|(_, c)| *c != quote)
-            .skip(1)
-            .peekable();
+        let line = self.line(origin.line).chars().enumerate().skip(origin.column - 1);
+        let mut chars = line.skip_while(|(_, c)| *c != quote).skip(1).peekable();
         while let Some((column, c)) = chars.next() {
             if c == '\\' && quote == '"' {
                 chars.next();
@@ -321,7 +317,7 @@ impl<'a> Builder<'a> {
             return Diagnostic::error(&braces, "a value that begins with `{{` must stand in quotes")
                 .hint("write \"{{ … }}\"");
         }
-        Diagnostic::error(origin, "a key must be a single value, not a list or a map")
+        key_of_parts(origin)
     }
 }
 
@@ -332,15 +328,21 @@ fn one_line(start: Marker, end: Marker) -> bool {
 /// How much a tree counts towards the limit of its file.
 pub(super) fn weigh(node: &Node) -> usize {
     match &node.value {
-        Value::Str(text) | Value::Unsafe(text) | Value::Vault(text) => 1 + text.len() / 64,
+        Value::Str(text) | Value::Unsafe(text) | Value::Vault(Vaulted::Sealed(text)) => 1 + text.len() / 64,
         Value::Seq(seq) => 1 + seq.iter().map(weigh).sum::<usize>(),
         Value::Map(map) => 1 + map.0.iter().map(|e| 1 + e.key.len() / 64 + weigh(&e.node)).sum::<usize>(),
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => 1,
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Vault(Vaulted::Open(_)) => 1,
     }
 }
 
 fn too_deep(origin: &Origin) -> Diagnostic {
     Diagnostic::error(origin, format!("lists and maps stand more than {MAX_DEPTH} deep in one another here"))
+        .hint("nest them less")
+}
+
+fn key_of_parts(origin: &Origin) -> Diagnostic {
+    Diagnostic::error(origin, "a key must be a single value, not a list or a map")
+        .hint("write `key: value`; a text that begins with a bracket goes into quotes")
 }
 
 fn unknown_tag(origin: &Origin, tag: &Tag) -> Diagnostic {
@@ -356,9 +358,7 @@ fn unknown_tag(origin: &Origin, tag: &Tag) -> Diagnostic {
 fn key_text(node: &Node) -> Result<String, Diagnostic> {
     match &node.value {
         Value::Null => Ok("null".into()),
-        Value::Vault(_) | Value::Seq(_) | Value::Map(_) => {
-            Err(Diagnostic::error(&node.origin, "a key must be a single value, not a list or a map"))
-        }
+        Value::Vault(_) | Value::Seq(_) | Value::Map(_) => Err(key_of_parts(&node.origin)),
         _ => node.as_text(),
     }
 }

@@ -60,7 +60,8 @@ pub(super) fn syntax(source: &Arc<Source>, error: &ScanError) -> Diagnostic {
     let known = SAYINGS.iter().find(|(theirs, ..)| error.info().contains(theirs));
     match known {
         Some((_, ours, hint)) => Diagnostic::error(&place(line, column), *ours).hint(*hint),
-        None => Diagnostic::error(&place(line, column), format!("this is not YAML: {}", error.info())),
+        None => Diagnostic::error(&place(line, column), format!("this is not YAML: {}", error.info()))
+            .hint("look at brackets, quotes, `: ` and the indentation, here and in the line above"),
     }
 }
 

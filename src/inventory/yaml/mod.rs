@@ -13,26 +13,52 @@ use std::sync::Arc;
 use saphyr_parser::Parser;
 use serde::de::IgnoredAny;
 
-use super::{Node, Value};
+use super::vault::{self, Keyring};
+use super::{Entry, Map, Node, Value, Vaulted};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 
 /// How many commas a file may have: the parser holds a whole `[…]` or `{…}` before it gives any of it away.
 const MAX_COMMAS: usize = 200_000;
 
 /// Reads a file of the user's, whatever is in it: the one place that every variable from a file passes.
-/// What is wrong, and keys that stand twice, are added to `problems`.
-pub(super) fn read(source: &Arc<Source>, problems: &mut Diagnostics) -> Option<Node> {
-    if source.text.starts_with("$ANSIBLE_VAULT;") {
-        let error = Diagnostic::error(
-            &start(source),
-            "this file is encrypted by Ansible Vault, which homelab cannot read",
-        );
-        problems.push(error.hint("secrets go into {env: NAME}, {file: PATH} or {command: [..]}"));
-        return None;
-    }
-    let root = problems.take(parse(source))?;
+/// What is wrong, and keys that stand twice, are added to `problems`. Every single value in a file that was
+/// encrypted as a whole is secret.
+pub(super) fn read(source: &Arc<Source>, keys: &Keyring, problems: &mut Diagnostics) -> Option<Node> {
+    let sealed = vault::is_sealed(&source.text);
+    let root = problems.take(if sealed { unsealed(source, keys) } else { parse(source) })?;
     warn_of_duplicates(&root, problems);
     Some(root)
+}
+
+/// Reads a file that is encrypted as a whole. No place in it shows its line, and no complaint its words.
+fn unsealed(source: &Arc<Source>, keys: &Keyring) -> Result<Node, Diagnostic> {
+    let text = keys.open(&source.text, &start(source))?.as_ref().to_owned();
+    let shown = Arc::new(Source { name: source.name.clone(), text: String::new() });
+    let root = parse(&Arc::new(Source { name: source.name.clone(), text })).map_err(|error| {
+        let origin = error.origin.unwrap_or_else(|| start(source));
+        Diagnostic::error(
+            &Origin { source: Arc::clone(&shown), ..origin },
+            "this place in the vault is not YAML",
+        )
+        .hint(format!("`ansible-vault edit {}` shows it", source.name))
+    })?;
+    Ok(moved(root, &shown).each(&mut |value| match value {
+        vaulted @ Value::Vault(_) => vaulted,
+        value => Value::Vault(Vaulted::Open(Box::new(value))),
+    }))
+}
+
+/// A tree whose places are those of another source.
+fn moved(node: Node, source: &Arc<Source>) -> Node {
+    let at = |origin: Origin| Origin { source: Arc::clone(source), ..origin };
+    let entry =
+        |e: Entry| Entry { key: e.key, text: e.text, origin: at(e.origin), node: moved(e.node, source) };
+    let value = match node.value {
+        Value::Seq(seq) => Value::Seq(seq.into_iter().map(|node| moved(node, source)).collect()),
+        Value::Map(map) => Value::Map(Map(map.0.into_iter().map(entry).collect())),
+        single => single,
+    };
+    Node { origin: at(node.origin), value }
 }
 
 /// A key that stands twice: Ansible takes the later one, and so do we, but nobody means it.

@@ -159,7 +159,7 @@ impl Bench {
 
     pub(super) fn down(mut self, at: &str) -> Self {
         let what = "no route to host".to_owned();
-        let why = Failure { step: "connecting".into(), what, lines: vec![], hint: None };
+        let why = Failure { step: "connecting".into(), what, lines: vec![], hint: None, finding: None };
         self.survey.hosts.insert(host(at), Look::Failed(why));
         self
     }

@@ -4,6 +4,7 @@ use expect_test::expect;
 
 use super::bench::{Bench, gateway, host, model, outline, running, service, stopped};
 use super::{check, one};
+use crate::diagnosis::{Evidence, find};
 use crate::names::ProjectName;
 use crate::plan::{Condition, down, status};
 use crate::secret::Content;
@@ -246,6 +247,25 @@ fn the_status_says_of_each_service_what_the_plan_would_change() {
             ("litellm", &Condition::Unreachable("no route to host".into())),
         ]
     );
+}
+
+#[test]
+fn the_status_says_what_stands_behind_what_is_not_well() {
+    let bench = Bench::new(&["box"])
+        .wants("box", "a", "0", 8000)
+        .wants("box", "b", "1", 8001)
+        .has("box", "a", stopped(model("a", "0", 8000, 2)))
+        .has("box", "b", running(model("b", "1", 8001, 2)));
+    let lines = vec!["LiteLLM proxy refused to start: no master key is set, so".to_owned()];
+    let found = || find([crate::gateway::CAUSES], &Evidence { lines: &lines, ..Evidence::default() });
+    let rows = status(&bench.desired, &bench.survey, &bench.plan());
+    let explained: Vec<_> = rows.into_iter().map(|row| row.explained(found())).collect();
+    assert!(
+        matches!(&explained[0].condition, Condition::Missing(why) if why.ends_with(": it has no master key"))
+    );
+    assert_eq!(explained[0].finding, found());
+    // What is well needs no reason.
+    assert_eq!((&explained[1].condition, &explained[1].finding), (&Condition::InSync, &None));
 }
 
 #[test]

@@ -237,3 +237,21 @@ cmd_docker_start() {
     require_host "${1:-}"
     docker exec "$(container_of "$1")" lab-dockerd start
 }
+
+# Packets of the lab's network vanish; inside, the host goes on. Done twice it is as done once.
+cmd_cut() {
+    cmd_mend "$1"
+    change_cable "$1" -I
+}
+
+cmd_mend() {
+    require_host "${1:-}"
+    while change_cable "$1" -D 2>/dev/null; do :; done
+}
+
+# $2 is -I to pull the cable, -D to put it back.
+change_cable() {
+    docker exec "$(container_of "$1")" sh -c '
+        iptables -t raw "$1" PREROUTING -i eth0 -j DROP &&
+        iptables -t mangle "$1" POSTROUTING -o eth0 -j DROP' sh "$2"
+}

@@ -1,0 +1,112 @@
+//! What the gateway's fallbacks lead to: a model that is there, of the same kind, not back to where they began.
+//! It finds; it changes nothing.
+
+use std::collections::BTreeSet;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
+use crate::gateway::Fallbacks;
+
+use super::spec::{GatewaySpec, HostSpec, ModelSpec, Spec};
+
+pub(super) fn check(spec: &Spec, gateway: &GatewaySpec, problems: &mut Diagnostics) {
+    let all = &gateway.options.fallbacks;
+    unknown(spec, all, problems);
+    for (from, (_, to)) in all {
+        for (to, origin) in to {
+            pair(spec, (from, to), origin, problems);
+        }
+    }
+    cycles(all, problems);
+}
+
+/// The models that a public name leads to, and the hosts they are on.
+fn behind<'a>(spec: &'a Spec, name: &'a str) -> impl Iterator<Item = (&'a HostSpec, &'a ModelSpec)> {
+    let called = move |model: &&ModelSpec| {
+        model.name.as_str() == name || model.aliases.iter().any(|(alias, _)| alias.as_str() == name)
+    };
+    spec.hosts
+        .values()
+        .flat_map(move |host| host.models.iter().filter(called).map(move |model| (host, model)))
+}
+
+fn unknown(spec: &Spec, all: &Fallbacks, problems: &mut Diagnostics) {
+    let models = spec.hosts.values().flat_map(|h| &h.models);
+    let names: Vec<&str> = models
+        .flat_map(|m| std::iter::once(m.name.as_str()).chain(m.aliases.iter().map(|(a, _)| a.as_str())))
+        .collect();
+    for (from, (origin, to)) in all {
+        let from = std::iter::once((from, origin));
+        for (name, origin) in from.chain(to.iter().map(|(name, at)| (name, at))) {
+            if names.contains(&name.as_str()) {
+                continue;
+            }
+            let unknown = Diagnostic::error(origin, format!("no host serves a model `{name}`")).of_absence();
+            let near = did_you_mean(name, names.iter().copied());
+            problems.push(unknown.meant(near, "fallbacks name public names of models, or their aliases"));
+        }
+    }
+}
+
+/// A name and one that stands in for it.
+fn pair(spec: &Spec, (from, to): (&str, &str), origin: &Origin, problems: &mut Diagnostics) {
+    let kind = |name| behind(spec, name).next().map(|(_, model)| model.kind);
+    if let (Some(primary), Some(other)) = (kind(from), kind(to))
+        && primary != other
+    {
+        let message = format!(
+            "`{to}` cannot stand in for `{from}`: one is for {}, the other for {}",
+            other.word(),
+            primary.word()
+        );
+        problems.push(Diagnostic::error(origin, message).hint("fall back to a model of the same `kind`"));
+        return;
+    }
+    let contexts = |name| {
+        behind(spec, name)
+            .filter(|(_, model)| model.sound)
+            .filter_map(|(host, model)| model.engine.context(&model.serve(&host.hf_home)))
+    };
+    if let (Some(long), Some(short)) = (contexts(from).max(), contexts(to).min())
+        && short < long
+    {
+        let message =
+            format!("`{to}` takes requests of {short} tokens, `{from}`, which it stands in for, of {long}");
+        problems.push(
+            Diagnostic::warning(origin, message)
+                .hint("requests in between fail here too; give both the same context, or add a fallback with a longer one"),
+        );
+    }
+}
+
+/// Follows all fallbacks; a circle is told of where it closes.
+fn cycles(all: &Fallbacks, problems: &mut Diagnostics) {
+    let mut done = BTreeSet::new();
+    for (from, (_, to)) in all {
+        if done.contains(from) {
+            continue;
+        }
+        let (mut way, mut on) = (vec![(from, to.iter())], BTreeSet::from([from]));
+        while let Some((name, rest)) = way.last_mut() {
+            let Some((to, origin)) = rest.next() else {
+                on.remove(*name);
+                done.insert(*name);
+                way.pop();
+                continue;
+            };
+            if on.contains(to) {
+                let circle = way.iter().map(|(name, _)| name.as_str()).skip_while(|name| name != to);
+                problems.push(circular(to, origin, &circle.collect::<Vec<_>>()));
+            } else if !done.contains(to)
+                && let Some((to, (_, next))) = all.get_key_value(to)
+            {
+                on.insert(to);
+                way.push((to, next.iter()));
+            }
+        }
+    }
+}
+
+fn circular(name: &str, origin: &Origin, circle: &[&str]) -> Diagnostic {
+    let message = format!("the fallbacks of `{name}` lead back to it: {} → {name}", circle.join(" → "));
+    Diagnostic::error(origin, message).hint("take this one out: it would ask again what has just failed")
+}

@@ -1,0 +1,52 @@
+//! Where a key that may have to change stands in the inventory, or where it would have to stand.
+//! It answers from the spec; it knows no key's meaning.
+
+use std::collections::BTreeMap;
+
+use crate::diagnosis::Place;
+use crate::diagnostic::Origin;
+use crate::names::{HostName, ServiceName};
+
+use super::spec::{HostSpec, Spec};
+
+/// Where each key stands that was typed.
+pub(super) type Origins = BTreeMap<String, Origin>;
+
+/// Keys that are variables of hosts.
+const OF_HOSTS: [&str; 2] = ["hf_home", "hf_token"];
+
+impl Spec {
+    /// Where a key of a service stands: in its model or gateway, else as a variable of its host; else
+    /// what it would have to be added to.
+    #[must_use]
+    pub fn place(&self, host: &HostName, service: &ServiceName, key: &str) -> Option<Place> {
+        let spec = self.hosts.get(host)?;
+        let model = spec.models.iter().find(|model| ServiceName::of_model(&model.name) == *service);
+        let gateway = spec.gateway.as_ref().filter(|_| *service == ServiceName::gateway());
+        let (typed_there, own, name) = match (model, gateway) {
+            (Some(model), _) => {
+                (model.places.get(key).map(|(key, _)| key), &model.origin, model.name.to_string())
+            }
+            (None, Some(gateway)) => (gateway.origins.get(key), &gateway.origin, "the gateway".to_owned()),
+            (None, None) => return None,
+        };
+        // The image of all models may be a variable.
+        let variable = match (key, model) {
+            ("image", Some(model)) => model.engine.image_variable(),
+            ("image", None) => "litellm_image",
+            _ => key,
+        };
+        if let Some(origin) = typed_there.or_else(|| typed(spec, variable)) {
+            return Some(Place { at: origin.to_string(), add_to: None });
+        }
+        let (at, add_to) =
+            if OF_HOSTS.contains(&key) { (&spec.origin, host.to_string()) } else { (own, name) };
+        Some(Place { at: at.to_string(), add_to: Some(add_to) })
+    }
+}
+
+/// Where a variable of a host stands that homelab reads.
+fn typed<'a>(host: &'a HostSpec, variable: &str) -> Option<&'a Origin> {
+    let ours = OF_HOSTS.contains(&variable) || variable.ends_with("_image");
+    host.origins.get(variable).filter(|_| ours)
+}

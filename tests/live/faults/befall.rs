@@ -1,0 +1,165 @@
+//! What befalls a host while homelab stands between two steps, or while it waits.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::ending::{Stranger, converges, counted};
+use crate::cluster::Cluster;
+use crate::lab::{Lab4, lab, lab4, until};
+use crate::process::{Going, Run};
+
+/// Something that befalls lab4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// homelab is killed.
+    Killed,
+    /// The network is gone, and does not come back while homelab tries.
+    CutOff,
+    /// The network is gone for two seconds.
+    Interrupted,
+    /// dockerd ends as on an update, and its containers with it; it is back at once.
+    DockerRestarts,
+    /// dockerd crashes and is back at once.
+    DockerCrashes,
+    /// The whole host starts anew.
+    HostRestarts,
+    /// Somebody removes homelab's containers there.
+    ContainersGone,
+    /// Somebody removes homelab's files there.
+    FilesGone,
+    /// sshd is killed with all its sessions.
+    SshKilled,
+}
+
+impl Fault {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Killed,
+        Self::CutOff,
+        Self::Interrupted,
+        Self::DockerRestarts,
+        Self::DockerCrashes,
+        Self::HostRestarts,
+        Self::ContainersGone,
+        Self::FilesGone,
+        Self::SshKilled,
+    ];
+
+    /// Lets it happen; `going` stands still meanwhile.
+    fn befalls(self, whole: &Lab4, cluster: &Cluster, going: &Going) {
+        match self {
+            Self::Killed => going.signal("KILL"),
+            Self::CutOff => whole.lab("cut"),
+            Self::Interrupted => {
+                whole.lab("cut");
+                going.signal("CONT");
+                std::thread::sleep(Duration::from_secs(2));
+                whole.lab("mend");
+            }
+            Self::DockerRestarts => {
+                whole.lab("docker-stop");
+                whole.lab("docker-start");
+            }
+            Self::DockerCrashes => {
+                lab().root("lab4", "lab-dockerd kill; lab-dockerd start");
+            }
+            Self::HostRestarts => {
+                whole.lab("stop");
+                whole.lab("start");
+            }
+            Self::ContainersGone => {
+                let ours =
+                    format!("docker ps -aq --filter name=^{}-alpha | xargs -r docker rm -f", cluster.project);
+                lab().ssh("lab4", &ours);
+            }
+            Self::FilesGone => {
+                lab().ssh("lab4", &format!("rm -rf ~/homelab/{}", cluster.project));
+            }
+            Self::SshKilled => {
+                lab().root("lab4", "pkill -KILL -u lab sshd; true");
+            }
+        }
+    }
+}
+
+/// The gateway on lab3, where nothing happens; `alpha` on lab4.
+pub(crate) fn cluster(name: &str) -> Cluster {
+    let mut cluster = Cluster::new(name);
+    cluster.model("lab4", "alpha", 1);
+    cluster
+}
+
+pub(crate) const ALL: [&str; 2] = ["lab3-litellm-1", "lab4-alpha-1"];
+
+/// Deploys, and lets `fault` happen at the `n`th place between two steps; none if the deploy had fewer of them.
+pub(crate) fn deploy_with(whole: &Lab4, cluster: &Cluster, (fault, n): (Fault, usize)) -> Option<Run> {
+    let mut command = cluster.command(&["deploy", "--yes"]);
+    let mut going = Going::start(command.env("HOMELAB_HALT_AT", n.to_string()));
+    let halted = until("homelab to halt or end", Duration::from_secs(120), || {
+        (going.is_halted() || going.is_over()).then(|| going.is_halted())
+    });
+    if halted {
+        fault.befalls(whole, cluster, &going);
+        if fault != Fault::Killed {
+            going.signal("CONT");
+        }
+    }
+    let run = going.end();
+    cluster.heard(&["deploy", "--yes"], &run);
+    if fault == Fault::CutOff {
+        whole.lab("mend");
+    }
+    halted.then_some(run)
+}
+
+/// A swap with a fault at every place between two steps, each followed by a deploy that converges.
+fn at_every_boundary(fault: Fault, step: usize) {
+    let whole = lab4();
+    let mut cluster = cluster("befalls");
+    let stranger = Stranger::on("lab3", &cluster);
+    cluster.deploy();
+    let mut survived = 0;
+    for n in (1..).step_by(step) {
+        cluster.hosts["lab4"]["models"]["alpha"]["ctx_size"] = json!(512 + 32 * n);
+        let Some(run) = deploy_with(&whole, &cluster, (fault, n)) else { break };
+        assert!(matches!(run.code, Some(0 | 1) | None), "{run:?}");
+        converges(&cluster, &ALL);
+        cluster.answers("alpha");
+        cluster.forget();
+        survived += 1;
+    }
+    stranger.untouched();
+    counted(&format!("{fault:?} between two steps of a swap"), survived, 6 / step);
+}
+
+#[test]
+fn somebody_removes_our_containers_while_we_work() {
+    at_every_boundary(Fault::ContainersGone, 3);
+}
+
+#[test]
+fn dockerd_restarts_during_a_deploy() {
+    at_every_boundary(Fault::DockerRestarts, 4);
+}
+
+#[test]
+#[ignore = "make test-faults"]
+fn every_fault_at_every_step_of_a_swap() {
+    for fault in Fault::ALL {
+        at_every_boundary(fault, 1);
+    }
+}
+
+/// Everything comes back by itself.
+#[test]
+#[ignore = "make test-faults"]
+fn a_host_that_restarts_after_a_deploy_serves_again_by_itself() {
+    let whole = lab4();
+    let cluster = cluster("reboots");
+    cluster.deploy();
+    whole.lab("stop");
+    whole.lab("start");
+    until("alpha answers again", Duration::from_secs(60), || cluster.ask("alpha").is_chat().then_some(()));
+    cluster.run(&["plan", "--detailed-exitcode"]).exits(0);
+    counted("a host restarts after a deploy", 1, 1);
+}

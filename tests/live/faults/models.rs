@@ -1,0 +1,59 @@
+//! A new model that does not come up, in every way: the old one is back, and answers.
+
+use serde_json::{Value, json};
+
+use super::ending::{Stranger, converges, counted};
+use crate::cluster::Cluster;
+use crate::lab::lab;
+
+/// A server in the place of the model's, by a shell's words.
+fn shell(words: &str) -> Value {
+    json!({"entrypoint": ["/bin/sh", "-c", words, "llama-server"]})
+}
+
+fn ways_to_fail() -> Vec<(&'static str, Value)> {
+    let broken = json!({"image": lab().fact("LAB_IMAGE_LLAMA_BROKEN"), "entrypoint": ["/app/entry"]});
+    let other_name = "exec /app/llama-server \"$@\" --alias somebody-else";
+    vec![
+        ("dies at once", shell("exit 3")),
+        ("dies after 5 s", shell("sleep 5; exit 3")),
+        ("dies while it loads", broken),
+        ("is killed for its memory", json!({"mem_limit": "24m"})),
+        ("has a flag that does not exist", json!({"args": ["--no-such-flag"]})),
+        ("has a file that does not exist", json!({"model": "/models/no-such-file.gguf"})),
+        ("is up and never answers", {
+            let mut never = shell("trap 'exit 143' TERM; sleep 600 & wait");
+            never["ready_timeout"] = json!("8s");
+            never
+        }),
+        ("answers under a wrong name", shell(other_name)),
+    ]
+}
+
+#[test]
+fn a_new_model_that_does_not_come_up_gives_its_place_back() {
+    let mut cluster = Cluster::new("does-not-come-up");
+    cluster.model("lab1", "alpha", 1);
+    let stranger = Stranger::on("lab1", &cluster);
+    cluster.deploy();
+    let first = cluster.containers();
+    let good = cluster.hosts["lab1"]["models"]["alpha"].clone();
+    let ways = ways_to_fail();
+    for (way, keys) in &ways {
+        let alpha = &mut cluster.hosts["lab1"]["models"]["alpha"];
+        alpha.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+        // One that runs into its limit again and again must not start again.
+        alpha["restart"] = json!("no");
+        let failed = cluster.run(&["deploy", "--yes"]).exits(1);
+        let back = "alpha on lab1 is back on its previous version and answers.";
+        assert!(failed.stderr.contains(back), "{way}: {}", failed.stderr);
+        let after = cluster.containers();
+        assert_eq!(after["lab1-alpha-1"].id, first["lab1-alpha-1"].id, "{way}");
+        assert_eq!(after["lab3-litellm-1"], first["lab3-litellm-1"], "{way}");
+        cluster.answers("alpha");
+        cluster.hosts["lab1"]["models"]["alpha"] = good.clone();
+        converges(&cluster, &["lab1-alpha-1", "lab3-litellm-1"]);
+    }
+    stranger.untouched();
+    counted("a new model does not come up", ways.len(), ways.len());
+}

@@ -1,6 +1,7 @@
 //! Which value counts: Ansible's precedence, and where two groups of a host want different values.
 //! It reads no file and evaluates nothing.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -66,16 +67,25 @@ struct Rank<'a> {
 impl<'a> Layers<'a> {
     fn lay(&mut self, vars: &'a Vars, whose: Whose<'a>) {
         for (name, node) in vars {
-            let mut beaten = Vec::new();
-            if let (Some(before), false) = (self.values.remove(name.as_str()), matches!(whose, Whose::Extra))
-            {
-                beaten = before.beaten;
-                if let Whose::Group(rank) = before.whose {
-                    beaten.push((rank, before.node));
+            match self.values.entry(name) {
+                Entry::Vacant(free) => {
+                    free.insert(Laid { node, whose, beaten: Vec::new() });
                 }
+                Entry::Occupied(before) => before.into_mut().beaten_by(node, whose),
             }
-            self.values.insert(name, Laid { node, whose, beaten });
         }
+    }
+}
+
+impl<'a> Laid<'a> {
+    /// Lays another value over this one.
+    fn beaten_by(&mut self, node: &'a Arc<Node>, whose: Whose<'a>) {
+        match (whose, self.whose) {
+            (Whose::Extra, _) => self.beaten.clear(),
+            (_, Whose::Group(rank)) => self.beaten.push((rank, self.node)),
+            (_, Whose::Host | Whose::Extra) => {}
+        }
+        (self.node, self.whose) = (node, whose);
     }
 }
 

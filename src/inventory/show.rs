@@ -1,6 +1,7 @@
 //! An inventory as `ansible-inventory` of ansible-core 2.19 prints it: `--list`, `--host`, `--graph`.
 //! It makes text and prints nothing. Values of Ansible Vault are left out.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -63,18 +64,23 @@ pub enum Form {
 type Shown = BTreeMap<String, Arc<Node>>;
 
 /// What is shown of a host's variables.
-fn shown(host: &HostVars, form: Form) -> Shown {
+fn shown(host: &HostVars, form: Form) -> Cow<'_, Shown> {
     match form {
-        Form::Raw => without_internal(&host.raw),
-        Form::Resolved => without_internal(
-            &host.evaluated().into_iter().map(|(name, node)| (name, Arc::new(node))).collect(),
-        ),
+        Form::Raw => Cow::Borrowed(&*host.raw),
+        Form::Resolved => {
+            Cow::Owned(host.evaluated().into_iter().map(|(name, node)| (name, Arc::new(node))).collect())
+        }
     }
 }
 
-fn without_internal(vars: &Shown) -> Shown {
-    let own = |name: &str| INTERNAL.binary_search(&name).is_err();
-    vars.iter().filter(|(name, _)| own(name)).map(|(name, node)| (name.clone(), Arc::clone(node))).collect()
+/// Variables without those that Ansible sets itself.
+fn own(vars: &Shown) -> impl Iterator<Item = (&String, &Arc<Node>)> {
+    // Both are sorted.
+    let mut internal = INTERNAL.into_iter().peekable();
+    vars.iter().filter(move |(name, _)| {
+        while internal.next_if(|theirs| *theirs < name.as_str()).is_some() {}
+        internal.peek() != Some(&name.as_str())
+    })
 }
 
 impl Inventory {
@@ -106,7 +112,7 @@ impl Inventory {
                 break;
             }
             let vars = shown(host, form);
-            if !vars.is_empty() {
+            if own(&vars).next().is_some() {
                 json.key(host.name.as_str());
                 json.vars(&vars, true);
             }
@@ -190,7 +196,7 @@ impl<'a> Graph<'a> {
             }
         }
         if let (Some(_), Some(vars)) = (self.vars, self.inventory.group_vars.get(name)) {
-            let mut vars = without_internal(vars);
+            let mut vars = vars.clone();
             if group.priority != 1
                 && let Some(near) = self.inventory.hosts.values().next()
             {
@@ -205,7 +211,7 @@ impl<'a> Graph<'a> {
 
 /// Variables as a graph shows them: `{name = value}`, written as Python writes it.
 fn lines(vars: &Shown) -> Vec<String> {
-    vars.iter().map(|(name, node)| format!("{{{name} = {}}}", python::text(node))).collect()
+    own(vars).map(|(name, node)| format!("{{{name} = {}}}", python::text(node))).collect()
 }
 
 /// JSON as Python's `json.dumps(…, sort_keys=True, indent=4)` writes it.
@@ -254,6 +260,12 @@ impl Json {
 
     fn text(&mut self, text: &str) {
         self.out.push('"');
+        // Most texts have nothing to escape.
+        if text.bytes().all(|c| (b' '..0x7f).contains(&c) && c != b'"' && c != b'\\') {
+            self.out.push_str(text);
+            self.out.push('"');
+            return;
+        }
         for c in text.chars() {
             let _ = match c {
                 '"' => write!(self.out, "\\\""),
@@ -300,7 +312,7 @@ impl Json {
 
     fn vars(&mut self, vars: &Shown, mark_unsafe: bool) {
         self.open('{');
-        for (name, node) in vars {
+        for (name, node) in own(vars) {
             self.key(name);
             self.value(&node.value, mark_unsafe);
         }

@@ -1,7 +1,5 @@
 //! YAML 1.1 as Ansible types it, and its limits.
 
-use std::time::{Duration, Instant};
-
 use super::*;
 use crate::inventory::Value;
 
@@ -186,9 +184,9 @@ fn values_that_need_quotes_say_so() {
     }
 }
 
+/// That it is soon is held by tests/hostile.
 #[test]
-fn hostile_texts_end_quickly_with_a_word() {
-    let began = Instant::now();
+fn hostile_texts_end_with_a_word() {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
     for n in 1..40 {
         bomb += &format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(", "));
@@ -207,5 +205,4 @@ fn hostile_texts_end_quickly_with_a_word() {
     }
     let chain: String = (1..200).map(|n| format!("c{n}: &c{n} [*c{}]\n", n - 1)).collect();
     assert!(error(&format!("c0: &c0 [x]\n{chain}")).contains("more than 100 deep"));
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }

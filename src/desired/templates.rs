@@ -49,20 +49,31 @@ pub(super) fn render(
     tera.register_filter("yaml", Yaml(dollar));
     tera.add_raw_template(name, &source.text).map_err(|e| diagnostic(&e, &source))?;
     let context = Context::from_serialize(context).map_err(|e| diagnostic(&e, &source))?;
-    let mut out = Limited(Vec::new());
-    tera.render_to(name, &context, &mut out).map_err(|e| diagnostic(&e, &source))?;
-    String::from_utf8(out.0).map_err(|e| whole(&source, format!("the template renders no text: {e}")))
+    let mut out = Limited { bytes: Vec::new(), full: false };
+    let rendered = tera.render_to(name, &context, &mut out);
+    if out.full {
+        let limit = MAX_BYTES >> 20;
+        return Err(whole(&source, format!("this template renders more than {limit} MiB"))
+            .hint("no file of homelab's is that large: look at its loops, or make several clusters of one"));
+    }
+    rendered.map_err(|e| diagnostic(&e, &source))?;
+    String::from_utf8(out.bytes).map_err(|e| whole(&source, format!("the template renders no text: {e}")))
 }
 
 /// What is rendered, up to what is still a file.
-struct Limited(Vec<u8>);
+struct Limited {
+    bytes: Vec<u8>,
+    /// Whether there was more.
+    full: bool,
+}
 
 impl Write for Limited {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > MAX_BYTES {
-            return Err(io::Error::other(format!("more than {} MiB", MAX_BYTES >> 20)));
+        self.full = self.bytes.len() + bytes.len() > MAX_BYTES;
+        if self.full {
+            return Err(io::Error::other("the template renders too much"));
         }
-        self.0.write(bytes)
+        self.bytes.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

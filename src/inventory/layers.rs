@@ -1,6 +1,7 @@
 //! Which value counts: Ansible's precedence, and where two groups of a host want different values.
 //! It reads no file and evaluates nothing.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -66,15 +67,20 @@ struct Rank<'a> {
 impl<'a> Layers<'a> {
     fn lay(&mut self, vars: &'a Vars, whose: Whose<'a>) {
         for (name, node) in vars {
-            let mut beaten = Vec::new();
-            if let (Some(before), false) = (self.values.remove(name.as_str()), matches!(whose, Whose::Extra))
-            {
-                beaten = before.beaten;
-                if let Whose::Group(rank) = before.whose {
-                    beaten.push((rank, before.node));
+            match self.values.entry(name) {
+                Entry::Vacant(entry) => {
+                    entry.insert(Laid { node, whose, beaten: Vec::new() });
+                }
+                Entry::Occupied(mut entry) => {
+                    let laid = entry.get_mut();
+                    match (laid.whose, whose) {
+                        (_, Whose::Extra) => laid.beaten.clear(),
+                        (Whose::Group(rank), _) => laid.beaten.push((rank, laid.node)),
+                        _ => {}
+                    }
+                    (laid.node, laid.whose) = (node, whose);
                 }
             }
-            self.values.insert(name, Laid { node, whose, beaten });
         }
     }
 }

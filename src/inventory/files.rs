@@ -52,7 +52,8 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     if !metadata.is_file() && !metadata.is_dir() && !shell {
         return Err("it is no file, but a pipe or a device".into());
     }
-    let mut bytes = Vec::new();
+    // Room for all of it, and for seeing that there is no more.
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(MAX_BYTES)).unwrap_or(0) + 1);
     let file = File::open(path).map_err(unreadable)?;
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_BYTES {

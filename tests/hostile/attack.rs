@@ -122,6 +122,12 @@ impl Attack {
         let _ = self.ends(args, 0, words);
     }
 
+    /// It takes or refuses them.
+    pub(crate) fn survived(self) {
+        let (code, said) = run(self.dir.path(), PLAN, self.seconds);
+        assert!(matches!(code, Some(0 | 65)), "{}: {code:?} {said}", self.name);
+    }
+
     /// It takes them, whatever they are.
     pub(crate) fn harmless(self, args: &[&str]) {
         let _ = self.ends(args, 0, "");

@@ -59,6 +59,15 @@ fn an_expression_nests_only_so_deep() {
 }
 
 #[test]
+fn the_longest_expression_there_may_be_fits_the_stack() {
+    for sign in
+        ["not ", "-", "1**", "1+", "1~", "1 and ", "x.", "1 in ", "1 is x ", "(", "[", "{1:", "1 if 0 else "]
+    {
+        using(&format!("{{{{ {}1 }}}}", sign.repeat(8100 / sign.len())), "").survived();
+    }
+}
+
+#[test]
 fn variables_end_somewhere() {
     let chain: String = (0..5000).map(|n| format!("v{n}: \"{{{{ v{} }}}}\"\n", n + 1)).collect();
     using("{{ v0 }}", &chain).refused("more than 30 variables stand for one another");

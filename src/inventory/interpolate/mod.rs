@@ -30,7 +30,7 @@ pub(super) use text::is_template;
 /// How many variables may stand for one another in a row.
 const MAX_CHAIN: usize = 30;
 /// How long a text with an expression in it may be, in bytes: each sign of one may nest one step deeper.
-const MAX_TEMPLATE: usize = 16 << 10;
+const MAX_TEMPLATE: usize = 8 << 10;
 /// How many values one question may come to, and how many bytes of text.
 const MAX_VALUES: usize = 200_000;
 const MAX_BYTES: usize = 8 << 20;

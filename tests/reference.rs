@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use homelab::cluster::{self, Cluster, LocalFiles, schema};
 use homelab::connection::Connection;
-use homelab::engine::{self, Opt, Takes};
+use homelab::engine::{self, Gpus, Opt, Takes};
 use homelab::inventory;
 use homelab::survey::Survey;
 use serde_json::{Value, json};
@@ -150,10 +150,25 @@ fn a_default_that_is_typed_changes_nothing() {
             tried += 1;
             let comes_to = |value: &Value| meant(&with(pointer, &key, value));
             assert!(comes_to(&default) == plain, "{table}: {key} is not {default} by default");
-            assert!(example == default || comes_to(&example) != plain, "{table}: {key} is {example} by default");
+            assert!(
+                example == default || comes_to(&example) != plain,
+                "{table}: {key} is {example} by default"
+            );
         }
     }
     assert!(tried > 20, "only {tried} defaults were tried");
+}
+
+#[test]
+fn the_page_names_the_image_of_every_engine_with_and_without_a_gpu() {
+    let page = fs::read_to_string(page("inventory.md")).unwrap();
+    let table = between(&page, "keys of a host");
+    for engine in engine::ALL {
+        for gpus in [Gpus::All, Gpus::None] {
+            let image = engine.default_image(&gpus);
+            assert!(table.contains(&format!("`{image}`")), "docs/inventory.md does not have {image}");
+        }
+    }
 }
 
 /// The type of an option as docs/options.md calls it.

@@ -107,7 +107,7 @@ pub(super) fn memory(seen: &Evidence, _: &Wants) -> Vec<Judged> {
 pub(super) fn clock(seen: &Evidence, _: &Wants) -> Vec<Judged> {
     let Some(ahead) = seen.login.and_then(|login| login.clock) else { return vec![] };
     let by = ahead.unsigned_abs();
-    let said = format!("{by} s {} of this machine's", if ahead < 0 { "behind" } else { "ahead" });
+    let said = format!("{by} s {} this machine's", if ahead < 0 { "behind" } else { "ahead of" });
     let fix = "compare both with a watch; on the one that is wrong: sudo timedatectl set-ntp true";
     vec![match by {
         ..CLOCK_OFF => Judged::ok("as this machine's"),

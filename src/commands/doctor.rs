@@ -27,6 +27,7 @@ pub(super) async fn run(common: &Common, args: &DoctorArgs) -> Result<Exit> {
     let (stop, stopped) = watch::channel(false);
     let work = all(&files, &hosts, !args.no_container, stopped.clone());
     let Some(all) = ui::progress::looking(ui::progress::stoppable(work, stop)).await else {
+        ui::progress::untouched();
         return Ok(Exit::Interrupted);
     };
     let mut examined = Vec::new();

@@ -118,8 +118,8 @@ pub struct App {
     pub memory: Option<u64>,
     /// Whose process it is.
     pub user: Option<String>,
-    /// The full id of the container it runs in.
-    pub container: Option<String>,
+    /// Full ids in its cgroups: its container's, and that of a container around its host, if there is one.
+    pub containers: Vec<String>,
 }
 
 /// A device file.

@@ -180,7 +180,7 @@ pub(super) fn users(seen: &Evidence, wants: &Wants) -> Vec<Judged> {
     let engine = seen.docker.as_ref().unwrap_or(&none);
     let judge = |app: &App| {
         let memory = app.memory.map_or("memory unknown".to_owned(), |memory| format!("{memory} MiB"));
-        let container = app.container.as_ref().and_then(|id| engine.containers.get(id));
+        let container = app.containers.iter().find_map(|id| engine.containers.get(id));
         let user = app.user.as_ref().map(|user| format!(", user {user}")).unwrap_or_default();
         let who = format!("{} (process {}{user}), {memory}", app.name, app.pid);
         match container {

@@ -89,17 +89,17 @@ fn app(rest: &str) -> Option<App> {
         name: name.trim().to_owned(),
         memory: used.trim().parse().ok(),
         user: None,
-        container: None,
+        containers: vec![],
     })
 }
 
-/// `PID USER [CONTAINER]`.
+/// `PID USER [CONTAINER]…`.
 fn belongs(rest: &str, apps: &mut [App]) {
     let mut words = rest.split_whitespace();
     let pid = words.next().and_then(|pid| pid.parse::<u32>().ok());
     if let Some(app) = apps.iter_mut().find(|app| Some(app.pid) == pid) {
         app.user = words.next().filter(|user| *user != "-").map(str::to_owned);
-        app.container = words.next().map(str::to_owned);
+        app.containers = words.map(str::to_owned).collect();
     }
 }
 

@@ -381,9 +381,9 @@ fn a_container_sees_as_many_gpus_as_the_host_or_something_is_wrong() {
 #[test]
 fn who_else_computes_on_a_gpu_is_named() {
     // Synthetic: in the form of `--query-compute-apps`; names may hold commas, and what is unknown is in brackets.
-    let (ours, other) = ("a".repeat(64), "b".repeat(64));
+    let (ours, other, around) = ("a".repeat(64), "b".repeat(64), "c".repeat(64));
     let apps = format!(
-        "smi 0\napp 71  VLLM::EngineCore, 20111\nof 71 root {ours}\napp 72  /opt/x, y/main, 900\nof 72 root {other}\n\
+        "smi 0\napp 71  VLLM::EngineCore, 20111\nof 71 root {ours}\napp 72  /opt/x, y/main, 900\nof 72 root {around} {other}\n\
          app 73  [Not Found], [N/A]\nof 73 - \napp 74  python3, 12\nof 74 anna"
     );
     let mut seen = evidence(&HOST.replace("smi 0", &apps));

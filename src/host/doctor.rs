@@ -79,7 +79,7 @@ for smi in nvidia-smi /usr/lib/wsl/lib/nvidia-smi; do
     while IFS=, read -r pid rest; do
       case $pid in '' | *[!0-9]*) continue ;; esac
       user=$(stat -c %U "/proc/$pid" 2>/dev/null)
-      inside=$(grep -o '[0-9a-f]\{64\}' "/proc/$pid/cgroup" 2>/dev/null | tail -n 1)
+      inside=$(grep -o '[0-9a-f]\{64\}' "/proc/$pid/cgroup" 2>/dev/null | sort -u | tr '\n' ' ')
       printf 'app %s %s\nof %s %s %s\n' "$pid" "$rest" "$pid" "${user:--}" "$inside"
     done
   break

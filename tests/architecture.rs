@@ -254,16 +254,16 @@ fn only_ui_prints() {
     none_of(found, "only ui prints");
 }
 
-/// What can change a host, and the verbs that may have it. A probe makes one container and removes it.
+/// What can change a host, and the verbs that may have it. A trial makes one container and removes it.
 const HANDS: [(&str, &[&str]); 4] = [
     ("CarryOut", &["commands/deploy.rs", "commands/down.rs"]),
     ("into_hands", &["commands/deploy.rs", "commands/down.rs"]),
     ("Hands", &["commands/deploy.rs", "commands/down.rs"]),
-    ("Probe", &["commands/doctor.rs"]),
+    ("Trial", &["commands/doctor.rs"]),
 ];
 
 #[test]
-fn only_deploy_and_down_act_and_doctor_probes() {
+fn only_deploy_and_down_act_and_doctor_tries() {
     let mut found = Vec::new();
     for file in sources().iter().filter(|f| f.module() != "host") {
         for (i, line) in file.code() {
@@ -275,7 +275,7 @@ fn only_deploy_and_down_act_and_doctor_probes() {
             );
         }
     }
-    none_of(found, "only deploy and down may get hands, and doctor a probe; what else looks cannot act");
+    none_of(found, "only deploy and down may get hands, and doctor a trial; what else looks cannot act");
 }
 
 #[test]

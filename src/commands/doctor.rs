@@ -14,7 +14,7 @@ use crate::cluster::{HostSpec, Role};
 use crate::diagnostic::did_you_mean;
 use crate::doctor::{self, Inside, Reach, Wants};
 use crate::engine::Gpus;
-use crate::host::{self, Ask, Diagnosed, Look, Placed, Probe};
+use crate::host::{self, Ask, Diagnosed, Look, Placed, Trial};
 use crate::names::{HostName, Port};
 use crate::survey::{self, Failure, Health, Seen, State, Survey};
 use crate::ui;
@@ -126,9 +126,9 @@ async fn probed(mut seen: Diagnosed, images: &[&String], stopped: watch::Receive
         return seen;
     };
     if let Some((look, there)) = seen.docker.take() {
-        let probe = Probe::new(look);
-        evidence.inside = probe.gpus(image, stopped).await;
-        seen.docker = Some((probe.into_look(), there));
+        let trial = Trial::new(look);
+        evidence.inside = trial.gpus(image, stopped).await;
+        seen.docker = Some((trial.into_look(), there));
     }
     seen
 }

@@ -1,5 +1,5 @@
 //! What `homelab doctor` finds out about a host: the login, the machine, its Docker.
-//! It only reads; what it means is decided in `doctor`, and the one container is [`super::Probe`]'s.
+//! It only reads; what it means is decided in `doctor`, and the one container is [`super::Trial`]'s.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -26,11 +26,11 @@ mod logs;
 mod look;
 mod master;
 mod private;
-mod probe;
 mod pull;
 mod refusal;
 mod ssh_config;
 mod survey;
+mod trial;
 mod vault;
 mod wait;
 
@@ -44,9 +44,9 @@ pub use hands::Hands;
 pub use http::{HttpError, Reply, Request};
 pub use link::{Counts, Link, Output};
 pub use look::{Inspected, Look};
-pub use probe::Probe;
 pub use pull::PullProgress;
 pub use survey::{Ask, again, look, survey};
+pub use trial::Trial;
 pub use vault::Vault;
 
 use crate::diagnosis::Finding;

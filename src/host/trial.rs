@@ -32,11 +32,11 @@ const QUERY: [&str; 2] =
     ["--query-gpu=driver_version,index,name,memory.total,memory.used", "--format=csv,noheader,nounits"];
 
 /// A host on which one container may be tried.
-pub struct Probe {
+pub struct Trial {
     hands: Hands,
 }
 
-impl Probe {
+impl Trial {
     /// The host of this look.
     #[must_use]
     pub fn new(look: Look) -> Self {

@@ -17,7 +17,7 @@ test: lab ## Every test, those on real hosts too (makes the lab first)
 	cargo test --locked --quiet
 
 unit: ## The tests that need no hosts
-	cargo test --locked --quiet --lib --test architecture --test example --test schema --test golden --test cli --test diagnosis --test diagnostics --test properties --test inventory_diff --test hostile
+	cargo test --locked --quiet --lib --test architecture --test example --test reference --test schema --test golden --test cli --test diagnosis --test diagnostics --test properties --test inventory_diff --test hostile
 
 live: lab ## The tests on real hosts only
 	cargo test --locked --test live --test live_link
@@ -31,7 +31,7 @@ test-vllm: ## The tests with the real vLLM on CPUs (11 minutes; the first time 5
 
 test-faults: lab ## What befalls a deploy, all of it (about an hour); prints what was survived
 	PROPTEST_CASES=20000 cargo test --locked --test properties
-	RUST_TEST_THREADS=1 cargo test --locked --test live faults:: -- --include-ignored --show-output 2>&1 | tee target/faults.log | grep -E '^(test |survived )|panicked'
+	RUST_TEST_THREADS=1 cargo test --locked --test live -- faults:: locks:: --include-ignored --show-output 2>&1 | tee target/faults.log | grep -E '^(test |survived )|panicked'
 	@! grep -q 'test result: FAILED' target/faults.log
 
 lint: ## Formatting, clippy, the workflows

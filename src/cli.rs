@@ -16,7 +16,7 @@ use crate::starter::{Host, Model};
     version,
     about,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done, nothing to do, in sync · 1 failed, or status found something amiss ·\n\
+    after_help = "Exit codes: 0 done, nothing to do, in sync · 1 failed, or status or doctor found something amiss ·\n\
                   2 changes pending (plan --detailed-exitcode) · 64 wrong usage · 65 your files are wrong ·\n\
                   130 interrupted.\n\nStart with homelab init or a copy of inventory.example.yml, then: homelab plan, homelab deploy."
 )]
@@ -96,6 +96,8 @@ pub enum Verb {
     Deploy(DeployArgs),
     /// Is it so: every service beside what the inventory says; exit 1 if something is amiss
     Status(StatusArgs),
+    /// What is wrong with the hosts, and the fix: Docker, GPUs, disks, clocks, ports; exit 1 if something is
+    Doctor(DoctorArgs),
     /// Write every file that deploy would push
     Render(RenderArgs),
     /// Remove what homelab made, its keys too; images and model caches stay
@@ -189,6 +191,23 @@ pub struct Turn {
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// Print the table as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Fixes are printed, never run. Where a model wants a GPU and its image is on the host, one container without \
+                  a network runs nvidia-smi for a moment; nothing else is changed."
+)]
+pub struct DoctorArgs {
+    /// Only this host of the inventory
+    #[arg(value_name = "HOST")]
+    pub host: Option<String>,
+    /// Start no container: whether one sees the GPUs stays unknown
+    #[arg(long)]
+    pub no_container: bool,
+    /// Print what was found as JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -9,6 +9,7 @@ pub mod connection;
 pub mod desired;
 pub mod diagnosis;
 pub mod diagnostic;
+pub mod doctor;
 pub mod engine;
 pub mod event;
 pub mod exit;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::claim::Holder;
 use crate::diagnosis::{Finding, Place};
+use crate::diagnostic::clean;
 use crate::names::HostName;
 use crate::service::Service;
 
@@ -189,6 +190,23 @@ pub enum Health {
     Hung(String),
     /// Nobody asked: it is not running.
     NotAsked,
+}
+
+impl Gpu {
+    /// A line of nvidia-smi's CSV without units: `index, name, memory.total, memory.used`. What a part does not
+    /// tell (`[N/A]`, `[Not Supported]`) is unknown; a line of any other form is a message, not a GPU.
+    #[must_use]
+    pub fn from_csv(line: &str) -> Option<Self> {
+        let (index, rest) = line.split_once(", ")?;
+        let (rest, used) = rest.rsplit_once(", ")?;
+        let (name, total) = rest.rsplit_once(", ")?;
+        Some(Self {
+            index: index.trim().parse().ok()?,
+            name: clean(name.trim()),
+            memory_total: total.trim().parse().ok(),
+            memory_used: used.trim().parse().ok(),
+        })
+    }
 }
 
 impl Failure {

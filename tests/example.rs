@@ -34,27 +34,41 @@ fn keys_in_code() -> BTreeSet<String> {
             }
         }
     }
-    let user = |(_, who): &&(&str, homelab::service::Who)| *who == homelab::service::Who::User;
-    keys.extend(homelab::service::KEYS.iter().filter(user).map(|(key, _)| (*key).to_owned()));
-    for engine in homelab::engine::ALL {
-        keys.insert(engine.defaults_variable());
-        keys.insert(engine.image_variable().to_owned());
-    }
     keys
+}
+
+/// Every key that the schema knows but the options of engines, which docs/options.md lists.
+fn keys_of_the_schema() -> BTreeSet<String> {
+    let schema = homelab::cluster::schema::vars();
+    let keys = |name: &str| -> BTreeSet<String> {
+        schema["definitions"][name]["properties"].as_object().unwrap().keys().cloned().collect()
+    };
+    let mut all = &keys("vars") | &keys("gateway");
+    for engine in homelab::engine::ALL {
+        let options = engine.options().iter().map(|option| option.name.to_owned()).collect();
+        all.extend(&keys(engine.name()) - &options);
+    }
+    all
+}
+
+/// What is listed from the schema is listed whole.
+#[test]
+fn the_schema_has_every_key_that_the_code_asks_for() {
+    let (asked, known) = (keys_in_code(), keys_of_the_schema());
+    for key in ["ready_timeout", "homelab_project", "homelab_serve", "num_retries", "ansible_user"] {
+        assert!(asked.contains(key), "the scan does not find {key}: {asked:?}");
+    }
+    let missing: Vec<_> = asked.difference(&known).collect();
+    assert!(missing.is_empty(), "the schema does not have {missing:?}");
 }
 
 #[test]
 fn the_example_names_every_key() {
     let example = fs::read_to_string(Path::new(ROOT).join("inventory.example.yml")).unwrap();
     let words: BTreeSet<&str> = example.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-    let keys = keys_in_code();
-    assert!(
-        keys.contains("ready_timeout") && keys.contains("homelab_project"),
-        "the scan finds nothing: {keys:?}"
-    );
-    // An alternative spelling of ansible_ssh_common_args, which Ansible adds to it.
-    let missing: Vec<_> =
-        keys.iter().filter(|key| !words.contains(key.as_str()) && *key != "ansible_ssh_extra_args").collect();
+    let keys = keys_of_the_schema();
+    assert!(keys.len() > 50, "the schema has no more than {keys:?}");
+    let missing: Vec<_> = keys.iter().filter(|key| !words.contains(key.as_str())).collect();
     assert!(missing.is_empty(), "inventory.example.yml does not name {missing:?}");
 }
 

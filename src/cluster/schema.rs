@@ -95,7 +95,7 @@ fn variables() -> Value {
     let gateway = key("The gateway, on one host", json!({"$ref": "#/definitions/gateway"}));
     let secret = json!({"$ref": "#/definitions/secret"});
     let checking = json!({"enum": ["strict", "accept-new"]});
-    let mut all = Map::new();
+    let mut all = Map::from_iter(connection().map(|(name, schema)| (name.to_owned(), schema)));
     for (name, schema) in [
         ("models", models.clone()),
         ("homelab_models", models),
@@ -124,6 +124,21 @@ fn variables() -> Value {
         all.insert(engine.defaults_variable(), key(&description, shared_keys(*engine)));
     }
     json!({"type": ["object", "null"], "properties": all})
+}
+
+/// Ansible's variables that say how a host is reached, those of them that homelab reads.
+fn connection() -> [(&'static str, Value); 7] {
+    let kinds = json!({"enum": ["ssh", "smart", "ansible.builtin.ssh", "local", "ansible.builtin.local"]});
+    let number = json!({"anyOf": [port(), {"type": "string", "pattern": "^[0-9]+$"}]});
+    [
+        ("ansible_host", key("What ssh connects to, else the host's name", scalar())),
+        ("ansible_port", key("The port of its sshd", number)),
+        ("ansible_user", key("Whom ssh logs in as", scalar())),
+        ("ansible_ssh_private_key_file", key("The key that ssh shows", scalar())),
+        ("ansible_ssh_common_args", key("Further arguments of ssh", json!({"type": "string"}))),
+        ("ansible_ssh_extra_args", key("Further arguments of ssh", json!({"type": "string"}))),
+        ("ansible_connection", key("local: the machine homelab runs on, without ssh", kinds)),
+    ]
 }
 
 /// A model: the engine decides which keys there are.

@@ -3,6 +3,7 @@
 
 mod completions;
 mod deploy;
+mod doctor;
 mod down;
 mod guard;
 mod init;
@@ -28,6 +29,7 @@ pub async fn run(cli: Cli) -> Exit {
         Verb::Plan(args) => plan::run(&common, &args).await,
         Verb::Deploy(args) => deploy::run(&common, &args).await,
         Verb::Status(args) => status::run(&common, &args).await,
+        Verb::Doctor(args) => doctor::run(&common, &args).await,
         Verb::Render(args) => render::run(&common, &args).await,
         Verb::Down(args) => down::run(&common, &args).await,
         Verb::Inventory(args) => inventory::run(&common, &args),

@@ -50,6 +50,13 @@ pub(super) fn sort(project: &ProjectName, all: Vec<ContainerSummary>) -> Sorted 
     sorted
 }
 
+/// A container's id, its name, and whether it is this project's.
+pub(super) fn named(project: &ProjectName, one: &ContainerSummary) -> Option<(String, (String, bool))> {
+    let ours = one.labels.as_ref().and_then(|labels| labels.get(label::PROJECT));
+    let name = name_of(one.names.as_deref().and_then(|n| n.first()).map(String::as_str));
+    Some((one.id.clone()?, (name, ours.is_some_and(|ours| ours == project.as_str()))))
+}
+
 fn name_of(name: Option<&str>) -> String {
     crate::diagnostic::clean(name.unwrap_or_default().trim_start_matches('/'))
 }

@@ -7,7 +7,6 @@ use super::claim::lock_file;
 use super::link::Link;
 use super::{after_mark, failure, hinted, last_lines};
 use crate::claim::Holder;
-use crate::diagnostic::clean;
 use crate::names::{ProjectName, Secret};
 use crate::survey::{Failure, FileSeen, Gpu};
 
@@ -120,25 +119,11 @@ fn parse(text: &str) -> Option<Result<Read, Failure>> {
         home: home.to_owned(),
         dir: dir.trim_end_matches('/').to_owned(),
         holders: head.filter_map(|line| Holder::parse(line.strip_prefix("by ")?)).collect(),
-        gpus: gpus.lines().filter_map(gpu).collect(),
+        gpus: gpus.lines().filter_map(Gpu::from_csv).collect(),
         listening: ports.lines().filter_map(listening).collect(),
         root_key: key.lines().next().map(|key| Secret::new(key.trim().to_owned())),
         files: files(seen),
     }))
-}
-
-/// A line of nvidia-smi's CSV. What a part does not tell (`[N/A]`, `[Not Supported]`) is unknown;
-/// a line of any other form is a message, not a GPU.
-fn gpu(line: &str) -> Option<Gpu> {
-    let (index, rest) = line.split_once(", ")?;
-    let (rest, used) = rest.rsplit_once(", ")?;
-    let (name, total) = rest.rsplit_once(", ")?;
-    Some(Gpu {
-        index: index.trim().parse().ok()?,
-        name: clean(name.trim()),
-        memory_total: total.trim().parse().ok(),
-        memory_used: used.trim().parse().ok(),
-    })
 }
 
 /// The port of a line of `/proc/net/tcp` or `tcp6` whose state is LISTEN.
@@ -180,7 +165,7 @@ mod tests {
         let text = "0, NVIDIA GeForce RTX 4090, 24564, 412\n1, NVIDIA GB10, [N/A], [N/A]\n\
             2, Odd, Name, 16, 1\nNVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n\
             No devices were found\n";
-        let gpus: Vec<Gpu> = text.lines().filter_map(gpu).collect();
+        let gpus: Vec<Gpu> = text.lines().filter_map(Gpu::from_csv).collect();
         let one = |index, name: &str, memory_total, memory_used| Gpu {
             index,
             name: name.into(),

@@ -58,12 +58,17 @@ impl Look {
     pub async fn open(connection: &crate::connection::Connection) -> Result<Self, Failure> {
         let link = Link::open(connection).await?;
         match link.docker().await {
-            Ok(docker) => Ok(Self { link: Arc::new(link), docker, root_key: OnceLock::new() }),
+            Ok(docker) => Ok(Self::new(link, docker)),
             Err(failure) => {
                 link.close().await;
                 Err(failure)
             }
         }
+    }
+
+    /// A host whose Docker was found to be alive.
+    pub(super) fn new(link: Link, docker: Docker) -> Self {
+        Self { link: Arc::new(link), docker, root_key: OnceLock::new() }
     }
 
     /// The host.

@@ -68,24 +68,20 @@ impl<'a> Layers<'a> {
     fn lay(&mut self, vars: &'a Vars, whose: Whose<'a>) {
         for (name, node) in vars {
             match self.values.entry(name) {
-                Entry::Vacant(free) => {
-                    free.insert(Laid { node, whose, beaten: Vec::new() });
+                Entry::Vacant(entry) => {
+                    entry.insert(Laid { node, whose, beaten: Vec::new() });
                 }
-                Entry::Occupied(before) => before.into_mut().beaten_by(node, whose),
+                Entry::Occupied(mut entry) => {
+                    let laid = entry.get_mut();
+                    match (laid.whose, whose) {
+                        (_, Whose::Extra) => laid.beaten.clear(),
+                        (Whose::Group(rank), _) => laid.beaten.push((rank, laid.node)),
+                        _ => {}
+                    }
+                    (laid.node, laid.whose) = (node, whose);
+                }
             }
         }
-    }
-}
-
-impl<'a> Laid<'a> {
-    /// Lays another value over this one.
-    fn beaten_by(&mut self, node: &'a Arc<Node>, whose: Whose<'a>) {
-        match (whose, self.whose) {
-            (Whose::Extra, _) => self.beaten.clear(),
-            (_, Whose::Group(rank)) => self.beaten.push((rank, self.node)),
-            (_, Whose::Host | Whose::Extra) => {}
-        }
-        (self.node, self.whose) = (node, whose);
     }
 }
 

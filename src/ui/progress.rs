@@ -66,6 +66,18 @@ pub fn untouched() {
     note("Nothing was changed.\n");
 }
 
+/// Does some work to its end; Ctrl-C turns `stop` true, and the work then ends as soon as it has put away
+/// what it made.
+pub async fn stoppable<T>(work: impl Future<Output = T>, stop: watch::Sender<bool>) -> T {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        done = &mut work => return done,
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    let _ = stop.send(true);
+    work.await
+}
+
 /// Turns Ctrl-C into a wish to stop; a second one ends the program at once.
 pub async fn interrupts(stop: watch::Sender<bool>) {
     if tokio::signal::ctrl_c().await.is_err() {

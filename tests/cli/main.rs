@@ -8,6 +8,7 @@ mod ci;
 #[path = "../common/mod.rs"]
 mod common;
 mod diffs;
+mod doctor;
 mod dropped;
 mod files;
 mod init;

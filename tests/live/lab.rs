@@ -33,7 +33,10 @@ pub(crate) fn lab() -> &'static Lab {
 /// lab4 is for what befalls a whole host: one test at a time has it.
 pub(crate) fn lab4() -> Lab4 {
     static TURN: Mutex<()> = Mutex::new(());
-    Lab4 { _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner) }
+    let whole = Lab4 { _turn: TURN.lock().unwrap_or_else(PoisonError::into_inner) };
+    // A run that was killed may have left it as it was then.
+    whole.heal();
+    whole
 }
 
 /// Whoever holds it may stop lab4; it is whole again afterwards.
@@ -42,6 +45,12 @@ pub(crate) struct Lab4 {
 }
 
 impl Lab4 {
+    fn heal(&self) {
+        for command in ["start", "mend", "docker-start"] {
+            lab().script(&[command, "lab4"]);
+        }
+    }
+
     pub(crate) fn lab(&self, command: &str) {
         let ran = lab().script(&[command, "lab4"]);
         assert_eq!(ran.code, Some(0), "lab {command} lab4: {}", ran.stderr);
@@ -50,9 +59,7 @@ impl Lab4 {
 
 impl Drop for Lab4 {
     fn drop(&mut self) {
-        lab().script(&["start", "lab4"]);
-        lab().script(&["mend", "lab4"]);
-        lab().script(&["docker-start", "lab4"]);
+        self.heal();
     }
 }
 

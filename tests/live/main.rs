@@ -8,6 +8,7 @@
 mod cluster;
 mod deploy;
 mod diffs;
+mod doctor;
 mod down;
 mod dropped;
 mod failing;

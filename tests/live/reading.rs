@@ -42,7 +42,7 @@ fn account(cluster: &Cluster, host: &str) -> String {
     let project = &cluster.project;
     let look = format!(
         "find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path '/run/*' -o -path /var/lib/docker \
-           -o -path /var/log -o -path '/tmp/*' ! -name '*homelab*' -o -path '/home/lab/homelab' -o -path '/root/*' \
+           -o -path /var/log -o -path '/tmp/*' ! -name '*homelab*' -o \\( -name 'homelab-*.lock*' ! -name '*{project}*' \\) -o -path '/home/lab/homelab' -o -path '/root/*' \
            -o -path '/home/lab/promise-*' \\) -prune -o \
            \\( -type d -printf '%p %m\\n' -o -printf '%p %s %m %T@\\n' \\) 2>/dev/null | sort; \
          ls -d /home/lab/homelab/{project} 2>&1; \

@@ -7,7 +7,7 @@ use crate::lab::lab;
 use crate::running::Running;
 
 /// Holds a port on a host until it is killed. `$1` is the port.
-const HOLD: &str = "import socket,sys,time; s=socket.socket(); s.setsockopt(1,2,1); \
+pub(crate) const HOLD: &str = "import socket,sys,time; s=socket.socket(); s.setsockopt(1,2,1); \
     s.bind((\"0.0.0.0\",int(sys.argv[1]))); s.listen(); time.sleep(300)";
 
 /// Tries a change that cannot work: the error is this one, and the old model still serves.

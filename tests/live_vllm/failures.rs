@@ -150,7 +150,10 @@ fn what_vllm_refuses_ends_the_wait_at_once_with_its_last_lines() {
     }
     for Wrong { name, ended, shown, .. } in &all {
         let (error, log) = told(&failed, name);
-        assert!(error.contains(&format!(": {name}: waiting until it answers: {ended}")), "{error}");
+        // vLLM says that it gave up before it has taken itself down, which may take longer than is waited for.
+        let endings = [ended, "it gave up, but its container still runs"];
+        let ends = |ending: &&str| error.contains(&format!(": {name}: waiting until it answers: {ending}"));
+        assert!(endings.iter().any(ends), "{error}");
         assert!(log.iter().any(|line| line.contains(shown)), "{name}: `{shown}` is not in {log:#?}");
         let took = took[&cluster.container(name)];
         assert!(took < AT_ONCE, "{name}: homelab heard of its end after {} ms", took / 1_000_000);

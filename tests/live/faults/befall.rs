@@ -120,7 +120,7 @@ fn at_every_boundary(fault: Fault, step: usize) {
     cluster.deploy();
     let mut survived = 0;
     for n in (1..).step_by(step) {
-        cluster.hosts["lab4"]["models"]["alpha"]["ctx_size"] = json!(512 + 32 * n);
+        cluster.hosts["lab4"]["models"]["alpha"]["ctx_size"] = json!(544 + 32 * n);
         let Some(run) = deploy_with(&whole, &cluster, (fault, n)) else { break };
         assert!(matches!(run.code, Some(0 | 1) | None), "{run:?}");
         converges(&cluster, &ALL);

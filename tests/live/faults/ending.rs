@@ -15,7 +15,7 @@ pub(crate) struct Stranger {
 impl Stranger {
     /// Puts them beside what homelab makes.
     pub(crate) fn on(host: &'static str, cluster: &Cluster) -> Self {
-        let name = format!("{}-stranger", cluster.project);
+        let name = cluster.project.replace("promise-", "promise-stranger-of-");
         let pause = lab().fact("LAB_IMAGE_PAUSE");
         lab().ssh(
             host,

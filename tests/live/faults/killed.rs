@@ -44,7 +44,7 @@ fn a_swap_that_is_killed_between_any_two_steps_is_finished_by_the_next() {
     cluster.deploy();
     let gateway = cluster.containers()["lab3-litellm-1"].clone();
     let killed = at_every_boundary(&mut cluster, &ALL, |cluster, n| {
-        cluster.hosts["lab1"]["models"]["alpha"]["ctx_size"] = json!(512 + 32 * n);
+        cluster.hosts["lab1"]["models"]["alpha"]["ctx_size"] = json!(544 + 32 * n);
     });
     counted("homelab is killed between two steps of a swap", killed, 6);
     assert_eq!(cluster.containers()["lab3-litellm-1"], gateway);

@@ -13,7 +13,10 @@ fn shell(words: &str) -> Value {
 
 fn ways_to_fail() -> Vec<(&'static str, Value)> {
     let broken = json!({"image": lab().fact("LAB_IMAGE_LLAMA_BROKEN"), "entrypoint": ["/app/entry"]});
-    let other_name = "exec /app/llama-server \"$@\" --alias somebody-else";
+    let model = lab().fact("LAB_MODEL");
+    let other_name = format!(
+        "exec /app/llama-server --model {model} --alias somebody-else --host 0.0.0.0 --port 8080 --ctx-size 512"
+    );
     vec![
         ("dies at once", shell("exit 3")),
         ("dies after 5 s", shell("sleep 5; exit 3")),
@@ -26,7 +29,7 @@ fn ways_to_fail() -> Vec<(&'static str, Value)> {
             never["ready_timeout"] = json!("8s");
             never
         }),
-        ("answers under a wrong name", shell(other_name)),
+        ("answers under a wrong name", shell(&other_name)),
     ]
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::claim::lock_file;
+use super::gpus::nvidia_smi;
 use super::link::Link;
 use super::{after_mark, failure, hinted, last_lines};
 use crate::claim::Holder;
@@ -20,6 +21,7 @@ const STEP: &str = "reading the host's facts";
 const FACTS: &str = concat!(
     "project=$4",
     lock_file!(),
+    nvidia_smi!(),
     r#"
 echo '#homelab'
 cd / || exit 1
@@ -33,14 +35,7 @@ printf '%s\n' "$dir"
 holders
 echo '#gpus'
 if [ "$2" = yes ]; then
-  limit=
-  if command -v timeout >/dev/null 2>&1; then limit='timeout 20'; fi
-  for smi in nvidia-smi /usr/lib/wsl/lib/nvidia-smi; do
-    if command -v "$smi" >/dev/null 2>&1; then
-      $limit "$smi" --query-gpu=index,name,memory.total,memory.used --format=csv,noheader,nounits 2>/dev/null
-      break
-    fi
-  done
+  smi --query-gpu=index,name,memory.total,memory.used --format=csv,noheader,nounits
 fi
 echo '#ports'
 grep -h ' 0A ' /proc/net/tcp /proc/net/tcp6 2>/dev/null

@@ -16,6 +16,7 @@ mod facts;
 mod failpoint;
 mod files;
 mod forward;
+mod gpus;
 mod hands;
 mod health;
 mod http;

@@ -5,6 +5,7 @@ mod cause;
 mod diff;
 mod down;
 mod files;
+mod gpus;
 mod leftovers;
 mod markdown;
 mod needs;
@@ -191,6 +192,13 @@ pub enum Action {
         /// Which.
         service: ServiceName,
     },
+    /// Waits until GPUs have given back the memory of what was stopped there, but not for ever.
+    AwaitMemory {
+        /// The service that loads next.
+        service: ServiceName,
+        /// Their indices.
+        gpus: Vec<u32>,
+    },
     /// Waits until a server answers as what it is for.
     AwaitModel {
         /// Its service.
@@ -321,6 +329,7 @@ impl Action {
             | Self::PutBack { service, .. }
             | Self::Remove { service, .. }
             | Self::RemoveMade { service }
+            | Self::AwaitMemory { service, .. }
             | Self::AwaitModel { service, .. }
             | Self::Reach { service, .. }
             | Self::AwaitGateway { service, .. } => Some(service),

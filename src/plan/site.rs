@@ -17,6 +17,8 @@ use super::{container_name, files, network_name, previous_name, probe, service};
 /// What is to be done on one host, before it is put in order.
 pub(super) struct Work<'a> {
     pub(super) host: &'a HostName,
+    /// What is there.
+    pub(super) seen: &'a Seen,
     /// Makes the root key, on the gateway's host.
     pub(super) root_key: Option<Task>,
     pub(super) prepare: Vec<Task>,
@@ -32,9 +34,10 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn new(host: &'a HostName) -> Self {
+    fn new(host: &'a HostName, seen: &'a Seen) -> Self {
         Self {
             host,
+            seen,
             root_key: None,
             prepare: vec![],
             models: vec![],
@@ -99,7 +102,7 @@ pub(super) struct Site<'a> {
 
 impl<'a> Site<'a> {
     pub(super) fn work(&self, blocked: &mut Vec<Blocked>) -> Work<'a> {
-        let mut work = Work::new(self.name);
+        let mut work = Work::new(self.name, self.seen);
         let mut busy = BTreeSet::new();
         for (name, service) in &self.host.services {
             let now = self.now(name, service);

@@ -150,6 +150,7 @@ fn effect(step: &Step) -> Option<Line> {
         Action::RemoveFile { path } => (Mark::Remove, format!("remove {path}")),
         Action::RemoveNetwork { name } => (Mark::Remove, format!("remove network {name}")),
         Action::RemoveMade { .. }
+        | Action::AwaitMemory { .. }
         | Action::AwaitModel { .. }
         | Action::Reach { .. }
         | Action::AwaitGateway { .. } => return None,

@@ -10,7 +10,7 @@ use crate::engine::{Gpus, Kind};
 use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use crate::secret::SecretRef;
 use crate::service::{Service, label};
-use crate::survey::{Container, Failure, Health, Look, RootKey, Seen, State, Survey};
+use crate::survey::{Container, Failure, Gpu, Health, Look, RootKey, Seen, State, Survey};
 
 use crate::plan::{Action, Plan, Step, Task, container_name, plan, previous_name, text};
 
@@ -145,6 +145,18 @@ impl Bench {
         self
     }
 
+    /// A host has GPUs with so many MiB used; none where their memory is the system's.
+    pub(super) fn gpus(mut self, at: &str, used: &[Option<u64>]) -> Self {
+        let gpu = |(index, used): (u32, &Option<u64>)| Gpu {
+            index,
+            name: "GPU".into(),
+            memory_total: used.map(|_| 24_564),
+            memory_used: *used,
+        };
+        self.seen(at).facts.gpus = (0..).zip(used).map(gpu).collect();
+        self
+    }
+
     /// A service has this container.
     pub(super) fn has(self, at: &str, name: &str, found: Container) -> Self {
         let container = container_name(&self.desired, &service(name));
@@ -225,6 +237,7 @@ fn step(step: &Step) -> String {
         Action::PutBack { id, .. } => format!("back {id}"),
         Action::Remove { id, .. } => format!("remove {id}"),
         Action::RemoveMade { service } => format!("unmake {service}"),
+        Action::AwaitMemory { gpus, .. } => format!("memory of {gpus:?}"),
         Action::AwaitModel { service, .. } => format!("await {service}"),
         Action::Reach { service, from, .. } => format!("reach {service} from {from}"),
         Action::AwaitGateway { names, .. } => {

@@ -151,6 +151,10 @@ pub struct Container {
     pub started_at: Option<String>,
     /// What its server says; asked only of running ones.
     pub health: Health,
+    /// Whether it has lost the GPUs it was given while the host still has them: Docker says that it runs, and what is
+    /// on the GPUs may go on for a while, but nothing new gets there. After a `systemctl daemon-reload` this happens
+    /// (<https://github.com/NVIDIA/nvidia-docker/issues/1730>).
+    pub lost_gpu: bool,
     /// Key fields in which Docker's account of it differs from its own label, each as
     /// `field: label says A, Docker says B`.
     pub drift: Vec<String>,

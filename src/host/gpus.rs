@@ -1,10 +1,13 @@
-//! What `nvidia-smi` tells of a host's GPUs while something leaves them, and waiting until it is gone.
-//! It looks and waits; it frees nothing.
+//! What `nvidia-smi` tells of GPUs: while something leaves them, until it is gone; and in a container, whether it
+//! still reaches those it was given. It looks and waits; it frees nothing and mends nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use bollard::errors::Error;
+use bollard::exec::{CreateExecOptions, StartExecResults};
+use futures_util::StreamExt as _;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::after_mark;
 use super::look::Look;
@@ -53,6 +56,42 @@ exit 0
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long it is waited for: what then still holds memory will not give it back by itself.
 const LONGEST: Duration = Duration::from_secs(30);
+
+/// How long `nvidia-smi` in a container may take to say what it finds.
+const IN_CONTAINER: Duration = Duration::from_secs(5);
+/// What it says there when the container may no longer open the devices
+/// (<https://github.com/NVIDIA/nvidia-docker/issues/1730>).
+const LOST: &str = "Failed to initialize NVML: Unknown Error";
+
+/// Whether a container that was given GPUs has lost them. Nothing else tells: Docker's account stays the same, and a
+/// server that has them open goes on until it needs something new. One that has no `nvidia-smi`, or in which that says
+/// anything else, or nothing in time, counts as one that has them.
+pub(super) async fn are_lost(look: &Look, id: &str) -> bool {
+    let said = timeout(IN_CONTAINER, said_in(look, id)).await;
+    said.is_ok_and(|said| said.is_ok_and(|said| said.contains(LOST)))
+}
+
+/// What `nvidia-smi -L` says in a container.
+async fn said_in(look: &Look, id: &str) -> Result<String, Error> {
+    let ask = CreateExecOptions {
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        cmd: Some(vec!["nvidia-smi", "-L"]),
+        ..CreateExecOptions::default()
+    };
+    let exec = look.docker().create_exec(id, ask).await?.id;
+    let mut said = String::new();
+    if let StartExecResults::Attached { mut output, .. } = look.docker().start_exec(&exec, None).await? {
+        while let Some(part) = output.next().await {
+            said.push_str(&String::from_utf8_lossy(&part?.into_bytes()));
+            // A GPU has a line; whatever talks on is something else.
+            if said.len() > 64 << 10 {
+                break;
+            }
+        }
+    }
+    Ok(said)
+}
 
 /// What is used of some GPUs at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]

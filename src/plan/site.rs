@@ -78,7 +78,7 @@ impl<'a> ModelWork<'a> {
 
     /// The model that stops serving here for a while: of its replicas one goes after the other.
     pub(super) fn replica(&self) -> Option<&'a ModelName> {
-        self.model.filter(|_| self.task.ahead.iter().any(|step| step.interrupts))
+        self.model.filter(|_| self.task.ahead.iter().chain(&self.task.steps).any(|step| step.interrupts))
     }
 }
 

@@ -51,7 +51,7 @@ fn with_gpu(name: &'static str) -> Running {
 #[test]
 fn a_model_gets_the_gpu_it_asks_for_and_status_shows_its_memory() {
     let _table = Table::borrow();
-    let mut cluster = with_gpu("gpu");
+    let cluster = with_gpu("gpu");
     let alpha = cluster.container("alpha");
     let format = "{{.HostConfig.Runtime}} {{json .Config.Env}} {{json .HostConfig.Ulimits}}";
     let seen = lab().ssh("lab1", &format!("docker inspect --format '{format}' {alpha}"));
@@ -85,4 +85,28 @@ fn the_next_model_loads_when_the_memory_of_the_last_one_is_free() {
     swap(&mut cluster, 512)
         .says("is free: warning: after 30 s it still gives memory back (412 MiB used): going on");
     cluster.answers("alpha");
+}
+
+#[test]
+fn a_container_that_lost_its_gpu_is_noticed_and_healed() {
+    let _table = Table::borrow();
+    let cluster = with_gpu("lost");
+    let alpha = cluster.container("alpha");
+    // No GPU is here to lose. What says so in this container is a stand-in for NVIDIA's command; as with the real
+    // devices, a new start brings a new /dev.
+    let smi = "[ ! -e /dev/lost ] || { echo Failed to initialize NVML: Unknown Error; exit 255; }; echo GPU 0: here";
+    let write = format!("printf '#!/bin/sh\\n{smi}\\n' >/usr/bin/nvidia-smi; chmod +x /usr/bin/nvidia-smi");
+    lab().ssh("lab1", &format!("docker exec {alpha} sh -c \"{write}\""));
+    cluster.run(&["status"]).exits(0);
+    lab().ssh("lab1", &format!("docker exec {alpha} touch /dev/lost"));
+    cluster.run(&["status"]).exits(1).says("its container has lost the GPU");
+    let before = cluster.containers();
+    cluster.run(&["plan"]).says("~ restart alpha: its container has lost the GPU  (interrupts it)");
+    cluster.deploy();
+    let after = cluster.containers();
+    assert_eq!(after["lab1-alpha-1"].id, before["lab1-alpha-1"].id);
+    assert_ne!(after["lab1-alpha-1"].started, before["lab1-alpha-1"].started);
+    assert_eq!(after["lab1-beta-1"], before["lab1-beta-1"]);
+    cluster.answers("alpha");
+    cluster.run(&["status"]).exits(0);
 }

@@ -212,6 +212,7 @@ impl Around<'_, '_> {
         }
         let drift =
             if self.dice.once_in(12) { vec!["image: label says A, Docker says B".into()] } else { vec![] };
+        let lost_gpu = state == State::Running && truth.gpus != Gpus::None && self.dice.once_in(12);
         let mut made = Container {
             id: id.clone(),
             service: service.map_err(|_| "unknown field".to_owned()),
@@ -220,6 +221,7 @@ impl Around<'_, '_> {
             restarts: 0,
             started_at: None,
             health,
+            lost_gpu,
             drift,
         };
         // A port has one holder; the later of two could not start.

@@ -62,7 +62,8 @@ impl World {
             let loads = |c: &&Container| {
                 let loads = matches!(c.state, State::Restarting)
                     || (c.state == State::Running && matches!(c.health, Health::NotReady(_)));
-                loads && waits_for(plan, host, c)
+                // What has lost its GPU loads nothing there.
+                loads && !c.lost_gpu && waits_for(plan, host, c)
             };
             self.loading.extend(seen.containers.values().filter(loads).map(|c| (c.id.clone(), host.clone())));
         }
@@ -238,6 +239,7 @@ impl World {
             restarts: 0,
             started_at: None,
             health: Health::NotAsked,
+            lost_gpu: false,
             drift: vec![],
         };
         seen.containers.insert(name, container);
@@ -263,6 +265,7 @@ impl World {
         }
         let container = self.container(host, id)?;
         (container.state, container.health) = (State::Running, Health::NotReady("connection refused".into()));
+        container.lost_gpu = false;
         self.watch(host, id, &own.gpus);
         // One without a label that can be read can come back, but nobody can ask whether it answers.
         if self.container(host, id)?.service.is_ok() {

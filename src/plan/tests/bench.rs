@@ -69,6 +69,7 @@ pub(super) fn running(service: Service) -> Container {
         restarts: 0,
         started_at: None,
         health: Health::Ready,
+        lost_gpu: false,
         drift: vec![],
     }
 }

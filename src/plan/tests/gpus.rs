@@ -4,6 +4,7 @@ use expect_test::expect;
 
 use super::bench::{Bench, model, running, stopped};
 use super::{check, one};
+use crate::plan::{Condition, status};
 use crate::survey::{Container, Health};
 
 #[test]
@@ -73,4 +74,36 @@ fn a_hung_model_is_restarted_only_when_what_leaves_its_gpu_is_gone() {
               box: remove #old-1 after box/a
         "#]],
     );
+}
+
+#[test]
+fn a_container_that_lost_its_gpu_is_restarted_replica_by_replica() {
+    let lost = || Container { lost_gpu: true, ..running(model("a", "0", 8000, 2)) };
+    let bench = Bench::new(&["one", "two"]).wants("one", "a", "0", 8000).wants("two", "a", "0", 8000);
+    let bench = bench.has("one", "a", lost()).has("two", "a", lost());
+    check(
+        &bench,
+        &expect![[r#"
+        models 1
+          one: !restart #a-1, await a
+        models 2
+          two: !restart #a-1, await a after one/a
+        gateway
+          two: ask for [a]
+    "#]],
+    );
+    let plan = bench.plan();
+    let rows = status(&bench.desired, &bench.survey, &plan);
+    let why = "its container has lost the GPU".to_owned();
+    assert_eq!(rows[0].condition, Condition::Unhealthy(why));
+    expect![[r#"
+        one
+          ~ restart a: its container has lost the GPU  (interrupts it)
+        two
+          ~ restart a: its container has lost the GPU  (interrupts it)
+            ask the gateway for a: a model behind it changed
+
+        Plan: 2 to change; 2 services are interrupted.
+    "#]]
+    .assert_eq(&bench.text());
 }

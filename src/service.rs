@@ -240,6 +240,8 @@ pub mod label {
     pub const MODEL: &str = "dev.homelab.model";
     /// The GPUs it may use: `none`, `all`, or indices with commas.
     pub const GPUS: &str = "dev.homelab.gpus";
+    /// `shared` where the GPUs take their memory from the system's.
+    pub const MEMORY: &str = "dev.homelab.memory";
     /// The version of the root key that its keys are derived from; not part of the service.
     pub const ROOT_KEY: &str = "dev.homelab.root-key";
     /// The path that answers 200 when its server is ready, on its first published port.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::claim::Holder;
 use crate::diagnosis::{Finding, Place};
-use crate::names::HostName;
+use crate::names::{ByteSize, HostName};
 use crate::service::Service;
 
 /// Everything that was seen in one look.
@@ -93,6 +93,8 @@ pub struct Facts {
     pub runtimes: BTreeSet<String>,
     /// The GPUs that `nvidia-smi` lists; empty where there is no such command, or no model wants one.
     pub gpus: Vec<Gpu>,
+    /// The system's memory, as `MemTotal` of /proc/meminfo; none where there is no such file.
+    pub memory: Option<ByteSize>,
     /// What `ssh -G` says the host's address is; none on the local machine.
     pub address: Option<String>,
 }

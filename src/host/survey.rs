@@ -85,8 +85,8 @@ async fn see(look: &Look, ask: &Ask) -> Result<Seen, Failure> {
     }
     seen.files = read.files;
     seen.holders = read.holders;
-    seen.facts =
-        Facts { home: read.home, gpus: read.gpus, address: look.link().address().map(clean), ..seen.facts };
+    let address = look.link().address().map(clean);
+    seen.facts = Facts { home: read.home, gpus: read.gpus, memory: read.memory, address, ..seen.facts };
     Ok(seen)
 }
 

@@ -104,6 +104,10 @@ pub struct Task {
     /// Only if this host's own preparation did not fail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_host: Option<HostName>,
+    /// Whether a start that takes too much can freeze the host, so that nothing leads back: the GPU takes its
+    /// memory from the system's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub can_freeze: bool,
     /// What must happen before any task of the lane goes on: GPUs are freed first.
     pub ahead: Vec<Step>,
     /// The steps, in order.

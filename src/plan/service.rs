@@ -35,6 +35,8 @@ pub(super) fn task(now: &Now<'_>) -> Result<Option<Task>, Failure> {
     {
         task.ahead.insert(0, set_aside(now, older, Cause::CutOff));
     }
+    let starts = task.steps.first().is_some_and(|step| !matches!(step.action, Action::AwaitModel { .. }));
+    task.can_freeze = starts && now.desired.service.labels.contains_key(label::MEMORY);
     Ok(Some(task))
 }
 

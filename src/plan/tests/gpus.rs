@@ -5,6 +5,7 @@ use expect_test::expect;
 use super::bench::{Bench, model, running, stopped};
 use super::{check, one};
 use crate::plan::{Condition, status};
+use crate::service::label;
 use crate::survey::{Container, Health};
 
 #[test]
@@ -106,4 +107,22 @@ fn a_container_that_lost_its_gpu_is_restarted_replica_by_replica() {
         Plan: 2 to change; 2 services are interrupted.
     "#]]
     .assert_eq(&bench.text());
+}
+
+#[test]
+fn a_start_that_may_freeze_the_host_says_so() {
+    let mut bench = one().has("box", "a", running(model("a", "0", 8000, 1)));
+    let desired = bench.desired.hosts.values_mut().flat_map(|host| host.services.values_mut());
+    for service in desired.filter(|service| service.service.labels.contains_key(label::MODEL)) {
+        service.service.labels.insert(label::MEMORY.into(), "shared".into());
+    }
+    expect![[r#"
+        box
+          ~ replace a: image vllm:v1 → vllm:v2, --max-model-len 1000 → 2000, labels.dev.homelab.memory shared is new  (interrupts it)
+              hint: GPU and system share their memory: a start that takes too much can freeze the host, and no way back undoes that
+            ask the gateway for a: a model behind it changed
+          - remove a's previous version
+
+        Plan: 1 to change, 1 to remove; 1 service is interrupted.
+    "#]].assert_eq(&bench.text());
 }

@@ -133,7 +133,10 @@ fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
         for (wave, lanes) in waves((work.host, work.seen), work.models, &mut replaced) {
             models.entry(wave).or_default().extend(lanes);
         }
-        let tasks: Vec<Task> = work.gateway.into_iter().chain(work.room).collect();
+        let mut room = work.room;
+        await_memory(&mut room, work.seen);
+        let room = room.into_iter().map(|item| item.task);
+        let tasks: Vec<Task> = work.gateway.into_iter().chain(room).collect();
         if !tasks.is_empty() {
             gateway.push(Lane { host: work.host.clone(), tasks });
         }

@@ -27,7 +27,7 @@ pub(super) struct Work<'a> {
     /// What the gateway needs if it is made or replaced.
     pub(super) gateway_needs: Option<Needs>,
     /// Tasks that only make room for the gateway.
-    pub(super) room: Vec<Task>,
+    pub(super) room: Vec<ModelWork<'a>>,
     pub(super) tidy: Vec<Task>,
     /// Models that the gateway will reach in another way than now.
     pub(super) moving: Vec<ServiceName>,

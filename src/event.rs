@@ -29,6 +29,8 @@ pub enum Happened {
         /// Done and total, in bytes or percent.
         of: Option<(u64, u64)>,
     },
+    /// It goes on although something is not as it should be.
+    Warned(String),
     /// It is done.
     Done,
     /// It failed.

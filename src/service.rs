@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::names::ByteSize;
+use crate::names::{ByteSize, Seconds};
 
 /// Defines [`Service`] and, from the same list, the keys a model may set itself.
 macro_rules! compose_service {
@@ -89,6 +89,8 @@ compose_service! {
     User mem_limit: Option<ByteSize>,
     /// `no`, `always`, `unless-stopped`, `on-failure[:N]`.
     User restart: Option<String>,
+    /// How long it may take to end when it is stopped; then it is killed. Docker's default is 10 s.
+    User stop_grace_period: Option<Seconds>,
     /// When to pull the image: `missing`, `always`, `never`.
     User pull_policy: Option<String>,
     /// The OCI runtime; `nvidia` gives access to GPUs.
@@ -238,6 +240,8 @@ pub mod label {
     pub const MODEL: &str = "dev.homelab.model";
     /// The GPUs it may use: `none`, `all`, or indices with commas.
     pub const GPUS: &str = "dev.homelab.gpus";
+    /// `shared` where the GPUs take their memory from the system's.
+    pub const MEMORY: &str = "dev.homelab.memory";
     /// The version of the root key that its keys are derived from; not part of the service.
     pub const ROOT_KEY: &str = "dev.homelab.root-key";
     /// The path that answers 200 when its server is ready, on its first published port.

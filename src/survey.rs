@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::claim::Holder;
 use crate::diagnosis::{Finding, Place};
 use crate::diagnostic::clean;
-use crate::names::HostName;
+use crate::names::{ByteSize, HostName};
 use crate::service::Service;
 
 /// Everything that was seen in one look.
@@ -94,6 +94,8 @@ pub struct Facts {
     pub runtimes: BTreeSet<String>,
     /// The GPUs that `nvidia-smi` lists; empty where there is no such command, or no model wants one.
     pub gpus: Vec<Gpu>,
+    /// The system's memory, as `MemTotal` of /proc/meminfo; none where there is no such file.
+    pub memory: Option<ByteSize>,
     /// What `ssh -G` says the host's address is; none on the local machine.
     pub address: Option<String>,
 }
@@ -152,6 +154,10 @@ pub struct Container {
     pub started_at: Option<String>,
     /// What its server says; asked only of running ones.
     pub health: Health,
+    /// Whether it has lost the GPUs it was given while the host still has them: Docker says that it runs, and what is
+    /// on the GPUs may go on for a while, but nothing new gets there. After a `systemctl daemon-reload` this happens
+    /// (<https://github.com/NVIDIA/nvidia-docker/issues/1730>).
+    pub lost_gpu: bool,
     /// Key fields in which Docker's account of it differs from its own label, each as
     /// `field: label says A, Docker says B`.
     pub drift: Vec<String>,

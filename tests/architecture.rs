@@ -307,7 +307,7 @@ fn nothing_is_allowed_or_put_off() {
 }
 
 /// A value for every Compose key of the user's.
-const SAMPLES: [(&str, &str); 17] = [
+const SAMPLES: [(&str, &str); 18] = [
     ("image", "vllm/vllm-openai:v0.33.0"),
     ("entrypoint", "[vllm, serve]"),
     ("environment", "{A: b}"),
@@ -322,6 +322,7 @@ const SAMPLES: [(&str, &str); 17] = [
     ("networks", "[default]"),
     ("mem_limit", "1g"),
     ("restart", "always"),
+    ("stop_grace_period", "1m30s"),
     ("pull_policy", "never"),
     ("labels", "{a: b}"),
     ("host_ip", "127.0.0.1"),

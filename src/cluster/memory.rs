@@ -6,20 +6,25 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::engine::Share;
 use crate::names::HostName;
+use crate::survey::Survey;
 
-use super::spec::{HostSpec, ModelSpec};
+use super::pool::Pool;
+use super::spec::{HostSpec, ModelSpec, Spec};
 
 /// Which GPUs a container sees is no longer homelab's to say when one of these is typed.
 const VISIBLE: [&str; 2] = ["NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"];
 
-/// Whether all that is asked of a GPU fits on it.
-pub(super) fn check(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
+/// What the models of a host ask for, as far as options say it.
+fn shares<'a>(host: &'a HostSpec) -> Vec<(&'a ModelSpec, Share)> {
     let typed = |model: &ModelSpec, name: &str| model.overlay.service.environment.contains_key(name);
     let known = |model: &&ModelSpec| model.sound && !VISIBLE.iter().any(|name| typed(model, name));
-    let share = |model| Some((model, ModelSpec::serve(model, &host.hf_home)));
-    let shares = host.models.iter().filter(known).filter_map(share);
-    let shares: Vec<(&ModelSpec, Share)> =
-        shares.filter_map(|(model, serve)| Some((model, model.engine.share(&serve)?))).collect();
+    let share = |model: &'a ModelSpec| Some((model, model.engine.share(&model.serve(&host.hf_home))?));
+    host.models.iter().filter(known).filter_map(share).collect()
+}
+
+/// Whether all that is asked of a GPU fits on it.
+pub(super) fn check(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
+    let shares = shares(host);
     // GPUs that the same models share are told of together.
     let mut crowds: BTreeMap<Vec<usize>, Vec<u32>> = BTreeMap::new();
     for gpu in shares.iter().flat_map(|(_, share)| &share.gpus) {
@@ -42,16 +47,49 @@ fn too_much(name: &HostName, on: &[&(&ModelSpec, Share)], gpus: &[u32]) -> Optio
         return None;
     }
     let (largest, share) = on.iter().max_by(|(_, a), (_, b)| a.part.total_cmp(&b.part))?;
-    let each = on.iter().map(|(model, share)| {
-        let whose = if model.places.contains_key(share.key) { "" } else { " by vLLM's default" };
-        format!("`{}` {}{whose}", model.name, percent(share.part))
-    });
+    let each = each(on.iter().copied());
     let list: Vec<String> = gpus.iter().map(ToString::to_string).collect();
     let gpus = format!("{} {}", if gpus.len() == 1 { "GPU" } else { "each of the GPUs" }, list.join(", "));
-    let each = each.collect::<Vec<_>>().join(", ");
     let message = format!("the models on {name} ask for {} of {gpus}: {each}", percent(sum));
     let hint = format!("lower one model's {}, or move a model to another GPU or host", share.key);
     Some(Diagnostic::error(largest.place(share.key), message).hint(hint))
+}
+
+fn each<'a>(shares: impl Iterator<Item = &'a (&'a ModelSpec, Share)>) -> String {
+    let one = |(model, share): &(&ModelSpec, Share)| {
+        let whose = if model.places.contains_key(share.key) { "" } else { " by vLLM's default" };
+        format!("`{}` {}{whose}", model.name, percent(share.part))
+    };
+    shares.map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Warnings about hosts whose GPU takes its memory from the system's, and whose models leave too little of it for
+/// everything else. Only a look at the hosts tells which these are.
+#[must_use]
+pub fn headroom(spec: &Spec, survey: &Survey) -> Diagnostics {
+    let one = |(name, host): (&HostName, &HostSpec)| too_little(name, host, Pool::of(survey.seen(name))?);
+    Diagnostics(spec.hosts.iter().filter_map(one).collect())
+}
+
+fn too_little(name: &HostName, host: &HostSpec, pool: Pool) -> Option<Diagnostic> {
+    let shares = shares(host);
+    let sum: f64 = shares.iter().map(|(_, share)| share.part).sum();
+    let (largest, share) = shares.iter().max_by(|(_, a), (_, b)| a.part.total_cmp(&b.part))?;
+    if sum <= Pool::part() {
+        return None;
+    }
+    let of = pool.total.map_or_else(|| "the".to_owned(), |total| format!("{total} of"));
+    let stays = pool.stays().map(|stays| format!(" ({stays})")).unwrap_or_default();
+    let message = format!(
+        "the models on {name} ask for {} of {of} memory that its GPU shares with the system: {}",
+        percent(sum),
+        each(shares.iter())
+    );
+    let hint = format!(
+        "leave a sixth{stays} to everything else, or a start may freeze the host: lower {}, or set kv_cache_memory_bytes",
+        share.key
+    );
+    Some(Diagnostic::warning(largest.place(share.key), message).hint(hint))
 }
 
 fn percent(part: f64) -> String {

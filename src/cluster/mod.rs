@@ -12,6 +12,7 @@ mod memory;
 mod model_spec;
 mod overlay;
 mod place;
+mod pool;
 mod resolve;
 pub mod schema;
 mod spec;
@@ -26,6 +27,7 @@ use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use crate::secret::{Content, SecretRef};
 use crate::service::Service;
 
+pub use memory::headroom;
 pub use overlay::LocalFile;
 pub use resolve::{LocalFiles, expanded, resolve};
 pub use spec::{HostSpec, Spec, mistakes, read};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::engine::{self, Engine, Gpus, Kind, Opt, Takes};
 use crate::inventory::{Entry, Fields, HostVars, Map, Node, Value, parsed};
-use crate::names::{ModelName, Port};
+use crate::names::{ModelName, Port, Seconds};
 
 use super::catalogue::{self, OTHER_SHAPE};
 use super::spec::{ModelSpec, variable};
@@ -149,7 +149,7 @@ fn read_fields(
         options,
         args,
         api_key: fields.parse("api_key", |n| parsed(n, api_key)).unwrap_or(true),
-        ready_timeout: fields.parse("ready_timeout", |n| parsed(n, seconds)).unwrap_or(READY_TIMEOUT),
+        ready_timeout: fields.parse("ready_timeout", |n| parsed(n, ready_timeout)).unwrap_or(READY_TIMEOUT),
         overlay,
         name,
         port: port?,
@@ -208,17 +208,11 @@ fn api_key(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Seconds, or a number with s, m or h.
-pub(super) fn seconds(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is not a time: seconds, or a number with s, m or h, as in 30m");
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let factor = match unit {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err(wrong()),
-    };
-    number.parse::<u64>().ok().and_then(|n| n.checked_mul(factor)).filter(|n| *n > 0).ok_or_else(wrong)
+fn ready_timeout(text: &str) -> Result<u64, String> {
+    match text.parse::<Seconds>()? {
+        Seconds(0) => Err("`0` leaves no time to answer: seconds, or a time such as 30m".to_owned()),
+        Seconds(some) => Ok(some),
+    }
 }
 
 /// The value of an engine's option, if it is of the kind the engine takes.

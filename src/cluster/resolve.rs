@@ -16,6 +16,7 @@ use crate::survey::{Facts, Survey};
 
 use super::check;
 use super::overlay::Overlay;
+use super::pool::Pool;
 use super::spec::{GatewaySpec, HostSpec, ModelSpec, Spec};
 use super::{Cluster, Config, Host, Role, Served, Unit};
 
@@ -40,10 +41,11 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
     for (name, host) in &spec.hosts {
         let facts = survey.seen(name).map(|seen| &seen.facts);
         let home = Home(facts.map_or("~", |f| f.home.as_str()));
+        let pool = Pool::of(survey.seen(name));
         let mut units = Vec::new();
         for model in &host.models {
             let asked = survey.address(name);
-            let there = Place { host, facts, asked, home, gateway_host, name };
+            let there = Place { host, facts, pool, asked, home, gateway_host, name };
             let Some(unit) = problems.take(model_unit(model, &there, files)) else { continue };
             let address = problems.take(check::address((name, host), asked, gateway_host, model));
             routes.extend(address.iter().flat_map(|a| routes_of(model, &unit, a.as_deref(), &mut keys)));
@@ -86,6 +88,8 @@ pub fn expanded(path: &str, home: &str) -> String {
 struct Place<'a> {
     host: &'a HostSpec,
     facts: Option<&'a Facts>,
+    /// The memory that its system and GPU share, if they do.
+    pool: Option<Pool>,
     /// What ssh says its address is.
     asked: Option<&'a String>,
     home: Home<'a>,
@@ -114,6 +118,9 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
     base.labels.insert(label::MODEL.to_owned(), model.name.to_string());
     base.labels.insert(label::KIND.to_owned(), model.kind.word().to_owned());
     gpu_access(&model.gpus, &mut base);
+    if let Some(pool) = place.pool {
+        pool.defaults(&model.gpus, &mut base);
+    }
     let api_key = model.api_key.then(|| SecretRef::model(&model.name));
     let mut secrets = secrets(model, place.host);
     if let (Some(variable), Some(key)) = (draft.api_key_variable, &api_key) {

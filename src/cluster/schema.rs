@@ -203,7 +203,7 @@ fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 10] {
         ("gpu", key("none, all, an index or a list of indices", gpu)),
         ("aliases", key("Further public names", aliases())),
         ("api_key", key("none: its server asks for no key", json!({"const": "none"}))),
-        ("ready_timeout", key("How long it may take to answer: 90s, 30m, 2h", duration())),
+        ("ready_timeout", key("How long it may take to answer: 90s, 30m, 2h", duration(1))),
         ("args", key("Arguments passed through last", texts())),
     ]
 }
@@ -222,8 +222,8 @@ fn port() -> Value {
     json!({"type": "integer", "minimum": 1, "maximum": 65535})
 }
 
-fn duration() -> Value {
-    json!({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+[smh]?$"}]})
+fn duration(least: u64) -> Value {
+    json!({"anyOf": [{"type": "integer", "minimum": least}, {"type": "string", "pattern": "^([0-9]+|([0-9]+[smh])+)$"}]})
 }
 
 fn option_value(option: &Opt) -> Value {
@@ -284,6 +284,7 @@ fn compose_value(name: &str) -> Value {
         }
         "ulimits" => by_name(limit),
         "shm_size" | "mem_limit" => json!({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]}),
+        "stop_grace_period" => duration(0),
         "entrypoint" | "networks" | "devices" | "group_add" | "cap_add" | "security_opt" => texts(),
         _ => json!({"type": "string"}),
     }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::inventory::parse;
-use crate::names::HostName;
-use crate::survey::{Facts, Failure, Look, Seen, Survey};
+use crate::names::{ByteSize, HostName};
+use crate::service::{Service, label};
+use crate::survey::{Container, Facts, Failure, Gpu, Health, Look, Seen, State, Survey};
 
-use super::{Cluster, LocalFiles, read, resolve};
+use super::{Cluster, LocalFiles, headroom, read, resolve};
 
 const INVENTORY: &str = "
 all:
@@ -108,4 +109,80 @@ all:
     assert_eq!(place("nas", "litellm", "mem_limit").as_deref(), Some("inventory.yml:15:16 the gateway"));
     assert_eq!(place("nas", "qwen3-4b", "image"), None);
     assert_eq!(place("elsewhere", "qwen3-4b", "image"), None);
+}
+
+const SHARED: &str = "
+all:
+  hosts:
+    box:
+      models:
+        qwen: {engine: vllm, model: a/b, port: 8001, gpu: 0}
+        own: {engine: vllm, model: a/c, port: 8002, gpu: 0, gpu_memory_utilization: 0.05, restart: 'no', mem_limit: 8g}
+        cpu: {engine: llama_cpp, model: /m.gguf, port: 8003, gpu: none}
+    nas:
+      gateway: {engine: litellm}
+";
+
+/// A GB10 as it tells of itself, or one whose driver fails.
+fn spark(told: bool) -> Seen {
+    let gpu = Gpu { index: 0, name: "NVIDIA GB10".into(), memory_total: None, memory_used: None };
+    let facts = Facts {
+        home: "/home/me".into(),
+        runtimes: ["nvidia".to_owned()].into(),
+        gpus: if told { vec![gpu] } else { vec![] },
+        memory: Some(ByteSize(127_600_000 << 10)),
+        address: Some("10.0.0.7".into()),
+    };
+    Seen { facts, ..Seen::default() }
+}
+
+fn shared(seen: Seen) -> (BTreeMap<String, Service>, String) {
+    let survey = survey(Look::Seen(Box::new(seen)));
+    let inventory = parse("inventory.yml", SHARED, BTreeMap::new()).unwrap();
+    let spec = read(&inventory, false).unwrap();
+    let cluster = resolve(&spec, &LocalFiles::new(), &survey).unwrap();
+    let units = &cluster.hosts[&HostName::new("box").unwrap()].units;
+    let services = units.iter().map(|unit| (unit.name.to_string(), unit.service.clone())).collect();
+    (services, headroom(&spec, &survey).to_string())
+}
+
+#[test]
+fn where_gpu_and_system_share_memory_a_model_gets_a_cap_and_a_careful_restart() {
+    let (services, warnings) = shared(spark(true));
+    let limits = |name: &str| (services[name].restart.as_deref(), services[name].mem_limit);
+    assert_eq!(limits("qwen"), (Some("on-failure:3"), Some(ByteSize(101 << 30))));
+    assert_eq!(limits("own"), (Some("no"), Some(ByteSize(8 << 30))));
+    assert_eq!(limits("cpu"), (Some("unless-stopped"), None));
+    let expected = "warning: the models on box ask for 97 % of 121.6 GiB of memory that its GPU shares with the \
+        system: `qwen` 92 % by vLLM's default, `own` 5 %\n";
+    assert!(warnings.starts_with(expected), "{warnings}");
+    assert!(warnings.contains("leave a sixth (20.2 GiB) to everything else"), "{warnings}");
+}
+
+#[test]
+fn a_driver_that_fails_changes_nothing_where_memory_is_shared() {
+    let (services, _) = shared(spark(true));
+    let mut failing = spark(false);
+    let service = services["qwen"].clone();
+    assert!(service.labels.contains_key(label::MEMORY));
+    let container = Container {
+        id: "1".into(),
+        labels: service.labels.clone(),
+        service: Ok(service),
+        state: State::Running,
+        restarts: 0,
+        started_at: None,
+        health: Health::Ready,
+        lost_gpu: false,
+        drift: vec![],
+    };
+    failing.containers.insert("homelab-qwen-1".into(), container);
+    assert_eq!(shared(failing).0, services);
+    // Nothing runs there and nobody can tell: as on every other host.
+    let (unknown, warnings) = shared(spark(false));
+    assert_eq!(
+        (unknown["qwen"].restart.as_deref(), unknown["qwen"].mem_limit),
+        (Some("unless-stopped"), None)
+    );
+    assert_eq!(warnings, "");
 }

@@ -195,6 +195,10 @@ impl Files {
             "home directories (shown as ~)".to_owned(),
             "addresses from ssh's own configuration".to_owned(),
         ];
+        if self.asks().iter().any(|ask| ask.gpus) {
+            let pool = "whether GPU and system share their memory (then `restart` and `mem_limit` have other defaults)";
+            all.push(pool.to_owned());
+        }
         if !secrets.is_empty() {
             all.push("values of secrets".to_owned());
         }
@@ -257,6 +261,7 @@ impl Files {
             return Err(Said(Exit::Failed).into());
         }
         let desired = self.desired(&self.resolve(&seen.survey)?, &seen.vault)?;
+        ui::errors::diagnostics(&cluster::headroom(&self.spec, &seen.survey));
         let plan = plan::plan(&desired, &seen.survey).limited_to(&self.within);
         let makes_key = seen.survey.root_key == RootKey::Absent && !seen.looks.is_empty();
         if makes_key && desired.gateway.as_ref().is_some_and(|gateway| !self.within.contains(gateway)) {

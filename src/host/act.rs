@@ -2,24 +2,20 @@
 //! It decides nothing; what it needs to know comes with the action.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::body::{Placed, container_body, network_labels};
-use super::failure;
 use super::hands::Hands;
 use super::vault::Vault;
 use super::wait::{Tell, Waiting, reach};
+use super::{failure, gpus};
 use crate::desired::{Desired, DesiredHost};
 use crate::names::{HostName, Secret, ServiceName};
 use crate::plan::{Action, ROOT_KEY_FILE, container_name, previous_name};
 use crate::secret::Content;
 use crate::service::label;
 use crate::survey::{Failure, State};
-
-/// How long a server may take to end what it is doing when it is stopped.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// Everything one action needs.
 pub(super) struct Act<'a> {
@@ -34,6 +30,8 @@ pub(super) struct Act<'a> {
     pub(super) failed: &'a BTreeSet<(HostName, ServiceName)>,
     pub(super) words: &'a str,
     pub(super) tell: Tell<'a>,
+    /// Says what is not as it should be but stops nothing.
+    pub(super) warn: &'a (dyn Fn(&str) + Send + Sync),
 }
 
 /// An action in words, as progress and failures call it.
@@ -49,6 +47,11 @@ pub(super) fn words(action: &Action) -> String {
         Action::Restart { .. } => "restarting it".to_owned(),
         Action::PutBack { .. } => "putting the previous version back".to_owned(),
         Action::Remove { .. } | Action::RemoveMade { .. } => "removing it".to_owned(),
+        Action::AwaitMemory { gpus, .. } => {
+            let list: Vec<String> = gpus.iter().map(ToString::to_string).collect();
+            let gpus = if gpus.len() == 1 { "GPU" } else { "GPUs" };
+            format!("waiting until the memory of {gpus} {} is free", list.join(", "))
+        }
         Action::AwaitModel { .. } | Action::AwaitGateway { .. } => "waiting until it answers".to_owned(),
         Action::Reach { from, .. } => format!("checking that {from} reaches it"),
         Action::RemoveFile { path } => format!("removing {path}"),
@@ -69,6 +72,7 @@ impl Act<'_> {
         let waits = matches!(
             action,
             Action::Pull { .. }
+                | Action::AwaitMemory { .. }
                 | Action::AwaitModel { .. }
                 | Action::AwaitGateway { .. }
                 | Action::Reach { .. }
@@ -104,12 +108,18 @@ impl Act<'_> {
             }
             Action::SetAside { service, id } => self.set_aside(service, id).await?,
             Action::Start { id, .. } => self.hands.start(id).await?,
-            Action::Restart { id, .. } => self.hands.restart(id, GRACE).await?,
+            Action::Restart { id, .. } => self.hands.restart(id).await?,
             Action::PutBack { service, id } => self.put_back(service, id).await?,
             Action::Remove { id, .. } => self.remove(id).await?,
             Action::RemoveMade { .. } => {
                 if let Some(id) = &self.made {
                     self.remove_made(id).await?;
+                }
+            }
+            Action::AwaitMemory { gpus, .. } => {
+                let step = |why: Failure| Failure { step: self.words.to_owned(), ..why };
+                if let Some(why) = gpus::settled(self.hands, gpus, self.tell).await.map_err(step)? {
+                    (self.warn)(&why);
                 }
             }
             Action::AwaitModel { service, probe } => {
@@ -199,7 +209,7 @@ impl Act<'_> {
 
     /// Stops a container and gives it the name of a previous version; done twice, it is as done once.
     async fn set_aside(&self, service: &ServiceName, id: &str) -> Result<(), Failure> {
-        self.hands.stop(id, GRACE).await?;
+        self.hands.stop(id).await?;
         self.rename(id, &previous_name(self.desired, service)).await
     }
 
@@ -221,7 +231,7 @@ impl Act<'_> {
 
     /// Stops it first, so that a server may end what it is doing.
     async fn remove(&self, id: &str) -> Result<(), Failure> {
-        self.hands.stop(id, GRACE).await?;
+        self.hands.stop(id).await?;
         self.hands.remove(id).await
     }
 

@@ -9,7 +9,7 @@ use bollard::models::{
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::names::{ProjectName, Secret, ServiceName};
+use crate::names::{ProjectName, Seconds, Secret, ServiceName};
 use crate::service::{Published, Service, label};
 
 /// A service and where it belongs.
@@ -65,11 +65,19 @@ pub fn container_body(
         cmd: service.command.clone(),
         env: Some(plain.chain(hidden).collect()),
         labels: Some(labels(placed)?),
+        stop_timeout: grace(service.stop_grace_period)?,
         exposed_ports: Some(published.iter().map(tcp).collect()),
         host_config: Some(host_config(placed, published)?),
         networking_config: Some(NetworkingConfig { endpoints_config: Some(endpoints(placed)) }),
         ..ContainerCreateBody::default()
     })
+}
+
+fn grace(period: Option<Seconds>) -> Result<Option<i64>, String> {
+    // A container's is 32 bits wide, whatever its JSON allows.
+    let fits =
+        |Seconds(n): Seconds| i32::try_from(n).map_err(|_| format!("{n} s is more than Docker can wait"));
+    Ok(period.map(fits).transpose()?.map(i64::from))
 }
 
 fn published(text: &str) -> Result<Published, String> {
@@ -218,7 +226,7 @@ mod tests {
         "shm_size": 1024, "ulimits": {"memlock": -1, "stack": {"soft": 1, "hard": 2}},
         "devices": ["/dev/dri", "/dev/a:/dev/b:r"], "group_add": ["video"], "cap_add": ["IPC_LOCK"],
         "security_opt": ["seccomp=unconfined"], "networks": ["default", "proxy"], "mem_limit": "2g",
-        "restart": "on-failure:3", "runtime": "nvidia", "labels": {"dev.homelab.role": "model"}
+        "stop_grace_period": "1m30s", "restart": "on-failure:3", "runtime": "nvidia", "labels": {"dev.homelab.role": "model"}
     }"#;
 
     #[test]
@@ -227,6 +235,7 @@ mod tests {
         let body = body(&service).unwrap();
         assert_eq!(body.env, Some(vec!["A=1".to_owned(), "VLLM_API_KEY=sk-1".to_owned()]));
         assert_eq!(body.exposed_ports, Some(vec!["80/tcp".to_owned(), "80/tcp".to_owned()]));
+        assert_eq!(body.stop_timeout, Some(90));
         let host = body.host_config.unwrap();
         let said = serde_json::to_value(&host).unwrap();
         let expected = serde_json::json!({

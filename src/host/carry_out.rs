@@ -207,6 +207,7 @@ impl<'a> CarryOut<'a> {
         let tell = |what: &str, of: Option<(u64, u64)>| {
             self.tell(lane, service, &words, Happened::Goes { what: what.to_owned(), of });
         };
+        let warn = |what: &str| self.tell(lane, service, &words, Happened::Warned(what.to_owned()));
         let made = service.and_then(|s| self.progress().made.get(&(lane.host.clone(), s.clone())).cloned());
         let failed = self.progress().failed.clone();
         let act = Act {
@@ -219,6 +220,7 @@ impl<'a> CarryOut<'a> {
             failed: &failed,
             words: &words,
             tell: &tell,
+            warn: &warn,
         };
         let done = act.until_stopped(&step.action, stop).await;
         let happened = match &done {

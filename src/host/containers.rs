@@ -8,7 +8,7 @@ use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateSt
 use super::body::Placed;
 use super::look::{Inspected, Look};
 use super::refusal::{docker_failure, is_missing};
-use super::{drift, health};
+use super::{drift, gpus, health};
 use crate::names::{ProjectName, ServiceName};
 use crate::service::{Service, label};
 use crate::survey::{Container, Failure, Health, State};
@@ -61,11 +61,12 @@ fn name_of(name: Option<&str>) -> String {
     crate::diagnostic::clean(name.unwrap_or_default().trim_start_matches('/'))
 }
 
-/// Looks at one container of ours and asks its server how it is. None if it has just gone.
+/// Looks at one container of ours and asks its server how it is, and whether it still has its `gpus` if it was
+/// given any. None if it has just gone.
 pub(super) async fn account(
     look: &Look,
     project: &ProjectName,
-    id: &str,
+    (id, gpus): (&str, bool),
 ) -> Result<Option<(String, Container)>, Failure> {
     let seen = match look.docker().inspect_container(id, None).await {
         Ok(seen) => seen,
@@ -74,9 +75,15 @@ pub(super) async fn account(
     };
     let name = name_of(seen.name.as_deref());
     let mut container = container(project, &seen);
-    let path = container.labels.get(label::HEALTH);
-    if let (State::Running, Ok(service), Some(path)) = (&container.state, &container.service, path) {
-        container.health = health::ask(look.link(), service, path).await;
+    if let (State::Running, Ok(service)) = (&container.state, &container.service) {
+        let health = async {
+            match container.labels.get(label::HEALTH) {
+                Some(path) => health::ask(look.link(), service, path).await,
+                None => Health::NotAsked,
+            }
+        };
+        let lost = async { gpus && service.runtime.is_some() && gpus::are_lost(look, id).await };
+        (container.health, container.lost_gpu) = tokio::join!(health, lost);
     }
     Ok(Some((name, container)))
 }
@@ -94,7 +101,17 @@ fn container(project: &ProjectName, seen: &ContainerInspectResponse) -> Containe
         _ => Vec::new(),
     };
     let Inspected { id, state, restarts, started_at, .. } = inspected(seen);
-    Container { id, service, labels, state, restarts, started_at, health: Health::NotAsked, drift }
+    Container {
+        id,
+        service,
+        labels,
+        state,
+        restarts,
+        started_at,
+        health: Health::NotAsked,
+        lost_gpu: false,
+        drift,
+    }
 }
 
 /// What matters of `docker inspect`.

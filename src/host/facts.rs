@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::claim::lock_file;
+use super::gpus::nvidia_smi;
 use super::link::Link;
 use super::{after_mark, failure, hinted, last_lines};
 use crate::claim::Holder;
-use crate::names::{ProjectName, Secret};
+use crate::names::{ByteSize, ProjectName, Secret};
 use crate::survey::{Failure, FileSeen, Gpu};
 
 const STEP: &str = "reading the host's facts";
@@ -19,6 +20,7 @@ const STEP: &str = "reading the host's facts";
 const FACTS: &str = concat!(
     "project=$4",
     lock_file!(),
+    nvidia_smi!(),
     r#"
 echo '#homelab'
 cd / || exit 1
@@ -30,16 +32,14 @@ case $1 in
 esac
 printf '%s\n' "$dir"
 holders
+echo '#memory'
+if [ -r /proc/meminfo ]; then
+  read -r _ memory _ </proc/meminfo
+  printf '%s\n' "$memory"
+fi
 echo '#gpus'
 if [ "$2" = yes ]; then
-  limit=
-  if command -v timeout >/dev/null 2>&1; then limit='timeout 20'; fi
-  for smi in nvidia-smi /usr/lib/wsl/lib/nvidia-smi; do
-    if command -v "$smi" >/dev/null 2>&1; then
-      $limit "$smi" --query-gpu=index,name,memory.total,memory.used --format=csv,noheader,nounits 2>/dev/null
-      break
-    fi
-  done
+  smi --query-gpu=index,name,memory.total,memory.used --format=csv,noheader,nounits
 fi
 echo '#ports'
 grep -h ' 0A ' /proc/net/tcp /proc/net/tcp6 2>/dev/null
@@ -69,6 +69,8 @@ pub(super) struct Read {
     pub(super) dir: String,
     /// Who held the lock, in the order of the files they stand in.
     pub(super) holders: Vec<Holder>,
+    /// The system's memory: the first line of /proc/meminfo, in KiB there.
+    pub(super) memory: Option<ByteSize>,
     pub(super) gpus: Vec<Gpu>,
     /// TCP ports something listens on.
     pub(super) listening: BTreeSet<u16>,
@@ -106,7 +108,8 @@ pub(super) async fn read(
 
 /// None if it is not what the script writes.
 fn parse(text: &str) -> Option<Result<Read, Failure>> {
-    let (head, rest) = text.split_once("#gpus\n")?;
+    let (head, rest) = text.split_once("#memory\n")?;
+    let (memory, rest) = rest.split_once("#gpus\n")?;
     let (gpus, rest) = rest.split_once("#ports\n")?;
     let (ports, rest) = rest.split_once("#key\n")?;
     let (key, seen) = rest.split_once("#files\n")?;
@@ -119,6 +122,7 @@ fn parse(text: &str) -> Option<Result<Read, Failure>> {
         home: home.to_owned(),
         dir: dir.trim_end_matches('/').to_owned(),
         holders: head.filter_map(|line| Holder::parse(line.strip_prefix("by ")?)).collect(),
+        memory: memory.trim().parse().ok().and_then(|kib: u64| kib.checked_mul(1 << 10)).map(ByteSize),
         gpus: gpus.lines().filter_map(Gpu::from_csv).collect(),
         listening: ports.lines().filter_map(listening).collect(),
         root_key: key.lines().next().map(|key| Secret::new(key.trim().to_owned())),
@@ -195,18 +199,20 @@ mod tests {
     fn the_script_s_text_is_read_whole() {
         let sum = "a".repeat(64);
         let text = format!(
-            "/home/lab\n/home/lab/homelab/x\nby done 7 r1 deploy 42 anna@laptop\n#gpus\n#ports\n#key\nrk-1\n#files\n600 ./a b.env\n644 ./d/#files\n\
+            "/home/lab\n/home/lab/homelab/x\nby done 7 r1 deploy 42 anna@laptop\n#memory\n127600000\n#gpus\n#ports\n#key\nrk-1\n#files\n600 ./a b.env\n644 ./d/#files\n\
              {sum}  ./a b.env\n{sum} *./d/#files\n{sum}  ./gone\n"
         );
         let read = parse(&text).unwrap().unwrap();
         assert_eq!(read.home, "/home/lab");
         assert_eq!(read.holders, [Holder::parse("done 7 r1 deploy 42 anna@laptop").unwrap()]);
+        assert_eq!(read.memory, Some(ByteSize(127_600_000 << 10)));
         assert_eq!(read.root_key.as_ref().map(Secret::reveal), Some("rk-1"));
         assert!(!format!("{read:?}").contains("rk-1"));
         assert_eq!(read.files["a b.env"], FileSeen { sha256: sum, mode: 0o600 });
         assert_eq!(read.dir, "/home/lab/homelab/x");
         assert!(parse("This account is currently not available.\n").is_none());
-        let relative = parse("/home/lab\nhomelab\n#gpus\n#ports\n#key\n#files\n").unwrap().unwrap_err();
+        let relative =
+            parse("/home/lab\nhomelab\n#memory\n#gpus\n#ports\n#key\n#files\n").unwrap().unwrap_err();
         assert_eq!(relative.what, "`homelab` is not an absolute path, nor is it below ~/");
     }
 
@@ -229,6 +235,7 @@ mod tests {
         std::fs::remove_file(dir.path().join("root.key")).unwrap();
         let seen = read(&link, (&project, here), Wanted { root_key: true, gpus: false }).await.unwrap();
         assert_eq!((seen.root_key, seen.gpus), (None, vec![]));
+        assert!(!std::path::Path::new("/proc/meminfo").exists() || seen.memory > Some(ByteSize(1 << 28)));
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();
         assert_eq!(seen.files, [("sub/x y".to_owned(), FileSeen { sha256, mode: 0o640 })].into());
         assert_eq!(

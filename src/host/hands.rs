@@ -9,7 +9,6 @@ use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, EndpointSettings, NetworkConnectRequest, NetworkCreateRequest};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
-    RestartContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 
 use super::claim::{Claim, Lost};
@@ -161,23 +160,21 @@ impl Hands {
         done.map_err(|e| docker_failure(&format!("starting container {id}"), &e))
     }
 
-    /// Stops a container; after `grace` it is killed.
+    /// Stops a container; after its own `stop_grace_period` it is killed.
     ///
     /// # Errors
     /// What Docker said; "changed under us" if it is gone.
-    pub async fn stop(&self, id: &str, grace: Duration) -> Result<(), Failure> {
-        let options = StopContainerOptionsBuilder::new().t(seconds(grace)).build();
-        let done = self.docker().stop_container(id, Some(options)).await;
+    pub async fn stop(&self, id: &str) -> Result<(), Failure> {
+        let done = self.docker().stop_container(id, None).await;
         done.map_err(|e| docker_failure(&format!("stopping container {id}"), &e))
     }
 
-    /// Stops and starts a container; after `grace` it is killed in between.
+    /// Stops and starts a container; it is stopped as [`Self::stop`] does.
     ///
     /// # Errors
     /// What Docker said; "changed under us" if it is gone.
-    pub async fn restart(&self, id: &str, grace: Duration) -> Result<(), Failure> {
-        let options = RestartContainerOptionsBuilder::new().t(seconds(grace)).build();
-        let done = self.docker().restart_container(id, Some(options)).await;
+    pub async fn restart(&self, id: &str) -> Result<(), Failure> {
+        let done = self.docker().restart_container(id, None).await;
         done.map_err(|e| docker_failure(&format!("restarting container {id}"), &e))
     }
 
@@ -225,8 +222,4 @@ fn further_networks(body: &mut ContainerCreateBody) -> BTreeMap<String, Endpoint
         all.into_iter().partition(|(name, _)| *name == first);
     networking.endpoints_config = Some(own);
     further.into_iter().collect()
-}
-
-fn seconds(grace: Duration) -> i32 {
-    i32::try_from(grace.as_secs()).unwrap_or(i32::MAX)
 }

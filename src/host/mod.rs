@@ -17,6 +17,7 @@ mod facts;
 mod failpoint;
 mod files;
 mod forward;
+mod gpus;
 mod hands;
 mod health;
 mod http;

@@ -26,7 +26,7 @@ pub struct Ask {
     pub project: ProjectName,
     /// The project's directory on the host: absolute, or below `~/`.
     pub dir: String,
-    /// Whether a model there wants a GPU: what Docker and the host know of GPUs is asked only then, for
+    /// Whether a model there wants a GPU: what Docker, the host and containers know of GPUs is asked only then, for
     /// it takes longer than all the rest.
     pub gpus: bool,
     /// Whether this host keeps the root key.
@@ -79,10 +79,14 @@ async fn see(look: &Look, ask: &Ask) -> Result<Seen, Failure> {
     for port in read.listening.difference(&our_ports) {
         seen.taken.entry(*port).or_insert_with(|| "a process".to_owned());
     }
+    if read.gpus.is_empty() {
+        // Then it is the host that has none to give back.
+        seen.containers.values_mut().for_each(|container| container.lost_gpu = false);
+    }
     seen.files = read.files;
     seen.holders = read.holders;
-    seen.facts =
-        Facts { home: read.home, gpus: read.gpus, address: look.link().address().map(clean), ..seen.facts };
+    let address = look.link().address().map(clean);
+    seen.facts = Facts { home: read.home, gpus: read.gpus, memory: read.memory, address, ..seen.facts };
     Ok(seen)
 }
 
@@ -102,7 +106,7 @@ async fn docker(look: &Look, ask: &Ask) -> Result<(Seen, BTreeSet<u16>), Failure
     )
     .map_err(|e| docker_failure("asking Docker what is there", &e))?;
     let sorted = containers::sort(project, containers);
-    let accounts = sorted.ours.iter().map(|id| containers::account(look, project, id));
+    let accounts = sorted.ours.iter().map(|id| containers::account(look, project, (id, ask.gpus)));
     let accounts = try_join_all(accounts).await?;
     let references =
         images.into_iter().flat_map(|image| image.repo_tags.into_iter().chain(image.repo_digests));

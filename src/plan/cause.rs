@@ -29,6 +29,8 @@ pub enum Cause {
     NotReady(String),
     /// It took a request and said nothing.
     Hung(String),
+    /// Its container can no longer open the GPUs it was given.
+    LostGpu,
     /// An earlier deploy was cut off.
     CutOff,
     /// Something it depends on is replaced or made.
@@ -91,6 +93,7 @@ impl fmt::Display for Cause {
             Self::NotRunning(state) => write!(f, "it {state}"),
             Self::NotReady(said) => write!(f, "it does not answer yet: {said}"),
             Self::Hung(said) => write!(f, "it hangs: {said}"),
+            Self::LostGpu => f.write_str("its container has lost the GPU"),
             Self::CutOff => f.write_str("an earlier deploy was cut off"),
             Self::Follows(what) => write!(f, "{what}"),
             Self::WayBack => f.write_str("the way back"),

@@ -59,11 +59,8 @@ impl Site<'_> {
                 let steps = vec![remove(&service, container, false)];
                 work.tidy.push(Task { services: vec![service], after, steps, ..Task::default() });
             }
-            if is_gateway {
-                work.room.push(task);
-            } else {
-                work.models.push(ModelWork { needs: Needs::of(container), model: None, task });
-            }
+            let leaves = ModelWork { needs: Needs::of(container), model: None, task };
+            if is_gateway { work.room.push(leaves) } else { work.models.push(leaves) }
         }
     }
 }

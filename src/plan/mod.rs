@@ -5,6 +5,7 @@ mod cause;
 mod diff;
 mod down;
 mod files;
+mod gpus;
 mod leftovers;
 mod markdown;
 mod needs;
@@ -103,6 +104,10 @@ pub struct Task {
     /// Only if this host's own preparation did not fail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_host: Option<HostName>,
+    /// Whether a start that takes too much can freeze the host, so that nothing leads back: the GPU takes its
+    /// memory from the system's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub can_freeze: bool,
     /// What must happen before any task of the lane goes on: GPUs are freed first.
     pub ahead: Vec<Step>,
     /// The steps, in order.
@@ -190,6 +195,13 @@ pub enum Action {
     RemoveMade {
         /// Which.
         service: ServiceName,
+    },
+    /// Waits until GPUs have given back the memory of what was stopped there, but not for ever.
+    AwaitMemory {
+        /// The service that loads next.
+        service: ServiceName,
+        /// Their indices.
+        gpus: Vec<u32>,
     },
     /// Waits until a server answers as what it is for.
     AwaitModel {
@@ -321,6 +333,7 @@ impl Action {
             | Self::PutBack { service, .. }
             | Self::Remove { service, .. }
             | Self::RemoveMade { service }
+            | Self::AwaitMemory { service, .. }
             | Self::AwaitModel { service, .. }
             | Self::Reach { service, .. }
             | Self::AwaitGateway { service, .. } => Some(service),

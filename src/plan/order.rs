@@ -9,6 +9,7 @@ use crate::engine::Kind;
 use crate::names::{HostName, ModelName, ServiceName};
 use crate::survey::{Look, Seen, Survey};
 
+use super::gpus::await_memory;
 use super::service::Now;
 use super::site::{ModelWork, Site, Work};
 use super::{Action, Ask, Blocked, Cause, Lane, Plan, Stage, StageName, Step, Task};
@@ -129,10 +130,13 @@ fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
         // Pulls and files of a host do not wait for each other.
         prepare
             .extend(work.prepare.into_iter().map(|task| Lane { host: work.host.clone(), tasks: vec![task] }));
-        for (wave, lanes) in waves(work.host, work.models, &mut replaced) {
+        for (wave, lanes) in waves((work.host, work.seen), work.models, &mut replaced) {
             models.entry(wave).or_default().extend(lanes);
         }
-        let tasks: Vec<Task> = work.gateway.into_iter().chain(work.room).collect();
+        let mut room = work.room;
+        await_memory(&mut room, work.seen);
+        let room = room.into_iter().map(|item| item.task);
+        let tasks: Vec<Task> = work.gateway.into_iter().chain(room).collect();
         if !tasks.is_empty() {
             gateway.push(Lane { host: work.host.clone(), tasks });
         }
@@ -168,7 +172,11 @@ type Replaced = BTreeMap<ModelName, (usize, Vec<(HostName, ServiceName)>)>;
 
 /// A host's lanes by wave. A lane keeps together: what leaves a GPU or port and what comes there
 /// are never in two waves, so that the one is gone before the other loads.
-fn waves(host: &HostName, work: Vec<ModelWork<'_>>, replaced: &mut Replaced) -> BTreeMap<usize, Vec<Lane>> {
+fn waves(
+    (host, seen): (&HostName, &Seen),
+    work: Vec<ModelWork<'_>>,
+    replaced: &mut Replaced,
+) -> BTreeMap<usize, Vec<Lane>> {
     let mut by_wave: BTreeMap<usize, Vec<Lane>> = BTreeMap::new();
     for mut lane in lanes(work) {
         let next = |item: &ModelWork<'_>| Some(replaced.get(item.replica()?)?.0 + 1);
@@ -182,6 +190,7 @@ fn waves(host: &HostName, work: Vec<ModelWork<'_>>, replaced: &mut Replaced) -> 
         }
         // What loads already has the GPU until it answers.
         lane.sort_by_key(|item| !item.only_waits());
+        await_memory(&mut lane, seen);
         let tasks = lane.into_iter().map(|item| item.task).collect();
         by_wave.entry(wave).or_default().push(Lane { host: host.clone(), tasks });
     }

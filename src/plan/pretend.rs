@@ -62,6 +62,7 @@ fn container((name, service): (&ServiceName, &DesiredService), dir: &str) -> Con
         restarts: 0,
         started_at: None,
         health: Health::Ready,
+        lost_gpu: false,
         drift: vec![],
     }
 }

@@ -35,6 +35,8 @@ pub(super) fn task(now: &Now<'_>) -> Result<Option<Task>, Failure> {
     {
         task.ahead.insert(0, set_aside(now, older, Cause::CutOff));
     }
+    let starts = task.steps.first().is_some_and(|step| !matches!(step.action, Action::AwaitModel { .. }));
+    task.can_freeze = starts && now.desired.service.labels.contains_key(label::MEMORY);
     Ok(Some(task))
 }
 
@@ -103,13 +105,15 @@ fn difference(now: &Now<'_>, current: &Container) -> Result<Option<Cause>, Failu
 /// It is the desired one: nothing to do if it answers.
 fn same(now: &Now<'_>, current: &Container) -> Option<Task> {
     let start = |action: Action, cause: Cause| {
-        let first = Step { action, because: cause.clone(), interrupts: false };
+        // One that has lost its GPU may serve for as long as it needs nothing new there.
+        let first = Step { action, because: cause.clone(), interrupts: serves(current) };
         Task { steps: [first].into_iter().chain(waits(now, &cause)).collect(), ..for_service(now) }
     };
     let id = current.id.clone();
     let service = now.name.clone();
     let task = match (&current.state, &current.health) {
-        (State::Running, Health::Ready) => return None,
+        (State::Running, _) if current.lost_gpu => start(Action::Restart { service, id }, Cause::LostGpu),
+        (State::Running, Health::Ready) if !current.lost_gpu => return None,
         (State::Running, Health::Hung(said)) => {
             start(Action::Restart { service, id }, Cause::Hung(said.clone()))
         }
@@ -138,7 +142,7 @@ fn same(now: &Now<'_>, current: &Container) -> Option<Task> {
 fn made(now: &Now<'_>) -> Task {
     match now.previous {
         None => create(now, Cause::Missing),
-        Some(older) if matches!(difference(now, older), Ok(None)) => Task {
+        Some(older) if !older.lost_gpu && matches!(difference(now, older), Ok(None)) => Task {
             steps: put_back(now, older)
                 .into_iter()
                 .take(1)

@@ -17,6 +17,8 @@ use super::{container_name, files, network_name, previous_name, probe, service};
 /// What is to be done on one host, before it is put in order.
 pub(super) struct Work<'a> {
     pub(super) host: &'a HostName,
+    /// What is there.
+    pub(super) seen: &'a Seen,
     /// Makes the root key, on the gateway's host.
     pub(super) root_key: Option<Task>,
     pub(super) prepare: Vec<Task>,
@@ -25,16 +27,17 @@ pub(super) struct Work<'a> {
     /// What the gateway needs if it is made or replaced.
     pub(super) gateway_needs: Option<Needs>,
     /// Tasks that only make room for the gateway.
-    pub(super) room: Vec<Task>,
+    pub(super) room: Vec<ModelWork<'a>>,
     pub(super) tidy: Vec<Task>,
     /// Models that the gateway will reach in another way than now.
     pub(super) moving: Vec<ServiceName>,
 }
 
 impl<'a> Work<'a> {
-    fn new(host: &'a HostName) -> Self {
+    fn new(host: &'a HostName, seen: &'a Seen) -> Self {
         Self {
             host,
+            seen,
             root_key: None,
             prepare: vec![],
             models: vec![],
@@ -75,7 +78,7 @@ impl<'a> ModelWork<'a> {
 
     /// The model that stops serving here for a while: of its replicas one goes after the other.
     pub(super) fn replica(&self) -> Option<&'a ModelName> {
-        self.model.filter(|_| self.task.ahead.iter().any(|step| step.interrupts))
+        self.model.filter(|_| self.task.ahead.iter().chain(&self.task.steps).any(|step| step.interrupts))
     }
 }
 
@@ -99,7 +102,7 @@ pub(super) struct Site<'a> {
 
 impl<'a> Site<'a> {
     pub(super) fn work(&self, blocked: &mut Vec<Blocked>) -> Work<'a> {
-        let mut work = Work::new(self.name);
+        let mut work = Work::new(self.name, self.seen);
         let mut busy = BTreeSet::new();
         for (name, service) in &self.host.services {
             let now = self.now(name, service);

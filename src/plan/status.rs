@@ -148,6 +148,7 @@ fn condition(
         (_, _, Cause::Changed(_) | Cause::Drift(_) | Cause::MadeByCompose) => {
             Condition::Differs(because.to_string())
         }
+        (State::Running, _, Cause::LostGpu) => Condition::Unhealthy(because.to_string()),
         (State::Running, Health::Hung(why), _) => Condition::Unhealthy(format!("it hangs: {why}")),
         (State::Restarting, _, _) => {
             Condition::Unhealthy(format!("it keeps restarting ({} times)", container.restarts))

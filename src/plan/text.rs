@@ -105,8 +105,20 @@ fn blocked(item: &Blocked) -> Line {
     Line { mark: Mark::Blocked, what, why, interrupts: false, hint }
 }
 
-/// A task in a line or a few: waits show only where nothing else happens.
+/// What is said of a start from which nothing may lead back.
+const FREEZES: &str = "GPU and system share their memory: a start that takes too much can freeze the host, and no way \
+back undoes that";
+
 fn lines(task: &Task) -> Vec<Line> {
+    let mut lines = effects(task);
+    if let Some(first) = lines.first_mut().filter(|_| task.can_freeze) {
+        first.hint = Some(FREEZES.to_owned());
+    }
+    lines
+}
+
+/// A task in a line or a few: waits show only where nothing else happens.
+fn effects(task: &Task) -> Vec<Line> {
     let aside = task.ahead.iter().find(|s| matches!(s.action, Action::SetAside { .. }));
     let removed = task.ahead.iter().find(|s| matches!(s.action, Action::Remove { .. }));
     let creates = task.steps.iter().find(|s| matches!(s.action, Action::Create { .. }));
@@ -150,6 +162,7 @@ fn effect(step: &Step) -> Option<Line> {
         Action::RemoveFile { path } => (Mark::Remove, format!("remove {path}")),
         Action::RemoveNetwork { name } => (Mark::Remove, format!("remove network {name}")),
         Action::RemoveMade { .. }
+        | Action::AwaitMemory { .. }
         | Action::AwaitModel { .. }
         | Action::Reach { .. }
         | Action::AwaitGateway { .. } => return None,

@@ -172,6 +172,9 @@ impl Lines {
                     ));
                 }
             }
+            Happened::Warned(what) => {
+                note(&format!("{place}: {}: warning: {}\n", clean(&event.step), clean(what)));
+            }
             Happened::Failed(why) => {
                 note(&format!("{place}: {}: {}\n", clean(&event.step), clean(&why.what)))
             }
@@ -234,6 +237,11 @@ impl Bars {
                 bar.set_message(step);
             }
             Happened::Goes { what, of } => bar.set_message(format!("{step}: {}", goes(what, *of))),
+            Happened::Warned(what) => {
+                let line = format!("{}: {step}: warning: {}", place(event), clean(what));
+                // A bar moves on; this stays above it. A terminal that is gone takes no line.
+                let _ = self.all.println(line);
+            }
             // Files and networks are quick and many; what remains are services.
             Happened::Done if event.service.is_none() => bar.finish_and_clear(),
             // The next step may follow; until then its time stands still.

@@ -152,7 +152,7 @@ async fn containers_made_for_a_service_are_seen_without_drift_and_with_their_hea
     );
 
     hands.rename(&ready.1, "linkhealth-ready-1.previous").await.unwrap();
-    hands.stop(&ready.1, Duration::from_secs(0)).await.unwrap();
+    hands.stop(&ready.1).await.unwrap();
     assert!(matches!(hands.inspect(&ready.1).await.unwrap().state, State::Exited { .. }));
     hands.remove(&ready.1).await.unwrap();
     let gone = hands.start(&ready.1).await.unwrap_err();

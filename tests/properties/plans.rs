@@ -109,7 +109,7 @@ proptest! {
         let mut replaced: BTreeMap<ModelName, Vec<(usize, HostName, &Task)>> = BTreeMap::new();
         let waves = stage(&plan, StageName::Models).into_iter().flat_map(|stage| stage.waves.iter().enumerate());
         for (wave, lane) in waves.flat_map(|(i, lanes)| lanes.iter().map(move |lane| (i, lane))) {
-            let swaps = |task: &&Task| !task.steps.is_empty() && task.ahead.iter().any(|step| step.interrupts);
+            let swaps = |task: &&Task| !task.steps.is_empty() && task.ahead.iter().chain(&task.steps).any(|step| step.interrupts);
             for task in lane.tasks.iter().filter(swaps) {
                 let host = &scenario.desired.hosts[&lane.host];
                 if task.services.iter().any(|service| host.services.contains_key(service)) {

@@ -7,7 +7,7 @@ use homelab::engine::Gpus;
 use homelab::names::{HostName, ServiceName};
 use homelab::plan::{container_name, network_name, previous_name};
 use homelab::service::{Service, label};
-use homelab::survey::{Container, Failure, FileSeen, Health, Look, RootKey, Seen, State, Survey};
+use homelab::survey::{Container, Failure, FileSeen, Gpu, Health, Look, RootKey, Seen, State, Survey};
 use sha2::{Digest as _, Sha256};
 
 use crate::arbitrary::{self, Mood, gateway_service, model_service, service_name};
@@ -95,6 +95,7 @@ impl Around<'_, '_> {
         }
         let mut seen = Seen::default();
         seen.facts.home = "/home/me".into();
+        seen.facts.gpus = self.gpus();
         self.strangers(host, &mut seen);
         for (name, wanted) in &host.services {
             self.wanted(name, &wanted.service, &mut seen);
@@ -106,6 +107,17 @@ impl Around<'_, '_> {
         }
         self.rest(host, &mut seen);
         Look::Seen(Box::new(seen))
+    }
+
+    /// Two GPUs with memory of their own, or with the system's, or nobody could ask for them.
+    fn gpus(&mut self) -> Vec<Gpu> {
+        let memory = match self.dice.below(4) {
+            2 => None,
+            3 => return vec![],
+            _ => Some(24_000),
+        };
+        let one = |index| Gpu { index, name: "GPU".into(), memory_total: memory, memory_used: memory };
+        vec![one(0), one(1)]
     }
 
     /// What is not homelab's.
@@ -200,6 +212,7 @@ impl Around<'_, '_> {
         }
         let drift =
             if self.dice.once_in(12) { vec!["image: label says A, Docker says B".into()] } else { vec![] };
+        let lost_gpu = state == State::Running && truth.gpus != Gpus::None && self.dice.once_in(12);
         let mut made = Container {
             id: id.clone(),
             service: service.map_err(|_| "unknown field".to_owned()),
@@ -208,6 +221,7 @@ impl Around<'_, '_> {
             restarts: 0,
             started_at: None,
             health,
+            lost_gpu,
             drift,
         };
         // A port has one holder; the later of two could not start.

@@ -24,6 +24,8 @@ pub(crate) struct World {
     made: BTreeMap<(HostName, ServiceName), String>,
     /// Containers that were started and did not answer yet, by id.
     loading: BTreeMap<String, HostName>,
+    /// GPUs whose memory something that was stopped may still hold, as far as the host tells of it.
+    held: BTreeSet<(HostName, u32)>,
     /// Containers that the plan takes away.
     leaving: BTreeSet<String>,
     count: usize,
@@ -40,6 +42,7 @@ impl World {
             truth,
             made: BTreeMap::new(),
             loading: BTreeMap::new(),
+            held: BTreeSet::new(),
             leaving: BTreeSet::new(),
             count: 0,
             wrong: vec![],
@@ -52,13 +55,15 @@ impl World {
     pub(crate) fn begin(&mut self, plan: &Plan) {
         self.made.clear();
         self.loading.clear();
+        self.held.clear();
         self.leaving = leaving(plan);
         for (host, look) in &self.survey.hosts {
             let Look::Seen(seen) = look else { continue };
             let loads = |c: &&Container| {
                 let loads = matches!(c.state, State::Restarting)
                     || (c.state == State::Running && matches!(c.health, Health::NotReady(_)));
-                loads && waits_for(plan, host, c)
+                // What has lost its GPU loads nothing there.
+                loads && !c.lost_gpu && waits_for(plan, host, c)
             };
             self.loading.extend(seen.containers.values().filter(loads).map(|c| (c.id.clone(), host.clone())));
         }
@@ -104,7 +109,10 @@ impl World {
             }
             Action::RemoveMade { service } => {
                 match self.made.get(&(host.clone(), service.clone())).cloned() {
-                    Some(id) => self.remove(host, &id),
+                    Some(id) => {
+                        self.stop(host, &id)?;
+                        self.remove(host, &id)
+                    }
                     None => Ok(()),
                 }
             }
@@ -112,8 +120,15 @@ impl World {
             Action::Create { service } => self.create(host, service),
             Action::Start { id, .. } => self.start(host, id),
             Action::Restart { id, .. } => {
+                // Docker does both at once: what it holds itself nobody can wait for in between.
+                let held = self.held.clone();
                 self.stop(host, id)?;
+                self.held = held;
                 self.start(host, id)
+            }
+            Action::AwaitMemory { gpus, .. } => {
+                self.held.retain(|(at, gpu)| at != host || !gpus.contains(gpu));
+                Ok(())
             }
             Action::AwaitModel { service, .. } | Action::AwaitGateway { service, .. } => {
                 self.answer(host, service)
@@ -167,6 +182,10 @@ impl World {
     }
 
     fn stop(&mut self, host: &HostName, id: &str) -> Result<(), String> {
+        if runs(self.container(host, id)?) {
+            let own = self.measured(host, id);
+            self.held.extend(own);
+        }
         let container = self.container(host, id)?;
         (container.state, container.health) = (STOPPED, Health::NotAsked);
         self.loading.remove(id);
@@ -220,6 +239,7 @@ impl World {
             restarts: 0,
             started_at: None,
             health: Health::NotAsked,
+            lost_gpu: false,
             drift: vec![],
         };
         seen.containers.insert(name, container);
@@ -245,12 +265,21 @@ impl World {
         }
         let container = self.container(host, id)?;
         (container.state, container.health) = (State::Running, Health::NotReady("connection refused".into()));
+        container.lost_gpu = false;
         self.watch(host, id, &own.gpus);
         // One without a label that can be read can come back, but nobody can ask whether it answers.
         if self.container(host, id)?.service.is_ok() {
             self.loading.insert(id.to_owned(), host.clone());
         }
         Ok(())
+    }
+
+    /// The GPUs of a container whose memory its host tells of.
+    fn measured(&mut self, host: &HostName, id: &str) -> BTreeSet<(HostName, u32)> {
+        let gpus = self.truth[id].gpus.clone();
+        let told = self.seen(host).facts.gpus.iter().filter(|gpu| gpu.memory_used.is_some());
+        let own = told.filter(|gpu| overlap(&gpus, &Gpus::Some([gpu.index].into())));
+        own.map(|gpu| (host.clone(), gpu.index)).collect()
     }
 
     /// Notes what is on the GPUs that something begins to load on and must not be.
@@ -266,6 +295,8 @@ impl World {
             let there = seen.containers.values().filter(stays);
             wrong.extend(there.map(|c| format!("{id} loads before {} is gone", c.id)));
         }
+        let held = self.measured(host, id).into_iter().filter(|gpu| self.held.contains(gpu));
+        wrong.extend(held.map(|(_, gpu)| format!("{id} loads on GPU {gpu} before its memory is free")));
         self.wrong.extend(wrong);
     }
 

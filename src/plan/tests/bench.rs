@@ -10,7 +10,7 @@ use crate::engine::{Gpus, Kind};
 use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use crate::secret::SecretRef;
 use crate::service::{Service, label};
-use crate::survey::{Container, Failure, Health, Look, RootKey, Seen, State, Survey};
+use crate::survey::{Container, Failure, Gpu, Health, Look, RootKey, Seen, State, Survey};
 
 use crate::plan::{Action, Plan, Step, Task, container_name, plan, previous_name, text};
 
@@ -69,6 +69,7 @@ pub(super) fn running(service: Service) -> Container {
         restarts: 0,
         started_at: None,
         health: Health::Ready,
+        lost_gpu: false,
         drift: vec![],
     }
 }
@@ -142,6 +143,18 @@ impl Bench {
         labels.insert(label::COMPOSE_SERVICE.into(), name.into());
         let id = format!("#{}", container.trim_start_matches("homelab-"));
         self.seen(at).containers.insert(container, Container { id, labels, ..found });
+        self
+    }
+
+    /// A host has GPUs with so many MiB used; none where their memory is the system's.
+    pub(super) fn gpus(mut self, at: &str, used: &[Option<u64>]) -> Self {
+        let gpu = |(index, used): (u32, &Option<u64>)| Gpu {
+            index,
+            name: "GPU".into(),
+            memory_total: used.map(|_| 24_564),
+            memory_used: *used,
+        };
+        self.seen(at).facts.gpus = (0..).zip(used).map(gpu).collect();
         self
     }
 
@@ -225,6 +238,7 @@ fn step(step: &Step) -> String {
         Action::PutBack { id, .. } => format!("back {id}"),
         Action::Remove { id, .. } => format!("remove {id}"),
         Action::RemoveMade { service } => format!("unmake {service}"),
+        Action::AwaitMemory { gpus, .. } => format!("memory of {gpus:?}"),
         Action::AwaitModel { service, .. } => format!("await {service}"),
         Action::Reach { service, from, .. } => format!("reach {service} from {from}"),
         Action::AwaitGateway { names, .. } => {

@@ -1,12 +1,15 @@
 //! Names and quantities of the domain: parsed once, valid from then on.
 //! Nothing here reads a file, a clock or the environment.
 
+mod amount;
+
 use std::fmt;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
+
+pub use amount::{ByteSize, Seconds};
 
 /// Why a text is not the name or quantity it should be; a sentence fragment without a place. Behind a first `: ` stands
 /// what it should be.
@@ -203,79 +206,6 @@ impl fmt::Display for Port {
     }
 }
 
-/// A number of bytes, written as Compose writes them: `512m`, `16g`, `1gb`, `1024`
-/// (<https://docs.docker.com/reference/compose-file/extension/#specifying-byte-values>; `k`, `m`
-/// and `g` are powers of 1024).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
-pub struct ByteSize(pub u64);
-
-impl<'de> Deserialize<'de> for ByteSize {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl Visitor<'_> for Either {
-            type Value = ByteSize;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of bytes, or a size such as 512m or 16g")
-            }
-            fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<ByteSize, E> {
-                Ok(ByteSize(bytes))
-            }
-            fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<ByteSize, E> {
-                u64::try_from(bytes).map(ByteSize).map_err(E::custom)
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<ByteSize, E> {
-                text.parse().map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl FromStr for ByteSize {
-    type Err = Reason;
-    fn from_str(text: &str) -> Result<Self, Reason> {
-        let bad = || {
-            format!("`{}` is not a size: a number with b, k, m or g, as in 512m or 16g", text.escape_debug())
-        };
-        let lower = text.trim().to_ascii_lowercase();
-        let digits = lower.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(lower.len());
-        let (number, unit) = lower.split_at(digits);
-        let factor: u64 = match unit.trim() {
-            "" | "b" => 1,
-            "k" | "kb" | "kib" => 1 << 10,
-            "m" | "mb" | "mib" => 1 << 20,
-            "g" | "gb" | "gib" => 1 << 30,
-            "t" | "tb" | "tib" => 1 << 40,
-            _ => return Err(bad()),
-        };
-        if let Ok(whole) = number.parse::<u64>() {
-            return whole.checked_mul(factor).map(Self).ok_or_else(bad);
-        }
-        let (whole, fraction) = number.split_once('.').ok_or_else(bad)?;
-        let whole: u64 = whole.parse().map_err(|_| bad())?;
-        let scale = 10_u64.checked_pow(u32::try_from(fraction.len()).map_err(|_| bad())?).ok_or_else(bad)?;
-        let fraction: u64 = fraction.parse().map_err(|_| bad())?;
-        let part = u64::try_from(u128::from(fraction) * u128::from(factor) / u128::from(scale))
-            .map_err(|_| bad())?;
-        whole.checked_mul(factor).and_then(|w| w.checked_add(part)).map(Self).ok_or_else(bad)
-    }
-}
-
-impl fmt::Display for ByteSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(u64, &str); 4] =
-            [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-        for (size, unit) in UNITS {
-            if self.0 >= size {
-                let tenths = u128::from(self.0) * 10 / u128::from(size);
-                return write!(f, "{}.{} {unit}", tenths / 10, tenths % 10);
-            }
-        }
-        write!(f, "{} B", self.0)
-    }
-}
-
 /// A secret value. It cannot be printed: no `Display`, and `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Secret(String);
@@ -303,19 +233,6 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_byte_size_reads_composes_units() {
-        for (text, bytes) in
-            [("1024", 1024), ("512m", 512 << 20), ("16gb", 16 << 30), ("1.5k", 1536), ("2b", 2)]
-        {
-            assert_eq!(text.parse::<ByteSize>(), Ok(ByteSize(bytes)), "{text}");
-        }
-        for text in ["", "g", "1x", "-1m", "99999999999g", "1.", "1..2g"] {
-            assert!(text.parse::<ByteSize>().is_err(), "{text}");
-        }
-        assert_eq!(ByteSize(1 << 30).to_string(), "1.0 GiB");
-    }
 
     #[test]
     fn a_model_name_gives_a_service_name() {

@@ -14,6 +14,7 @@ mod ending;
 mod explain;
 mod facts;
 mod failpoint;
+mod fetch;
 mod files;
 mod forward;
 mod hands;

@@ -4,6 +4,7 @@
 mod cause;
 mod diff;
 mod down;
+mod fetch;
 mod files;
 mod leftovers;
 mod markdown;
@@ -33,6 +34,7 @@ use crate::survey::Failure;
 pub use cause::{Cause, Change};
 pub use diff::{FileChange, FileDiff, diffs};
 pub use down::down;
+pub use fetch::fetch_name;
 pub use files::ROOT_KEY_FILE;
 pub use markdown::markdown;
 pub use order::plan;
@@ -65,7 +67,7 @@ pub struct Blocked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StageName {
-    /// Slow and harmless: files, networks, images.
+    /// Slow and harmless: files, networks, images, weights.
     Prepare,
     /// Models start, are swapped, and answer.
     Models,
@@ -145,6 +147,20 @@ pub enum Action {
     Pull {
         /// Which.
         image: String,
+    },
+    /// Downloads what a server would download when it starts, and writes down that it was.
+    Fetch {
+        /// Its service; others that need the same wait for it too.
+        service: ServiceName,
+        /// What is downloaded, as people call it.
+        what: String,
+        /// The file below the project's directory that says so afterwards.
+        marker: String,
+    },
+    /// Removes a container that an earlier run left downloading.
+    RemoveFetch {
+        /// Its id.
+        id: String,
     },
     /// Stops a container and renames it, so that it can come back.
     SetAside {
@@ -314,7 +330,8 @@ impl Action {
     #[must_use]
     pub fn service(&self) -> Option<&ServiceName> {
         match self {
-            Self::SetAside { service, .. }
+            Self::Fetch { service, .. }
+            | Self::SetAside { service, .. }
             | Self::Create { service }
             | Self::Start { service, .. }
             | Self::Restart { service, .. }
@@ -328,6 +345,7 @@ impl Action {
             | Self::WriteFile { .. }
             | Self::CreateNetwork { .. }
             | Self::Pull { .. }
+            | Self::RemoveFetch { .. }
             | Self::RemoveFile { .. }
             | Self::RemoveNetwork { .. } => None,
         }

@@ -16,7 +16,7 @@ folder() {
 sizes=$(for repository in $repositories; do
   if [ -n "$HF_TOKEN" ]; then printf 'header = "Authorization: Bearer %s"\n' "$HF_TOKEN"; fi |
     curl -sfL -m 30 -K - "${HF_ENDPOINT:-https://huggingface.co}/api/models/$repository/tree/main?recursive=true" |
-    tr '{' '\n' | sed -n 's/^"oid": *"\([0-9a-f]*\)", *"size": *\([0-9]*\).*/:\1 \2/p'
+    tr '{' '\n' | sed -n 's/^"oid": *"\([0-9a-f]*\)",[^}]*"size": *\([0-9]*\).*/:\1 \2/p'
 done)
 
 size_of() {
@@ -43,23 +43,26 @@ while kill -0 "$server" 2>/dev/null; do
   for repository in $repositories; do
     set +f
     for part in "$(folder "$repository")"/blobs/*.downloadInProgress; do
-      name=${part##*/}
       blob=${part%.downloadInProgress}
       case " $seen" in
         *" $blob "*) ;;
-        *) if [ -e "$part" ] && [ "$(size_of "${name%%.*}")" != 0 ]; then seen="$seen$blob "; fi ;;
+        *) if [ -e "$part" ]; then seen="$seen$blob "; fi ;;
       esac
     done
     set -f
   done
   have=0
   total=0
+  unknown=
   for blob in $seen; do
     size=$(size_of "${blob##*/}")
+    if [ "$size" = 0 ]; then unknown=yes; fi
     part=$(stat -c %s "$blob.downloadInProgress" 2>/dev/null || stat -c %s "$blob" 2>/dev/null || echo 0)
     have=$((have + part))
     total=$((total + size))
   done
+  # Where the hub tells no size, there is no telling how far it is.
+  if [ -n "$unknown" ]; then total=0; fi
   if [ -n "$seen" ]; then echo "homelab: progress $have $total"; fi
   if [ "$seen" != "$known" ]; then
     free=$(df -Pk "$cache" | tail -n 1 | { read -r _ _ _ free _; echo "$free"; })

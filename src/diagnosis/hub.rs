@@ -51,6 +51,8 @@ pub const HUB: &[Row] = &[
             "ConnectError",
             "ConnectTimeout",
             "Max retries exceeded with url",
+            "requests.exceptions.ConnectionError",
+            "RemoteProtocolError: Server disconnected",
         ],
         "the host does not reach Hugging Face, and the model is not in its cache",
         "check the host's network and DNS; a proxy or a mirror (HF_ENDPOINT) goes into [environment]",

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::diagnosis::Row;
 use crate::names::ModelName;
 
+pub use fetch::Fetch;
 pub use option::{Opt, Takes};
 
 /// The GPUs a model may use.
@@ -189,6 +190,9 @@ pub trait Engine: Sync {
     /// The container that serves it.
     fn draft(&self, serve: &Serve<'_>) -> Draft;
 
+    /// What it downloads when it starts, and how that is done before; none where there is nothing, or no way.
+    fn fetch(&self, serve: &Serve<'_>) -> Option<Fetch>;
+
     /// What a line of its log says it is doing; none if the line says nothing of that.
     fn phase(&self, line: &str) -> Option<Phase>;
 
@@ -205,6 +209,7 @@ pub trait Engine: Sync {
 }
 
 mod command_line;
+mod fetch;
 mod llama_cpp;
 mod option;
 #[cfg(test)]

@@ -193,9 +193,25 @@ impl Hands {
     /// # Errors
     /// What Docker said; "changed under us" if it is gone.
     pub async fn remove(&self, id: &str) -> Result<(), Failure> {
+        self.try_remove(id).await.map_err(|e| docker_failure(&format!("removing container {id}"), &e))
+    }
+
+    /// Removes a container by its id or name, running or not; one that is gone already is no failure.
+    ///
+    /// # Errors
+    /// What Docker said.
+    pub async fn remove_if_there(&self, name: &str) -> Result<(), Failure> {
+        match self.try_remove(name).await {
+            Err(error) if !is_missing(&error) => {
+                Err(docker_failure(&format!("removing container {name}"), &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn try_remove(&self, container: &str) -> Result<(), Error> {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        let done = self.docker().remove_container(id, Some(options)).await;
-        done.map_err(|e| docker_failure(&format!("removing container {id}"), &e))
+        self.docker().remove_container(container, Some(options)).await
     }
 
     /// Asks a port as the host itself reaches it; may POST.

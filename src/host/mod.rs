@@ -15,6 +15,7 @@ mod ending;
 mod explain;
 mod facts;
 mod failpoint;
+mod fetch;
 mod files;
 mod forward;
 mod gpus;

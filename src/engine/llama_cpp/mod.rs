@@ -3,13 +3,14 @@
 
 mod causes;
 mod check;
+mod fetch;
 mod options;
 mod phase;
 #[cfg(test)]
 mod tests;
 
 use super::command_line::{LeadingDash, arguments, carry};
-use super::{Draft, Engine, Gpus, Kind, Opt, Phase, Serve};
+use super::{Draft, Engine, Fetch, Gpus, Kind, Opt, Phase, Serve};
 use crate::diagnosis::Row;
 
 /// llama.cpp in Docker, one server per model.
@@ -82,6 +83,10 @@ impl Engine for LlamaCpp {
             ],
             ..Draft::default()
         }
+    }
+
+    fn fetch(&self, serve: &Serve<'_>) -> Option<Fetch> {
+        fetch::fetch(serve)
     }
 
     fn phase(&self, line: &str) -> Option<Phase> {

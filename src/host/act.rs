@@ -141,7 +141,7 @@ impl Act<'_> {
                 None => return Err(failure(self.words, format!("{from} was not reached"))),
             },
             Action::AwaitGateway { .. } => self.await_gateway(action).await?,
-            Action::RemoveFetch { id } => self.hands.remove_if_there(id).await?,
+            Action::RemoveFetch { id } => self.hands.remove(id).await?,
             Action::RemoveFile { path } => self.remove_file(path).await?,
             Action::RemoveNetwork { name } => self.hands.remove_network(name).await?,
         }
@@ -225,7 +225,7 @@ impl Act<'_> {
     async fn stop_fetching(&self, action: &Action) {
         let Action::Fetch { service, .. } = action else { return };
         if let Some(weights) = self.service(service).ok().and_then(|service| service.weights.as_ref()) {
-            let _ = self.hands.remove_if_there(&fetch_name(self.desired, weights)).await;
+            let _ = self.hands.remove(&fetch_name(self.desired, weights)).await;
         }
     }
 

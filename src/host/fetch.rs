@@ -50,7 +50,7 @@ pub(super) async fn fetch(
     tell: Tell<'_>,
 ) -> Result<Vec<String>, Failure> {
     // What a run that was cut off left would have its name.
-    hands.remove_if_there(of.name).await?;
+    hands.remove(of.name).await?;
     let body = body(&of, secrets).map_err(|why| failure(of.step, why))?;
     let id = hands.create(of.name, body).await?;
     let done = match hands.start(&id).await {
@@ -58,7 +58,7 @@ pub(super) async fn fetch(
         Err(why) => Err(why),
     };
     // Nothing but its files is wanted of it, however it ended.
-    let removed = hands.remove_if_there(&id).await;
+    let removed = hands.remove(&id).await;
     done.and_then(|found| removed.map(|()| found))
 }
 

@@ -22,6 +22,7 @@ mod gpus;
 mod hands;
 mod health;
 mod http;
+mod late;
 mod link;
 mod login;
 mod logs;

@@ -131,7 +131,7 @@ impl<'a> CarryOut<'a> {
                 }
                 return;
             }
-            if stage != StageName::Prepare {
+            if stage != StageName::Prepare && task.steps.iter().any(|step| step.action.changes()) {
                 let done = task.services.iter().map(|service| (lane.host.clone(), service.clone()));
                 self.progress().outcome.done.extend(done);
             }

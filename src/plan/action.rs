@@ -175,6 +175,18 @@ pub struct Ask {
 }
 
 impl Action {
+    /// Whether something is another thing afterwards; else it only waits and asks.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        !matches!(
+            self,
+            Self::AwaitMemory { .. }
+                | Self::AwaitModel { .. }
+                | Self::Reach { .. }
+                | Self::AwaitGateway { .. }
+        )
+    }
+
     /// The service it acts on, if it acts on one.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceName> {

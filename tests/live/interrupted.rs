@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::cluster::Cluster;
+use crate::faults::ending::counted;
 use crate::running::Running;
 
 #[test]
@@ -27,6 +28,7 @@ fn a_deploy_that_was_killed_in_a_swap_is_finished_or_taken_back_by_the_next() {
         cluster.run(&["status"]).exits(0);
     }
     taken_back(&mut cluster);
+    counted("homelab is killed in the middle of a step of a swap", 4, 4);
 }
 
 /// Whoever deployed wants the old one again.
@@ -93,4 +95,5 @@ fn a_second_ctrl_c_leaves_at_once_and_the_next_deploy_goes_on() {
     assert_eq!(after.keys().collect::<Vec<_>>(), first.keys().collect::<Vec<_>>());
     assert_eq!(after["lab1-beta-1"], first["lab1-beta-1"]);
     cluster.answers("alpha");
+    counted("Ctrl-C twice in a swap", 1, 1);
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::cluster::Cluster;
+use crate::faults::ending::counted;
 use crate::lab::{lab, lab4, until};
 use crate::process::Going;
 use crate::running::Running;
@@ -85,6 +86,7 @@ fn two_deploys_at_once_leave_what_one_of_them_wanted() {
 #[ignore = "make test-faults"]
 fn two_deploys_at_once_twenty_times() {
     two_at_once(20);
+    counted("two deploys at once, from two places", 20, 20);
 }
 
 /// Other users of the host meet at the same lock.

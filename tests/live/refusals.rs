@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
+use crate::faults::ending::counted;
 use crate::lab::lab;
 use crate::running::Running;
 
@@ -53,6 +54,7 @@ fn a_change_that_cannot_be_made_leaves_the_old_model_serving() {
     cluster.deploy().says("nothing that serves is interrupted");
     cluster.run(&["status"]).exits(0);
     strangers_name(&cluster);
+    counted("no such image or network, a port that is taken, a stranger with our name", 6, 6);
 }
 
 /// A stranger's container has the name that ours should have.

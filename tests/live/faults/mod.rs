@@ -5,7 +5,7 @@
 mod befall;
 mod clock;
 mod disk;
-mod ending;
+pub(crate) mod ending;
 mod killed;
 mod models;
 mod network;

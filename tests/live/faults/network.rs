@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::befall::{ALL, cluster};
 use super::ending::{Stranger, converges, counted};
-use super::registry::{Between, through};
+use super::registry::{Between, forget_image, unseen};
 use crate::cluster::Cluster;
-use crate::lab::{Lab4, lab, lab4};
+use crate::lab::{Lab4, lab4};
 
 /// Deploys, pulls lab4's cable when homelab has said `words`, and puts it back after three seconds, or when homelab
 /// has given up.
@@ -43,12 +43,12 @@ fn the_network_is_gone_while_an_image_is_pulled() {
     cluster.deploy();
     for (n, comes_back) in [(1, true), (2, false)] {
         let port = cluster.port(5 + n);
-        let image = through(port, "LAB_IMAGE_LLAMA");
+        let image = unseen(port);
         cluster.hosts["lab4"]["models"]["alpha"]["image"] = json!(image);
-        let between = Between::on_lab4(port, "slow");
-        cut_while(&whole, &cluster, &format!("alpha: pulling {image}"), comes_back);
+        let between = Between::on_lab4(port, "300000");
+        cut_while(&whole, &cluster, &format!("pulling {image}: "), comes_back);
         drop(between);
-        lab().ssh("lab4", &format!("docker image rm -f {image}"));
+        forget_image(&image);
     }
     counted("the network is gone while an image is pulled", 2, 2);
     stranger.untouched();

@@ -9,17 +9,18 @@ use crate::cluster::Cluster;
 use crate::lab::{lab, lab4};
 use crate::process::Going;
 
-/// Passes bytes on to the registry. `slow`: 1,000 of them each second; `broken`: those of layers are not what they
+/// Passes bytes on to the registry. A number: so many of them each second; `broken`: those of layers are not what they
 /// should be; `cut`: after 20,000 bytes the connection ends. `$1` is the port, `$2` the registry, `$3` how.
 const BETWEEN: &str = r#"
 import socket, sys, threading, time
 port, registry, how = int(sys.argv[1]), sys.argv[2].rsplit(":", 1), sys.argv[3]
 def carry(source, sink, limit):
     passed = 0
+    rate = int(how) if limit and how.isdigit() else 0
     try:
-        while data := source.recv(1000 if how == "slow" else 65536):
+        while data := source.recv(rate // 10 or 65536):
             passed += len(data)
-            if limit and how == "slow" and passed > 2000: time.sleep(1)
+            if rate and passed > 20000: time.sleep(0.1)
             if limit and how == "broken" and passed > 20000: data = bytes(len(data))
             if limit and how == "cut" and passed > 20000: break
             sink.sendall(data)
@@ -62,19 +63,26 @@ impl Drop for Between {
     }
 }
 
-/// What an image is called where it comes through the program between.
-pub(crate) fn through(port: u16, image: &str) -> String {
-    format!("127.0.0.1:{port}/{}", lab().fact(image).split_once('/').unwrap().1)
+/// Makes an image of llama.cpp with 3 MB that no host has seen, and says what it is called where it comes through the
+/// program between.
+pub(crate) fn unseen(port: u16) -> String {
+    let base = lab().fact("LAB_IMAGE_LLAMA");
+    let (registry, name) = base.split_once('/').unwrap();
+    let name = format!("{}:unseen", name.split(':').next().unwrap());
+    lab().ssh(
+        "lab1",
+        &format!(
+            "docker rm -f promise-unseen 2>/dev/null; \
+             docker run --name promise-unseen --entrypoint /bin/sh {base} -c 'head -c 3000000 /dev/urandom >/unseen' && \
+             docker commit -q promise-unseen {registry}/{name} && docker push -q {registry}/{name} && \
+             docker rm -f promise-unseen && docker image rm -f {registry}/{name}"
+        ),
+    );
+    format!("127.0.0.1:{port}/{name}")
 }
 
-/// The image of a server that does not start: no other test has it on lab4, so that all of its own layers come anew.
-const IMAGE: &str = "LAB_IMAGE_LLAMA_BROKEN";
-
-fn forget_image(image: &str) {
-    lab().ssh(
-        "lab4",
-        &format!("docker image rm -f {image} $(docker image ls -q '*/llama.cpp:broken') 2>/dev/null; true"),
-    );
+pub(crate) fn forget_image(image: &str) {
+    lab().ssh("lab4", &format!("docker image rm -f {image} 2>/dev/null; true"));
 }
 
 fn refuses(cluster: &mut Cluster, image: &str) {
@@ -97,8 +105,7 @@ fn a_registry_that_is_down_or_broken_stops_nothing() {
     let stranger = Stranger::on("lab4", &cluster);
     cluster.deploy();
     let port = cluster.port(7);
-    let image = through(port, IMAGE);
-    forget_image(&image);
+    let image = unseen(port);
     refuses(&mut cluster, &image);
     for how in ["broken", "cut"] {
         let between = Between::on_lab4(port, how);
@@ -118,12 +125,11 @@ fn a_registry_that_is_slow_leaves_the_old_model_serving_and_can_be_waited_for_or
     cluster.deploy();
     let (before, good) = (cluster.containers(), cluster.hosts.clone());
     let port = cluster.port(7);
-    let image = through(port, IMAGE);
-    forget_image(&image);
-    let between = Between::on_lab4(port, "slow");
+    let image = unseen(port);
+    let between = Between::on_lab4(port, "1000");
     cluster.hosts["lab4"]["models"]["alpha"]["image"] = json!(image);
     let mut going = cluster.begin(&["deploy", "--yes"]);
-    going.says(&format!("alpha: pulling {image}"));
+    going.says(&format!("pulling {image}: "));
     cluster.answers("alpha");
     going.signal("INT");
     let run = going.end();

@@ -10,6 +10,7 @@ mod fallbacks;
 mod image;
 mod memory;
 mod model_spec;
+mod offer;
 mod overlay;
 mod place;
 mod resolve;
@@ -26,6 +27,7 @@ use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use crate::secret::{Content, SecretRef};
 use crate::service::Service;
 
+pub use offer::offer;
 pub use overlay::LocalFile;
 pub use resolve::{LocalFiles, expanded, resolve};
 pub use spec::{HostSpec, Spec, mistakes, read};

@@ -19,7 +19,7 @@ const TAB: &str = "    ";
 const HIDDEN: &str = "***";
 
 /// How names of secrets end.
-const NAMES: &str = "(?:key|token|secret|passwd|password|_pass)";
+const NAMES: &str = "(?:key|token|secret|passwd|password|_pass|authorization)";
 
 /// A name that a secret goes by, up to where its value begins; in a list of arguments the value is the next item.
 static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -108,6 +108,11 @@ fn cells(above: &str, line: &str) -> Vec<Cell> {
         }
     }
     cells
+}
+
+/// A line below another one as it may be shown.
+pub(super) fn harmless(above: &str, line: &str) -> String {
+    cells(above, line).into_iter().map(|cell| cell.text).collect()
 }
 
 /// Where values stand that belong to a secret's name, in characters.

@@ -31,7 +31,7 @@ use crate::service::Service;
 use crate::survey::Failure;
 
 pub use cause::{Cause, Change};
-pub use diff::{FileChange, FileDiff, diffs};
+pub use diff::{FileChange, FileDiff, diffs, unified_texts};
 pub use down::down;
 pub use files::ROOT_KEY_FILE;
 pub use markdown::markdown;

@@ -36,7 +36,7 @@ impl Client for Codex {
     }
 
     fn first_request(&self) -> Option<u64> {
-        Some(9_500)
+        Some(6_500)
     }
 
     fn files(&self, choice: &Choice<'_>, key: &str) -> Vec<File> {

@@ -17,7 +17,7 @@ test: lab ## Every test, those on real hosts too (makes the lab first)
 	cargo test --locked --quiet
 
 unit: ## The tests that need no hosts
-	cargo test --locked --quiet --lib --test architecture --test example --test reference --test schema --test golden --test cli --test diagnosis --test diagnostics --test properties --test inventory_diff --test hostile
+	cargo test --locked --quiet --lib --test architecture --test example --test reference --test schema --test golden --test cli --test clients --test diagnosis --test diagnostics --test properties --test inventory_diff --test hostile
 
 live: lab ## The tests on real hosts only
 	cargo test --locked --test live --test live_link

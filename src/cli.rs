@@ -19,7 +19,7 @@ use crate::starter::{Host, Model};
     about,
     max_term_width = 100,
     after_help = "Exit codes: 0 done, nothing to do, in sync · 1 failed, or status or doctor found something amiss ·\n\
-                  2 changes pending (plan --detailed-exitcode) · 64 wrong usage · 65 your files are wrong ·\n\
+                  2 changes pending (plan --detailed-exitcode, clients --check) · 64 wrong usage · 65 your files are wrong ·\n\
                   130 interrupted.\n\nStart with homelab init or a copy of inventory.example.yml, then: homelab plan, homelab deploy."
 )]
 pub struct Cli {

@@ -10,8 +10,6 @@ pub mod merge;
 mod openai;
 mod opencode;
 mod settings;
-#[cfg(test)]
-mod tests;
 pub mod text;
 mod warnings;
 

@@ -56,6 +56,9 @@ fn set(top: &CstObject, path: &[String], fine: impl Fn(&Value) -> bool, value: &
     match map.get(name) {
         Some(property) => {
             let found = property.value().and_then(|found| found.to_serde_value());
+            if found.as_ref().is_some_and(|found| found.is_object() || found.is_array()) {
+                return Err(Wrong(format!("{} is a map or a list", named(path)), None));
+            }
             if !found.is_some_and(|found| found == *value || fine(&found)) {
                 property.set_value(input(value));
             }

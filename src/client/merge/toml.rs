@@ -42,8 +42,9 @@ fn set(
         table.insert(name, Item::Value(new));
         return Ok(());
     };
-    let Item::Value(old) = found else {
-        return Err(Wrong(format!("{} is a table", named(path)), None));
+    let holds = |value: &toml_edit::Value| value.is_inline_table() || value.is_array();
+    let Some(old) = found.as_value_mut().filter(|old| !holds(old)) else {
+        return Err(Wrong(format!("{} is a table or an array", named(path)), None));
     };
     if same(old, value) || fine(&Item::Value(old.clone())) {
         return Ok(());

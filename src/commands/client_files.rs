@@ -101,12 +101,16 @@ impl Target {
     /// What would change, without a secret of anybody's.
     pub(super) fn diff(&self, key: &Secret) -> String {
         let before = self.old.as_ref().map_or("", |(text, _)| text);
+        // As it is, and as JSON and TOML have it between quotes.
+        let encoded = serde_json::Value::from(key.reveal()).to_string();
+        let forms = [key.reveal(), encoded.trim_matches('"')];
+        let holds = |text: &str| forms.iter().any(|form| text.contains(form));
         let shown = |text: &str| {
-            let changed = text != before && !before.contains(key.reveal());
+            let another = !holds(before);
             let lines = without_secrets(text).into_iter().zip(text.lines()).map(|(line, raw)| {
                 // Whatever it is called, this one does not show; that it is another one does.
-                let line = line.replace(key.reveal(), "***");
-                let note = if changed && raw.contains(key.reveal()) { "*** (another value)" } else { "***" };
+                let line = forms.iter().fold(line, |line, form| line.replace(form, "***"));
+                let note = if another && holds(raw) { "*** (another value)" } else { "***" };
                 line.replace("***", note) + "\n"
             });
             lines.collect::<String>()

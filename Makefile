@@ -1,7 +1,7 @@
 # The commands of this project; `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit live test-vllm test-faults bench lint fmt deny lab lab-down clean-demo
+.PHONY: help demo test unit live test-vllm test-clients test-faults bench lint fmt deny lab lab-down clean-demo
 
 LAB := tests/lab/lab
 # Live tests mostly wait for servers: more of them at a time than there are cores.
@@ -17,7 +17,7 @@ test: lab ## Every test, those on real hosts too (makes the lab first)
 	cargo test --locked --quiet
 
 unit: ## The tests that need no hosts
-	cargo test --locked --quiet --lib --test architecture --test example --test reference --test schema --test golden --test cli --test diagnosis --test diagnostics --test properties --test inventory_diff --test hostile
+	cargo test --locked --quiet --lib --test architecture --test example --test reference --test schema --test golden --test cli --test clients --test diagnosis --test diagnostics --test properties --test inventory_diff --test hostile
 
 live: lab ## The tests on real hosts only
 	cargo test --locked --test live --test live_link
@@ -28,6 +28,9 @@ bench: ## Measure beside Ansible, pyinfra and Compose on the lab; writes docs/be
 test-vllm: ## The tests with the real vLLM on CPUs (11 minutes; the first time 5 more for an image of 3 GB)
 	@$(LAB) up --pull --with vllm
 	RUST_TEST_THREADS=1 cargo test --locked --test live_vllm -- --ignored
+
+test-clients: lab ## Claude Code, opencode and Codex from npm (1.2 GB) through the gateway, with what homelab clients wrote
+	HOMELAB_CLIENTS="$$(tests/tools/clients)" RUST_TEST_THREADS=1 cargo test --locked --test live_clients -- --ignored
 
 test-faults: lab ## What befalls a deploy, all of it (about an hour); writes docs/reliability.md
 	@test -e /usr/lib/*/faketime/libfaketime.so.1 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy faketime >/dev/null; }

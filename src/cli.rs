@@ -3,9 +3,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::client;
 use crate::names::HostName;
 use crate::starter::{Host, Model};
 
@@ -17,7 +19,7 @@ use crate::starter::{Host, Model};
     about,
     max_term_width = 100,
     after_help = "Exit codes: 0 done, nothing to do, in sync · 1 failed, or status or doctor found something amiss ·\n\
-                  2 changes pending (plan --detailed-exitcode) · 64 wrong usage · 65 your files are wrong ·\n\
+                  2 changes pending (plan --detailed-exitcode, clients --check) · 64 wrong usage · 65 your files are wrong ·\n\
                   130 interrupted.\n\nStart with homelab init or a copy of inventory.example.yml, then: homelab plan, homelab deploy."
 )]
 pub struct Cli {
@@ -100,6 +102,8 @@ pub enum Verb {
     Doctor(DoctorArgs),
     /// Write every file that deploy would push
     Render(RenderArgs),
+    /// What Claude Code, opencode, Codex, JetBrains IDEs and SDKs must be told; writes it into their files if asked
+    Clients(ClientsArgs),
     /// Remove what homelab made, its keys too; images and model caches stay
     Down(DownArgs),
     /// Show hosts, groups and variables as ansible-inventory does; reads only
@@ -220,6 +224,45 @@ pub struct RenderArgs {
     /// Fill in secrets (files become mode 0600); asks the hosts. Else placeholders stand there
     #[arg(long)]
     pub with_secrets: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The key shows only with --key or --with-secrets; it comes from the gateway's host, or from where master_key says.\n\
+                  --check exits with 0 if nothing would change, with 2 if --write would change something.\n\n  \
+                  homelab clients\n  \
+                  homelab clients claude-code --write\n  \
+                  homelab clients opencode --write --project ~/src/shop --model qwen3-30b\n  \
+                  export OPENAI_API_KEY=\"$(homelab clients --key)\""
+)]
+pub struct ClientsArgs {
+    /// The client; without one, all are listed, and the models
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(client::ALL.iter().map(|c| c.name())))]
+    pub name: Option<String>,
+    /// The model for the work itself [default: the chat model that calls tools and has the longest context]
+    #[arg(long, value_name = "NAME", requires = "name")]
+    pub model: Option<String>,
+    /// The model for titles and summaries [default: the same]
+    #[arg(long, value_name = "NAME", requires = "name")]
+    pub small_model: Option<String>,
+    /// The settings of one project instead of those of all; opencode has such
+    #[arg(long, value_name = "DIR", requires = "name")]
+    pub project: Option<PathBuf>,
+    /// Merge the settings into the client's own files: shows what changes, asks, keeps a copy of each file
+    #[arg(long, requires = "name")]
+    pub write: bool,
+    /// Do the client's files still fit the cluster: show what --write would change
+    #[arg(long, requires = "name", conflicts_with = "write")]
+    pub check: bool,
+    /// With --write: do not ask
+    #[arg(short, long, requires = "write")]
+    pub yes: bool,
+    /// Fill the key in where the settings are printed
+    #[arg(long, requires = "name", conflicts_with_all = ["write", "check"])]
+    pub with_secrets: bool,
+    /// Print the key and nothing else
+    #[arg(long, conflicts_with = "name")]
+    pub key: bool,
 }
 
 #[derive(Debug, Args)]

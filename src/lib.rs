@@ -3,6 +3,7 @@
 
 pub mod claim;
 pub mod cli;
+pub mod client;
 pub mod cluster;
 pub mod commands;
 pub mod connection;

@@ -10,6 +10,7 @@ mod fallbacks;
 mod image;
 mod memory;
 mod model_spec;
+mod offer;
 mod overlay;
 mod place;
 mod pool;
@@ -29,6 +30,7 @@ use crate::secret::{Content, SecretRef};
 use crate::service::Service;
 
 pub use memory::headroom;
+pub use offer::offer;
 pub use overlay::LocalFile;
 pub use resolve::{LocalFiles, expanded, resolve};
 pub use spec::{HostSpec, Spec, mistakes, read};

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 
 use super::prepare::Files;
+use super::whole;
 use crate::cluster::Spec;
 use crate::desired::Desired;
 use crate::diagnostic::Diagnostics;
@@ -76,40 +76,12 @@ fn keep(files: &Files, hosts: BTreeMap<HostName, LockedHost>) {
     let path = files.dir.join(LOCK_FILE);
     let written = match hosts.is_empty() {
         true => fs::remove_file(&path).map_err(|e| e.to_string()),
-        false => Lock::new(hosts).text().and_then(|text| write(&path, &text).map_err(|e| e.to_string())),
+        false => Lock::new(hosts)
+            .text()
+            .and_then(|text| whole::write(&path, &text, 0o644).map_err(|e| e.to_string())),
     };
     if let Err(why) = written {
         let hint = "without it homelab cannot tell when a host leaves the inventory";
         ui::errors::plain(&format!("{} could not be written: {why}", path.display()), Some(hint));
-    }
-}
-
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let mut new = PathBuf::from(path);
-    new.set_file_name(format!(".{LOCK_FILE}.{}", std::process::id()));
-    let written = fs::File::create(&new)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        // What is left of it is in nobody's way.
-        let _ = fs::remove_file(&new);
-    }
-    written
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_is_there_whole_and_leaves_nothing_beside_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(LOCK_FILE);
-        for text in ["one", "two"] {
-            write(&path, text).unwrap();
-            assert_eq!(fs::read_to_string(&path).unwrap(), text);
-        }
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-        assert!(write(&dir.path().join("none").join(LOCK_FILE), "x").is_err());
     }
 }

@@ -1,6 +1,8 @@
 //! The verbs, one short file each: the pipeline spelled out.
 //! Decisions are made in the pure part, effects in `host`, words in `ui`.
 
+mod client_files;
+mod clients;
 mod completions;
 mod deploy;
 mod doctor;
@@ -16,6 +18,7 @@ mod render;
 mod schema;
 mod status;
 mod turn;
+mod whole;
 
 use crate::cli::{Cli, Verb};
 use crate::diagnostic::Diagnostics;
@@ -32,6 +35,7 @@ pub async fn run(cli: Cli) -> Exit {
         Verb::Doctor(args) => doctor::run(&common, &args).await,
         Verb::Render(args) => render::run(&common, &args).await,
         Verb::Down(args) => down::run(&common, &args).await,
+        Verb::Clients(args) => clients::run(&common, &args).await,
         Verb::Inventory(args) => inventory::run(&common, &args),
         Verb::Init(args) => init::run(&args).await,
         Verb::Schema { of } => schema::run(of),

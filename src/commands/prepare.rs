@@ -16,8 +16,9 @@ use crate::engine::Gpus;
 use crate::host::{self, Ask, Failed, Look, Vault};
 use crate::inventory::{self, Given, Inventory, Keyring, Values};
 use crate::lock::Lock;
-use crate::names::HostName;
+use crate::names::{HostName, Secret};
 use crate::plan::{self, Against, Plan, ROOT_KEY_FILE, Report};
+use crate::secret::SecretRef;
 use crate::service::label;
 use crate::survey::{self, Failure, RootKey, Survey};
 use crate::ui;
@@ -161,6 +162,32 @@ impl Files {
         let ((mut survey, looks), mut vault) = tokio::join!(host::survey(&asks), Vault::open(wanted));
         survey.root_key = self.root_key(&survey, &looks, &mut vault);
         Seen { survey, looks, vault }
+    }
+
+    /// The value of the key that clients show: the user's own, else derived from what the gateway's host keeps. No
+    /// other host is asked.
+    pub(super) async fn client_key(&self, key: &SecretRef) -> Result<Secret> {
+        let mut asks = self.asks();
+        asks.retain(|ask| ask.root_key && matches!(key, SecretRef::Derived(_)));
+        let wanted: BTreeSet<_> = [key.clone()].into_iter().filter(|_| asks.is_empty()).collect();
+        let ((survey, looks), mut vault) = tokio::join!(host::survey(&asks), Vault::open(wanted));
+        let root = self.root_key(&survey, &looks, &mut vault);
+        futures_util::future::join_all(looks.values().map(Look::close)).await;
+        let why = match (root, vault.value(key)) {
+            (_, Ok(value)) => return Ok(value),
+            (RootKey::Absent, Err(_)) if !asks.is_empty() => {
+                ui::errors::plain("there is no key yet: homelab deploy makes it", None);
+                return Err(Said(Exit::Failed).into());
+            }
+            (_, Err(why)) => why,
+        };
+        let failed = survey.hosts.into_iter().find_map(|(name, look)| match look {
+            survey::Look::Failed(why) => Some((name.to_string(), why)),
+            _ => None,
+        });
+        let (host, why) = failed.unwrap_or_else(|| ("this machine".to_owned(), why));
+        ui::errors::failure(&host, None, &why);
+        Err(Said(Exit::Failed).into())
     }
 
     /// Why a step failed, with the places in the user's files of the keys that may have to change.

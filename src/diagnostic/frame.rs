@@ -19,7 +19,7 @@ const TAB: &str = "    ";
 const HIDDEN: &str = "***";
 
 /// How names of secrets end.
-const NAMES: &str = "(?:key|token|secret|passwd|password|_pass)";
+const NAMES: &str = "(?:key|token|secret|passwd|password|_pass|authorization)";
 
 /// A name that a secret goes by, up to where its value begins; in a list of arguments the value is the next item.
 static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -110,6 +110,11 @@ fn cells(above: &str, line: &str) -> Vec<Cell> {
     cells
 }
 
+/// A line below another one as it may be shown.
+pub(super) fn harmless(above: &str, line: &str) -> String {
+    cells(above, line).into_iter().map(|cell| cell.text).collect()
+}
+
 /// Where values stand that belong to a secret's name, in characters.
 fn secrets(above: &str, line: &str) -> Vec<Range<usize>> {
     if NAME_ABOVE.iter().any(|name| name.is_match(above)) && !line.contains([':', '{', '[']) {
@@ -133,7 +138,7 @@ fn value(before: &str, rest: &str) -> Option<usize> {
         return None;
     }
     if first == '"' || first == '\'' {
-        return Some(rest[1..].find(first).map_or(rest.len(), |at| at + 2));
+        return Some(quoted(rest, first));
     }
     // In `{…}` and `[…]` a value ends at a comma or bracket, after `=` at a blank, else with its line.
     let opened = before.matches(['{', '[']).count() > before.matches(['}', ']']).count();
@@ -145,6 +150,20 @@ fn value(before: &str, rest: &str) -> Option<usize> {
     let end = end.unwrap_or(rest.len());
     let is_no_secret = ["none", "null", "~", "true", "false"].contains(&rest[..end].trim());
     (end > 0 && !is_no_secret).then_some(end)
+}
+
+/// How many bytes a text in quotes has, with them. A quote in it is escaped, or doubled between single ones.
+fn quoted(text: &str, quote: char) -> usize {
+    let mut chars = text.char_indices().skip(1).peekable();
+    while let Some((at, c)) = chars.next() {
+        let doubled = quote == '\'' && chars.peek().is_some_and(|(_, next)| *next == quote);
+        if c == '\\' && quote == '"' || c == quote && doubled {
+            chars.next();
+        } else if c == quote {
+            return at + 1;
+        }
+    }
+    text.len()
 }
 
 #[cfg(test)]
@@ -170,6 +189,9 @@ mod tests {
             "args: [\"--api-key=hunter2\"]",
             "db_password: 'hunter2",
             "a: {secret: hunter2}",
+            r#"{"token": "a \" hunter2", "b": 1}"#,
+            "password: 'it''s hunter2' # why",
+            "\"Authorization\": \"Bearer hunter2\"",
             "hf_token:\n  hunter2",
             "hf_token: |\n  hunter2",
             "- --api-key\n- hunter2",

@@ -176,6 +176,13 @@ pub fn clean(text: &str) -> String {
     out
 }
 
+/// Lines of a file of the user's as they may be shown: cleaned, and without the values that names of secrets have.
+#[must_use]
+pub fn without_secrets(text: &str) -> Vec<String> {
+    let above = std::iter::once("").chain(text.lines());
+    above.zip(text.lines()).map(|(above, line)| frame::harmless(above, line)).collect()
+}
+
 fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     match chars.next() {
         // CSI: parameters, then one final byte in @ … ~.

@@ -182,6 +182,12 @@ pub trait Engine: Sync {
     /// How many tokens a request may have, prompt and answer together; none where only the model says it.
     fn context(&self, serve: &Serve<'_>) -> Option<u64>;
 
+    /// How many tokens an answer may have where a client asks for more; none where only the context ends it.
+    fn longest_answer(&self, serve: &Serve<'_>) -> Option<u64>;
+
+    /// Whether its server turns what a model writes into tool calls; none where only its arguments say it.
+    fn calls_tools(&self, serve: &Serve<'_>) -> Option<bool>;
+
     /// Keys that are homelab's to set, and what to use instead of each.
     fn reserved(&self) -> &'static [(&'static str, &'static str)] {
         &[]

@@ -37,7 +37,7 @@ pub(super) struct Master {
 }
 
 /// What `ssh -G` says a host's address is, without connecting to it.
-pub(super) async fn address(connection: &Connection) -> Option<String> {
+pub async fn address(connection: &Connection) -> Option<String> {
     let connection = &at_home(connection);
     if connection.local || check(connection).is_err() {
         return None;

@@ -48,6 +48,7 @@ pub use hands::Hands;
 pub use http::{HttpError, Reply, Request};
 pub use link::{Counts, Link, Output};
 pub use look::{Inspected, Look};
+pub use master::address;
 pub use pull::PullProgress;
 pub use survey::{Ask, again, look, survey};
 pub use trial::Trial;

@@ -90,7 +90,7 @@ fn unified(change: &FileChange, old: Option<&Old>, new: Option<&Content>) -> Str
     let name = |path: &Option<String>| {
         path.as_ref().map_or("/dev/null".to_owned(), |path| format!("{}/{path}", change.host))
     };
-    let header = format!("--- {}\n+++ {}\n", name(&change.old), name(&change.new));
+    let header = header(&name(&change.old), &name(&change.new));
     let before = match old {
         None => Some(String::new()),
         Some(Old::Plain(bytes)) => String::from_utf8(bytes.clone()).ok(),
@@ -101,14 +101,26 @@ fn unified(change: &FileChange, old: Option<&Old>, new: Option<&Content>) -> Str
     };
     let after = new.map_or(Some(String::new()), |content| shown(content, old));
     let body = match (before, after) {
-        (Some(before), Some(after)) => {
-            TextDiff::from_lines(&before, &after).unified_diff().context_radius(3).to_string()
-        }
+        (Some(before), Some(after)) => body(&before, &after),
         _ => "(not text)\n".to_owned(),
     };
     // Only its mode differs, or only the value that is redacted on both sides.
     let body = if body.is_empty() { "(the same text)\n".to_owned() } else { body };
     cleaned(&(header + &body))
+}
+
+/// The unified diff of two texts in which no secret stands.
+#[must_use]
+pub fn unified_texts(old: (&str, &str), new: (&str, &str)) -> String {
+    cleaned(&(header(old.0, new.0) + &body(old.1, new.1)))
+}
+
+fn header(old: &str, new: &str) -> String {
+    format!("--- {old}\n+++ {new}\n")
+}
+
+fn body(before: &str, after: &str) -> String {
+    TextDiff::from_lines(before, after).unified_diff().context_radius(3).to_string()
 }
 
 /// A file's text with what may be said of its secrets; none if it is not text.

@@ -33,7 +33,7 @@ use crate::survey::Failure;
 
 pub use action::{Action, Ask, Probe};
 pub use cause::{Cause, Change};
-pub use diff::{FileChange, FileDiff, diffs};
+pub use diff::{FileChange, FileDiff, diffs, unified_texts};
 pub use down::down;
 pub use fetch::fetch_name;
 pub use files::ROOT_KEY_FILE;

@@ -2,6 +2,7 @@
 //! Whatever comes from users, hosts and models is cleaned of terminal escapes before it is shown.
 
 pub mod ask;
+pub mod clients;
 pub mod doctor;
 pub mod errors;
 pub mod plan;
@@ -12,7 +13,7 @@ mod schema;
 pub mod status;
 pub mod verbose;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
@@ -85,14 +86,19 @@ pub fn confirm(plan: &Plan) -> Result<bool> {
         return Ok(true);
     }
     let list = stops.join(", ");
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !ask::somebody() {
         errors::plain(
             &format!("this stops what serves now: {list}"),
             Some("nobody is there to ask; say --yes if that is fine. Nothing was changed"),
         );
         return Ok(false);
     }
-    note(&format!("This stops what serves now: {list}.\nGo on? [y/N] "));
+    yes(&format!("This stops what serves now: {list}.\nGo on? [y/N] "))
+}
+
+/// Whether somebody on the terminal says yes.
+fn yes(question: &str) -> Result<bool> {
+    note(question);
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     let yes = ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str());

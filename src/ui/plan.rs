@@ -26,6 +26,14 @@ pub fn show(report: &Report, format: Format) -> Result<()> {
     }
 }
 
+/// Prints a unified diff.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn diff(unified: &str) -> Result<()> {
+    out(&unified.lines().map(|line| colored(line) + "\n").collect::<String>())
+}
+
 fn colored(line: &str) -> String {
     let at_margin = !line.starts_with(' ');
     let style = match line.trim_start().chars().next() {

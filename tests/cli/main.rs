@@ -5,6 +5,7 @@
 mod against;
 mod asked;
 mod ci;
+mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod diffs;

@@ -92,6 +92,17 @@ impl Test {
         self
     }
 
+    /// Whose home is the directory of the test.
+    pub(crate) fn at_home(self) -> Self {
+        let home = self.dir.path().to_str().unwrap().to_owned();
+        self.env("HOME", &home)
+    }
+
+    /// The same again in the directory of a run.
+    pub(crate) fn again(ran: Ran) -> Self {
+        Self { dir: ran.dir, ..Self::new() }
+    }
+
     pub(crate) fn stdout(mut self, text: &str) -> Self {
         self.stdout = Some(text.into());
         self

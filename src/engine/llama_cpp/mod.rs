@@ -69,6 +69,17 @@ impl Engine for LlamaCpp {
         Some(all / slots)
     }
 
+    /// `--predict`, also called `--n-predict`; less than 1 is no end (llama-server's help).
+    fn longest_answer(&self, serve: &Serve<'_>) -> Option<u64> {
+        let typed = ["predict", "n_predict"].into_iter().find_map(|name| serve.options.get(name));
+        typed?.as_u64().filter(|most| *most > 0)
+    }
+
+    /// Jinja templates, without which it knows no tools, are on unless somebody says otherwise (llama-server's help).
+    fn calls_tools(&self, serve: &Serve<'_>) -> Option<bool> {
+        (!carry(serve.args, &["--no-jinja"])).then(|| serve.options.get("jinja") != Some(&false.into()))
+    }
+
     fn draft(&self, serve: &Serve<'_>) -> Draft {
         Draft {
             entrypoint: vec!["/app/llama-server".to_owned()],

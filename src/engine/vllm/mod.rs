@@ -65,6 +65,19 @@ impl Engine for Vllm {
         fit::context(serve)
     }
 
+    /// The smaller of what a request asks for and this counts (vllm/entrypoints/utils.py, `get_max_tokens`).
+    fn longest_answer(&self, serve: &Serve<'_>) -> Option<u64> {
+        serve.options.get("override_generation_config")?.get("max_new_tokens")?.as_u64()
+    }
+
+    /// Without `enable_auto_tool_choice` it refuses a request that leaves the choice of a tool to the model.
+    fn calls_tools(&self, serve: &Serve<'_>) -> Option<bool> {
+        let by_hand =
+            ["--enable-auto-tool-choice", "--no-enable-auto-tool-choice", "--disable-auto-tool-choice"];
+        let given = with_defaults(serve).get("enable_auto_tool_choice") == Some(&true.into());
+        (given || !carry(serve.args, &by_hand)).then_some(given)
+    }
+
     fn draft(&self, serve: &Serve<'_>) -> Draft {
         Draft {
             entrypoint: entrypoint(serve.image),

@@ -1,0 +1,57 @@
+//! What the gateway offers to clients, as far as the inventory says it.
+//! It asks no host: what only a running server knows stays unknown.
+
+use std::collections::BTreeMap;
+
+use crate::client::{Model, Offer};
+use crate::gateway;
+use crate::names::ModelName;
+use crate::secret::SecretRef;
+
+use super::check;
+use super::resolve::is_loopback;
+use super::spec::{HostSpec, ModelSpec, Spec};
+
+/// What clients are told, and the key they show. `asked` is what ssh says the address of the gateway's host is.
+/// None without a gateway.
+#[must_use]
+pub fn offer(spec: &Spec, asked: Option<&String>) -> Option<(Offer, SecretRef)> {
+    let (name, gateway) = check::gateway(spec)?;
+    let host = spec.hosts.get(name)?;
+    let published = gateway.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
+    let address = match published {
+        // Who publishes it on this machine alone means clients of this machine.
+        ip if is_loopback(ip) => ip.to_owned(),
+        _ if host.connection.local && host.address.is_none() => "localhost".to_owned(),
+        _ => check::address_text(host, asked),
+    };
+    let url = format!("http://{}:{}", gateway::bracketed(&address), gateway.options.port);
+    let mut models: BTreeMap<ModelName, Model> = BTreeMap::new();
+    for (host, model) in spec.hosts.values().flat_map(|host| host.models.iter().map(move |m| (host, m))) {
+        for model in named(host, model) {
+            match models.get_mut(&model.name) {
+                Some(known) => known.limit(&model),
+                None => drop(models.insert(model.name.clone(), model)),
+            }
+        }
+    }
+    let key = gateway.options.master_key.clone().unwrap_or_else(SecretRef::gateway);
+    Some((Offer { url, models: models.into_values().collect() }, key))
+}
+
+/// A model under each of its public names.
+fn named(host: &HostSpec, model: &ModelSpec) -> impl Iterator<Item = Model> {
+    let serve = model.serve(&host.hf_home);
+    let one = Model {
+        name: model.name.clone(),
+        alias_of: None,
+        kind: model.kind,
+        context: model.engine.context(&serve),
+        output: model.engine.longest_answer(&serve),
+        tools: model.engine.calls_tools(&serve),
+    };
+    let alias =
+        |name: &ModelName| Model { name: name.clone(), alias_of: Some(model.name.clone()), ..one.clone() };
+    let aliases: Vec<Model> = model.aliases.iter().map(|(name, _)| alias(name)).collect();
+    std::iter::once(one).chain(aliases)
+}

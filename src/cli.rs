@@ -100,6 +100,8 @@ pub enum Verb {
     Doctor(DoctorArgs),
     /// Write every file that deploy would push
     Render(RenderArgs),
+    /// Pin images to what their tags mean now, in homelab.lock; a deploy then brings them to the hosts
+    Update(UpdateArgs),
     /// Remove what homelab made, its keys too; images and model caches stay
     Down(DownArgs),
     /// Show hosts, groups and variables as ansible-inventory does; reads only
@@ -140,6 +142,9 @@ pub struct PlanArgs {
     /// Show what changes in every file that would be written or removed
     #[arg(long)]
     pub diff: bool,
+    /// Refuse if a deploy would change homelab.lock (exit 65)
+    #[arg(long)]
+    pub locked: bool,
     /// How to print the plan
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
@@ -175,6 +180,9 @@ pub struct DeployArgs {
     /// Show what changes in every file before anything is done
     #[arg(long)]
     pub diff: bool,
+    /// Refuse to change homelab.lock, for CI: an image without a pin ends in exit 65 before anything is done
+    #[arg(long)]
+    pub locked: bool,
     /// Print the plan and what came of it as JSON
     #[arg(long)]
     pub json: bool,
@@ -220,6 +228,21 @@ pub struct RenderArgs {
     /// Fill in secrets (files become mode 0600); asks the hosts. Else placeholders stand there
     #[arg(long)]
     pub with_secrets: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Registries are asked by a host that runs the image, as for a pull, with its registry_auth. Nothing is \
+                        pulled and nothing that runs is touched:\n\n  homelab update\n  homelab update \
+                        ghcr.io/berriai/litellm:v1.109.1 --dry-run"
+)]
+pub struct UpdateArgs {
+    /// Images as the inventory names them [default: all that it uses]
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// Show what would move and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -53,6 +53,15 @@ impl SecretRef {
     }
 }
 
+/// How to log in to a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// Who logs in.
+    pub username: String,
+    /// With which password or token.
+    pub password: SecretRef,
+}
+
 /// What tells two values of a secret apart without showing either.
 /// A secret that is not listed has no value yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

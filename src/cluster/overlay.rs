@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use crate::diagnostic::{Diagnostic, Origin};
+use crate::diagnostic::{Diagnostic, Origin, did_you_mean};
 use crate::inventory::{Fields, Node, Value, parsed};
 use crate::secret::SecretRef;
 use crate::service::{KEYS, Service, Who};
@@ -41,6 +41,8 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Overlay {
             "environment" => fields.parse(key, |node| environment(node, &mut overlay.secrets, &mut literal)),
             "labels" => fields.parse(key, labels),
             "restart" => fields.parse(key, restart),
+            "ipc" => fields.parse(key, |node| word(node, &IPC)),
+            "pull_policy" => fields.parse(key, |node| word(node, &PULL_POLICY)),
             "volumes" => fields.parse(key, volumes),
             "networks" | "devices" | "group_add" | "cap_add" | "security_opt" | "entrypoint" => {
                 fields.parse(key, |node| crate::inventory::texts(node).map(|list| json!(list)))
@@ -149,6 +151,23 @@ fn labels(node: &Node) -> Result<Json, Diagnostic> {
     let pairs: Result<BTreeMap<_, _>, Diagnostic> =
         map.0.iter().map(|e| Ok((e.key.clone(), e.node.as_text()?))).collect();
     Ok(json!(pairs?))
+}
+
+/// What Compose's `ipc` may be here; `service:NAME` and `container:NAME` would lead to what homelab replaces.
+pub(super) const IPC: [&str; 4] = ["host", "private", "shareable", "none"];
+
+/// What Compose's `pull_policy` may be here: homelab builds nothing, and goes by no calendar.
+pub(super) const PULL_POLICY: [&str; 3] = ["missing", "always", "never"];
+
+/// One of these words.
+fn word(node: &Node, words: &[&str]) -> Result<Json, Diagnostic> {
+    let text = node.as_text()?;
+    if words.contains(&text.as_str()) {
+        return Ok(json!(text));
+    }
+    let wrong =
+        Diagnostic::error(&node.origin, format!("`{}` is none of {}", text.escape_debug(), words.join(", ")));
+    Err(wrong.meant(did_you_mean(&text, words.iter().copied()), format!("one of {}", words.join(", "))))
 }
 
 /// YAML 1.1 reads a bare `no` as false.

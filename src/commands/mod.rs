@@ -16,6 +16,7 @@ mod render;
 mod schema;
 mod status;
 mod turn;
+mod update;
 
 use crate::cli::{Cli, Verb};
 use crate::diagnostic::Diagnostics;
@@ -31,6 +32,7 @@ pub async fn run(cli: Cli) -> Exit {
         Verb::Status(args) => status::run(&common, &args).await,
         Verb::Doctor(args) => doctor::run(&common, &args).await,
         Verb::Render(args) => render::run(&common, &args).await,
+        Verb::Update(args) => update::run(&common, &args).await,
         Verb::Down(args) => down::run(&common, &args).await,
         Verb::Inventory(args) => inventory::run(&common, &args),
         Verb::Init(args) => init::run(&args).await,

@@ -122,10 +122,12 @@ pub(super) fn base(common: &Common, dir: &Path) -> Result<Files> {
 
 fn read(inventory: Inventory, within: BTreeSet<HostName>) -> Result<Files> {
     let overrides = overrides(&inventory)?;
-    let spec = guard::within(inventory.hosts.len(), || cluster::read(&inventory, !overrides.is_empty()))?;
+    let lock = lock::read(&inventory.dir)?;
+    let pins = || lock.pins.clone();
+    let spec =
+        guard::within(inventory.hosts.len(), || cluster::read(&inventory, pins(), !overrides.is_empty()))?;
     let read = |path: &str| inventory::bytes(&inventory.dir.join(path));
     let locals = spec.local_files().map(|file| (file.path.clone(), read(&file.path))).collect();
-    let lock = lock::read(&inventory.dir)?;
     Ok(Files { spec, locals, overrides, within, dir: inventory.dir, lock })
 }
 
@@ -245,7 +247,8 @@ impl Files {
     pub(super) fn desired(&self, cluster: &Cluster, vault: &Vault) -> Result<Desired> {
         let secrets: BTreeSet<_> = cluster.secrets().cloned().collect();
         let versions = vault.versions(secrets.iter());
-        Ok(guard::within(cluster.hosts.len(), || desired::render(cluster, &versions, &self.overrides))?)
+        let rendered = || desired::render(cluster, &versions, &self.overrides);
+        Ok(guard::within(cluster.hosts.len(), rendered)?.pinned(&self.spec.pins.images))
     }
 
     /// What every host should have, and the plan that leads there. Without the value of a secret
@@ -262,7 +265,11 @@ impl Files {
         }
         let desired = self.desired(&self.resolve(&seen.survey)?, &seen.vault)?;
         ui::errors::diagnostics(&cluster::headroom(&self.spec, &seen.survey));
-        let plan = plan::plan(&desired, &seen.survey).limited_to(&self.within);
+        let mut plan = plan::plan(&desired, &seen.survey).limited_to(&self.within);
+        for blocked in &mut plan.blocked {
+            let place = |key: &str| self.spec.place(&blocked.host, blocked.service.as_ref()?, key);
+            blocked.why = blocked.why.clone().placed(place);
+        }
         let makes_key = seen.survey.root_key == RootKey::Absent && !seen.looks.is_empty();
         if makes_key && desired.gateway.as_ref().is_some_and(|gateway| !self.within.contains(gateway)) {
             let hint = "the first deploy makes the root key on the gateway's host: take it into --limit";

@@ -32,6 +32,16 @@ impl Vault {
         Self { values, ..Self::default() }
     }
 
+    /// Reads further ones, those that only some steps need; why one has no value is told where it is used.
+    pub async fn also(&mut self, wanted: impl IntoIterator<Item = &SecretRef>) {
+        for secret in wanted {
+            if !self.values.contains_key(secret) {
+                let value = read(secret).await;
+                self.values.insert(secret.clone(), value);
+            }
+        }
+    }
+
     /// Secrets of the user's that could not be read, each with what to do.
     pub fn unread(&self) -> impl Iterator<Item = &Failure> {
         self.values.values().filter_map(|value| value.as_ref().err())

@@ -102,6 +102,8 @@ pub enum Verb {
     Render(RenderArgs),
     /// Pin images to what their tags mean now, in homelab.lock; a deploy then brings them to the hosts
     Update(UpdateArgs),
+    /// List secrets by name and source, never by value; replace the keys that homelab made
+    Secrets(SecretsArgs),
     /// Remove what homelab made, its keys too; images and model caches stay
     Down(DownArgs),
     /// Show hosts, groups and variables as ansible-inventory does; reads only
@@ -241,6 +243,37 @@ pub struct UpdateArgs {
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
     /// Show what would move and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct SecretsArgs {
+    #[command(subcommand)]
+    pub verb: Option<SecretsVerb>,
+}
+
+/// What to do with secrets, if not to list them.
+#[derive(Debug, Subcommand)]
+pub enum SecretsVerb {
+    /// Make a new root key and with it every key that homelab made: models first, the gateway last
+    #[command(
+        after_help = "Between a model's new key and the gateway's, requests for that model fail. Every host must be \
+                      reachable. A secret of yours is changed where it comes from; homelab deploy brings it to the \
+                      hosts."
+    )]
+    Rotate(RotateArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    #[command(flatten)]
+    pub turn: Turn,
+    /// Do not ask before something that serves is stopped
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Show what would be done and do nothing
     #[arg(long)]
     pub dry_run: bool,
 }

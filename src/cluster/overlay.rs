@@ -2,6 +2,7 @@
 //! The list of keys is [`KEYS`]; this module names only those whose YAML needs a word more.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
@@ -238,7 +239,11 @@ pub(super) fn secret(node: &Node) -> Result<SecretRef, Diagnostic> {
     let [entry] = map.0.as_slice() else { return Err(wrong()) };
     match entry.key.as_str() {
         "env" => Ok(SecretRef::Env(entry.node.as_text()?)),
-        "file" => Ok(SecretRef::File(entry.node.as_text()?)),
+        "file" => {
+            let typed_in = Path::new(&entry.node.origin.source.name);
+            let from = typed_in.parent().unwrap_or(Path::new("")).to_owned();
+            Ok(SecretRef::File { path: entry.node.as_text()?, from })
+        }
         "command" => {
             Ok(SecretRef::Command(entry.node.as_seq()?.iter().map(Node::as_text).collect::<Result<_, _>>()?))
         }

@@ -8,6 +8,7 @@ use crate::gateway;
 use crate::service::{KEYS, Who};
 
 use super::defaults::NOT_SHARED;
+use super::overlay;
 
 /// Schema of an inventory: groups of hosts with variables.
 #[must_use]
@@ -78,6 +79,17 @@ fn secret() -> Value {
     json!({"anyOf": [one("env", scalar()), one("file", scalar()), one("command", command), vault]})
 }
 
+fn logins(password: Value) -> Value {
+    let login = json!({
+        "type": "object",
+        "required": ["username", "password"],
+        "properties": {"username": scalar(), "password": password},
+        "additionalProperties": false,
+    });
+    let names = json!({"pattern": "^([^/]*[.:][^/]*|localhost)$"});
+    json!({"type": "object", "propertyNames": names, "additionalProperties": login})
+}
+
 /// What a public name of a model looks like.
 const PUBLIC_NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_./:@+-]{0,127}$";
 
@@ -112,7 +124,8 @@ fn variables() -> Value {
         ),
         ("homelab_docker_socket", key("Docker's socket on the host", scalar())),
         ("hf_home", key("The Hugging Face cache on the hosts", scalar())),
-        ("hf_token", key("The Hugging Face token, by reference", secret)),
+        ("hf_token", key("The Hugging Face token, by reference", secret.clone())),
+        ("registry_auth", key("Logins by registry, as in ghcr.io", logins(secret))),
         ("litellm_image", key("The gateway's image", scalar())),
     ] {
         all.insert(name.into(), schema);
@@ -276,6 +289,8 @@ fn compose_value(name: &str) -> Value {
             let names = json!({"not": {"pattern": "^(dev\\.homelab|com\\.docker\\.compose)\\."}});
             json!({"type": "object", "propertyNames": names, "additionalProperties": scalar()})
         }
+        "ipc" => json!({"enum": overlay::IPC}),
+        "pull_policy" => json!({"enum": overlay::PULL_POLICY}),
         "restart" => {
             json!({"anyOf": [{"const": false}, {"pattern": "^(no|always|unless-stopped|on-failure(:[0-9]+)?)$", "type": "string"}]})
         }

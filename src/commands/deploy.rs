@@ -23,16 +23,26 @@ pub(super) async fn run(common: &Common, args: &DeployArgs) -> Result<Exit> {
         return super::plan::run(common, &args).await;
     }
     let files = prepare::files(common, Values::Opened)?;
-    let mut seen = ui::progress::looking(files.look()).await;
+    let seen = ui::progress::looking(files.look()).await;
+    make_so(common, &files, seen, args).await
+}
+
+/// Everything after the look.
+pub(super) async fn make_so(
+    common: &Common,
+    files: &Files,
+    mut seen: Seen,
+    args: &DeployArgs,
+) -> Result<Exit> {
     if seen.survey.root_key == RootKey::Absent
         && let Err(why) = seen.vault.make_root()
     {
         ui::errors::failure("this machine", None, &why);
         return Ok(Exit::Failed);
     }
-    let ended = match until_ours(&files, &mut seen, args).await {
+    let ended = match until_ours(files, &mut seen, args).await {
         Ok(Ready::Go(desired, plan, locks)) => {
-            let ended = go_on(&files, &mut seen, (&desired, &plan), (&locks, args)).await;
+            let ended = go_on(files, &mut seen, (&desired, &plan), (&locks, args)).await;
             turn::release(locks).await;
             ended
         }
@@ -117,6 +127,7 @@ async fn go_on(
 ) -> Result<Exit> {
     seen.vault.also(plan::passwords(plan, desired)).await;
     let (mut outcome, stopped) = carry_out(seen, (desired, plan), locks).await;
+    seen.replaced = seen.replaced.map(|_| RootKey::Present);
     for failed in &mut outcome.failures {
         failed.why = files.placed(failed);
     }

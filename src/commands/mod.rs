@@ -14,6 +14,7 @@ mod plan;
 mod prepare;
 mod render;
 mod schema;
+mod secrets;
 mod status;
 mod turn;
 mod update;
@@ -33,6 +34,7 @@ pub async fn run(cli: Cli) -> Exit {
         Verb::Doctor(args) => doctor::run(&common, &args).await,
         Verb::Render(args) => render::run(&common, &args).await,
         Verb::Update(args) => update::run(&common, &args).await,
+        Verb::Secrets(args) => secrets::run(&common, &args).await,
         Verb::Down(args) => down::run(&common, &args).await,
         Verb::Inventory(args) => inventory::run(&common, &args),
         Verb::Init(args) => init::run(&args).await,

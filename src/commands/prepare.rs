@@ -52,6 +52,8 @@ pub(super) struct Seen {
     pub(super) survey: Survey,
     pub(super) looks: BTreeMap<HostName, Look>,
     pub(super) vault: Vault,
+    /// While a new root key takes the place of the one that was seen: whether it is on its host already.
+    pub(super) replaced: Option<RootKey>,
 }
 
 /// Reads the inventory, as it stands in the working directory.
@@ -162,7 +164,7 @@ impl Files {
         let asks = self.asks();
         let ((mut survey, looks), mut vault) = tokio::join!(host::survey(&asks), Vault::open(wanted));
         survey.root_key = self.root_key(&survey, &looks, &mut vault);
-        Seen { survey, looks, vault }
+        Seen { survey, looks, vault, replaced: None }
     }
 
     /// Why a step failed, with the places in the user's files of the keys that may have to change.
@@ -178,14 +180,17 @@ impl Files {
         let again = reached
             .map(|(ask, look)| async move { (ask.connection.name.clone(), host::again(look, ask).await) });
         seen.survey.hosts.extend(futures_util::future::join_all(again).await);
-        seen.survey.root_key = self.root_key(&seen.survey, &seen.looks, &mut seen.vault);
+        seen.survey.root_key = match seen.replaced {
+            Some(now) => now,
+            None => self.root_key(&seen.survey, &seen.looks, &mut seen.vault),
+        };
     }
 
     /// Nothing was looked at and no secret was read.
     pub(super) fn offline(&self) -> Seen {
         let hosts = self.spec.hosts.keys().map(|name| (name.clone(), survey::Look::NotAsked)).collect();
         let survey = Survey { hosts, ..Survey::default() };
-        Seen { survey, looks: BTreeMap::new(), vault: Vault::default() }
+        Seen { survey, looks: BTreeMap::new(), vault: Vault::default(), replaced: None }
     }
 
     /// What a plan that asked no host cannot know; `first` is about what runs.
@@ -230,8 +235,11 @@ impl Files {
         }
         // Containers elsewhere tell which key they were made with: enough to see that nothing changed.
         let seen = survey.hosts.keys().filter_map(|host| survey.seen(host));
-        let mut versions =
-            seen.flat_map(|s| s.containers.values()).filter_map(|c| c.labels.get(label::ROOT_KEY));
+        // One without a secret keeps the version it was made with.
+        let keyed = seen
+            .flat_map(|s| s.containers.values())
+            .filter(|container| container.service.as_ref().is_ok_and(|service| !service.env_file.is_empty()));
+        let mut versions = keyed.filter_map(|c| c.labels.get(label::ROOT_KEY));
         if let Some(version) = versions.next() {
             vault.set_root_version(version);
         }

@@ -5,7 +5,7 @@ use crate::program::Test;
 #[test]
 fn help_says_what_it_is_and_what_it_does() {
     let ran = Test::new().args(["--help"]).run();
-    let start: Vec<&str> = ran.stdout.lines().take(16).collect();
+    let start: Vec<&str> = ran.stdout.lines().take(19).collect();
     assert_eq!(
         start.join("\n"),
         "\
@@ -20,6 +20,9 @@ Commands:
   doctor       What is wrong with the hosts, and the fix: Docker, GPUs, disks, clocks, ports; exit 1
                if something is
   render       Write every file that deploy would push
+  update       Pin images to what their tags mean now, in homelab.lock; a deploy then brings them to
+               the hosts
+  secrets      List secrets by name and source, never by value; replace the keys that homelab made
   down         Remove what homelab made, its keys too; images and model caches stay
   inventory    Show hosts, groups and variables as ansible-inventory does; reads only
   init         Write a first inventory: asks on a terminal, or takes what it needs from its options
@@ -31,9 +34,20 @@ Commands:
 
 #[test]
 fn every_verb_has_help() {
-    for verb in
-        ["plan", "deploy", "status", "doctor", "render", "down", "inventory", "init", "schema", "completions"]
-    {
+    for verb in [
+        "plan",
+        "deploy",
+        "status",
+        "doctor",
+        "render",
+        "update",
+        "secrets",
+        "down",
+        "inventory",
+        "init",
+        "schema",
+        "completions",
+    ] {
         let _ = Test::new().args([verb, "--help"]).stdout_holds(&format!("Usage: homelab {verb}")).run();
     }
 }

@@ -275,6 +275,6 @@ async fn this_machine_is_looked_at_without_ssh() {
     assert!(seen.taken.values().any(|who| who == "container homelab-testlab-registry"), "{:?}", seen.taken);
 }
 
-fn by_tag(image: &str) -> Pulling<'_> {
-    Pulling { image, digest: None, login: None }
+fn by_tag(image: &str) -> homelab::host::Pulling<'_> {
+    homelab::host::Pulling { image, digest: None, login: None }
 }

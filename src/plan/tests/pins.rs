@@ -50,7 +50,9 @@ fn what_runs_the_pinned_image_stays_by_whatever_name_it_was_made() {
 #[test]
 fn a_pin_that_moved_brings_its_image_before_anything_stops() {
     let bench = pinned(one("i1", &[("vllm:v2", "i1"), ("a", "i1")]), 'b');
-    check(&bench, &expect![[r#"
+    check(
+        &bench,
+        &expect![[r#"
         prepare
           box: pull vllm:v2@sha256:bbbbbbbbbbbb
         models
@@ -59,7 +61,8 @@ fn a_pin_that_moved_brings_its_image_before_anything_stops() {
           box: ask for [a]
         tidy
           box: remove #a-1 after box/a
-    "#]]);
+    "#]],
+    );
     expect![[r#"
         box
           + pull vllm:v2@sha256:bbbbbbbbbbbb: homelab.lock pins another one than is there
@@ -68,7 +71,8 @@ fn a_pin_that_moved_brings_its_image_before_anything_stops() {
           - remove a's previous version
 
         Plan: 1 to add, 1 to change, 1 to remove; 1 service is interrupted.
-    "#]].assert_eq(&bench.text());
+    "#]]
+    .assert_eq(&bench.text());
 }
 
 #[test]
@@ -76,14 +80,17 @@ fn a_tag_that_was_moved_by_hand_does_not_count() {
     // Nothing runs yet, and the tag on the host means another image than the pin.
     let mut bench = Bench::new(&["box"]).wants("box", "a", "0", 8000);
     bench.seen("box").images = images(&[("vllm:v2", "i1"), ("a", "i1")]);
-    check(&pinned(bench, 'b'), &expect![[r#"
+    check(
+        &pinned(bench, 'b'),
+        &expect![[r#"
         prepare
           box: pull vllm:v2@sha256:bbbbbbbbbbbb
         models
           box: create a, await a [unmake a]
         gateway
           box: ask for [a]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -104,6 +104,10 @@ pub enum Verb {
     Render(RenderArgs),
     /// What Claude Code, opencode, Codex, JetBrains IDEs and SDKs must be told; writes it into their files if asked
     Clients(ClientsArgs),
+    /// Pin images to what their tags mean now, in homelab.lock; a deploy then brings them to the hosts
+    Update(UpdateArgs),
+    /// List secrets by name and source, never by value; replace the keys that homelab made
+    Secrets(SecretsArgs),
     /// Remove what homelab made, its keys too; images and model caches stay
     Down(DownArgs),
     /// Show hosts, groups and variables as ansible-inventory does; reads only
@@ -144,6 +148,9 @@ pub struct PlanArgs {
     /// Show what changes in every file that would be written or removed
     #[arg(long)]
     pub diff: bool,
+    /// Refuse if a deploy would change homelab.lock (exit 65)
+    #[arg(long)]
+    pub locked: bool,
     /// How to print the plan
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
@@ -179,6 +186,9 @@ pub struct DeployArgs {
     /// Show what changes in every file before anything is done
     #[arg(long)]
     pub diff: bool,
+    /// Refuse to change homelab.lock, for CI: an image without a pin ends in exit 65 before anything is done
+    #[arg(long)]
+    pub locked: bool,
     /// Print the plan and what came of it as JSON
     #[arg(long)]
     pub json: bool,
@@ -263,6 +273,52 @@ pub struct ClientsArgs {
     /// Print the key and nothing else
     #[arg(long, conflicts_with = "name")]
     pub key: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Registries are asked by a host that runs the image, as for a pull, with its registry_auth. Nothing is \
+                        pulled and nothing that runs is touched:\n\n  homelab update\n  homelab update \
+                        ghcr.io/berriai/litellm:v1.109.1 --dry-run"
+)]
+pub struct UpdateArgs {
+    /// Images as the inventory names them [default: all that it uses]
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// Show what would move and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct SecretsArgs {
+    #[command(subcommand)]
+    pub verb: Option<SecretsVerb>,
+}
+
+/// What to do with secrets, if not to list them.
+#[derive(Debug, Subcommand)]
+pub enum SecretsVerb {
+    /// Make a new root key and with it every key that homelab made: models first, the gateway last
+    #[command(
+        after_help = "Between a model's new key and the gateway's, requests for that model fail. Every host must be \
+                      reachable. A secret of yours is changed where it comes from; homelab deploy brings it to the \
+                      hosts."
+    )]
+    Rotate(RotateArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    #[command(flatten)]
+    pub turn: Turn,
+    /// Do not ask before something that serves is stopped
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Show what would be done and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ pub mod event;
 pub mod exit;
 pub mod gateway;
 pub mod host;
+pub mod image;
 pub mod inventory;
 pub mod lock;
 pub mod names;

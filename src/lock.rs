@@ -1,5 +1,6 @@
-//! `homelab.lock`, beside the inventory: the hosts where homelab made something and how to get there,
-//! so that one that leaves the inventory is not forgotten. Text in, text out; it holds no secret.
+//! `homelab.lock`, beside the inventory: the hosts where homelab made something and how to get there, so that one that
+//! leaves the inventory is not forgotten, and which bytes the names of images stand for.
+//! Text in, text out; it holds no secret.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,17 +10,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::connection::{Connection, DOCKER_SOCKET};
 use crate::diagnostic::{Diagnostic, Origin, Source};
+use crate::image;
 use crate::names::{HostName, Port, ProjectName};
 
 /// What the file is called.
 pub const LOCK_FILE: &str = "homelab.lock";
 
-/// The version this homelab reads and writes.
-const VERSION: u32 = 1;
+/// The version this homelab writes.
+const VERSION: u32 = 2;
+
+/// The first version, which it reads too: hosts and nothing else.
+const OLDEST: u32 = 1;
 
 const HEAD: &str = "\
-# Written by `homelab deploy` and `homelab down`: the hosts where homelab made something. Keep it with the
-# inventory. A host that is gone for good leaves it by hand.
+# Written by `homelab deploy`, `homelab down` and `homelab update`: the hosts where homelab made something, and which
+# bytes the names of images stand for. Commit it with the inventory. A host that is gone for good
+# leaves it by hand; so does a line that nothing uses any more.
 ";
 
 /// What the file says.
@@ -29,6 +35,27 @@ pub struct Lock {
     version: u32,
     /// The hosts by name.
     pub hosts: BTreeMap<HostName, LockedHost>,
+    /// What does not move by itself.
+    #[serde(default, skip_serializing_if = "Pins::is_empty")]
+    pub pins: Pins,
+}
+
+/// What does not move by itself: one line for each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pins {
+    /// The digest of each image, by its name as the inventory has it. Registries give one digest for all processors
+    /// that an image is made for.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<String, String>,
+}
+
+impl Pins {
+    /// Whether nothing is pinned.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.images.is_empty()
+    }
 }
 
 /// Where homelab made something, and how to get there.
@@ -66,15 +93,21 @@ fn is_docker_socket(path: &String) -> bool {
 
 impl Default for Lock {
     fn default() -> Self {
-        Self::new(BTreeMap::new())
+        Self::new(BTreeMap::new(), Pins::default())
     }
 }
 
 impl Lock {
-    /// What is to be written of these hosts.
+    /// What is to be written of these hosts and pins.
     #[must_use]
-    pub fn new(hosts: BTreeMap<HostName, LockedHost>) -> Self {
-        Self { version: VERSION, hosts }
+    pub fn new(hosts: BTreeMap<HostName, LockedHost>, pins: Pins) -> Self {
+        Self { version: VERSION, hosts, pins }
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty() && self.pins.is_empty()
     }
 
     /// Reads the file's text.
@@ -91,10 +124,18 @@ impl Lock {
             let (line, column) = e.location().map_or((1, 1), |at| (at.line(), at.column()));
             wrong(line, column, e.to_string())
         })?;
-        match lock.version {
-            VERSION => Ok(lock),
-            other => Err(wrong(1, 1, format!("its version is {other}, and this homelab knows {VERSION}"))),
+        if !(OLDEST..=VERSION).contains(&lock.version) {
+            let message = format!("its version is {}, and this homelab knows {VERSION}", lock.version);
+            return Err(wrong(1, 1, message));
         }
+        if let Some((name, pin)) = lock.pins.images.iter().find(|(_, digest)| !image::is_digest(digest)) {
+            // A merge that was not finished, or a slip of the hand.
+            let line =
+                source.text.lines().position(|line| line.contains(pin.as_str())).map_or(1, |at| at + 1);
+            let (name, pin) = (name.escape_debug(), pin.escape_debug());
+            return Err(wrong(line, 1, format!("`{pin}` is not the digest (sha256:…) of {name}")));
+        }
+        Ok(Self { version: VERSION, ..lock })
     }
 
     /// The file's text; the same for the same hosts.
@@ -171,7 +212,7 @@ mod tests {
         };
         for connection in [plain, every] {
             let host = LockedHost::new(ProjectName::homelab(), "~/homelab/x".into(), &connection);
-            let lock = Lock::new([(name.clone(), host)].into());
+            let lock = Lock::new([(name.clone(), host)].into(), Pins::default());
             let back = parsed(&lock.text().unwrap()).unwrap();
             assert_eq!(back, lock);
             assert_eq!(back.hosts[&name].connection(&name), connection);
@@ -180,12 +221,41 @@ mod tests {
 
     #[test]
     fn what_another_homelab_wrote_is_named() {
-        let newer = parsed("version: 2\nhosts: {}\n").unwrap_err();
-        assert!(newer.contains("its version is 2, and this homelab knows 1"), "{newer}");
-        let unknown = parsed("version: 1\nhosts: {}\nimages: {}\n").unwrap_err();
+        let newer = parsed("version: 3\nhosts: {}\n").unwrap_err();
+        assert!(newer.contains("its version is 3, and this homelab knows 2"), "{newer}");
+        let unknown = parsed("version: 2\nhosts: {}\nweather: {}\n").unwrap_err();
         assert!(
-            unknown.contains("unknown field `images`") && unknown.contains("--> homelab.lock:3:"),
+            unknown.contains("unknown field `weather`") && unknown.contains("--> homelab.lock:3:"),
             "{unknown}"
+        );
+    }
+
+    #[test]
+    fn what_an_older_homelab_wrote_is_read_and_has_no_pins() {
+        assert_eq!(parsed("version: 1\nhosts: {}\n"), Ok(Lock::default()));
+    }
+
+    #[test]
+    fn a_pin_is_a_line_and_comes_back() {
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        let pins = Pins {
+            images: [("vllm/vllm-openai:v1".into(), digest.clone()), ("a.b:5/c".into(), digest.clone())]
+                .into(),
+        };
+        let lock = Lock::new(BTreeMap::new(), pins);
+        let text = lock.text().unwrap();
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("    ")).collect();
+        let expected = [format!("    a.b:5/c: {digest}"), format!("    vllm/vllm-openai:v1: {digest}")];
+        assert_eq!(lines, expected);
+        assert_eq!(parsed(&text), Ok(lock));
+    }
+
+    #[test]
+    fn a_pin_that_cannot_be_one_is_an_error_at_its_line() {
+        let images = parsed("version: 2\nhosts: {}\npins:\n  images:\n    a:v1: sha256:0\n").unwrap_err();
+        assert!(
+            images.contains("`sha256:0` is not the digest") && images.contains("homelab.lock:5:"),
+            "{images}"
         );
     }
 }

@@ -3,6 +3,7 @@
 //! Texts that need secrets carry the references; `host::vault` alone fills them in.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::names::{ModelName, Secret};
 
@@ -15,7 +16,13 @@ pub enum SecretRef {
     /// An environment variable of the machine homelab runs on.
     Env(String),
     /// A file of that machine, without its last line break.
-    File(String),
+    File {
+        /// Its path as it was typed: names of files on hosts are made from that, so it must not depend on where
+        /// homelab runs.
+        path: String,
+        /// The directory a relative path begins in: that of the file it is typed in.
+        from: PathBuf,
+    },
     /// What a command on that machine prints, without its last line break. Never a shell.
     Command(Vec<String>),
     /// Derived from the root key for this purpose: `gateway`, `model/NAME`.
@@ -45,12 +52,21 @@ impl SecretRef {
     pub fn label(&self) -> String {
         match self {
             Self::Env(name) => format!("env {name}"),
-            Self::File(path) => format!("file {path}"),
+            Self::File { path, .. } => format!("file {path}"),
             Self::Command(argv) => format!("command {}", argv.first().map_or("", String::as_str)),
             Self::Derived(purpose) => format!("key {purpose}"),
             Self::Opened(_) | Self::Sealed(_) => VAULT.to_owned(),
         }
     }
+}
+
+/// How to log in to a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// Who logs in.
+    pub username: String,
+    /// With which password or token.
+    pub password: SecretRef,
 }
 
 /// What tells two values of a secret apart without showing either.

@@ -14,6 +14,7 @@ use crate::desired::{Overrides, render_plain};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
 use crate::engine::{self, Gpus};
 use crate::inventory;
+use crate::lock::Pins;
 use crate::names::{HostName, ModelName};
 use crate::survey::Survey;
 
@@ -149,7 +150,7 @@ pub fn inventory(answers: &Answers) -> Result<String, Diagnostics> {
     let template = Overrides::from([(TEMPLATE.to_owned(), Arc::new(source))]);
     let text = render_plain(TEMPLATE, &template, &json!({ "hosts": hosts }))?;
     let read = inventory::parse(INVENTORY_FILE, &text, BTreeMap::new())?;
-    let spec = cluster::read(&read, false)?;
+    let spec = cluster::read(&read, Pins::default(), false)?;
     cluster::resolve(&spec, &LocalFiles::new(), &Survey::default())?;
     Ok(text)
 }

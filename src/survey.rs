@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::claim::Holder;
 use crate::diagnosis::{Finding, Place};
 use crate::diagnostic::clean;
+use crate::image;
 use crate::names::{ByteSize, HostName};
 use crate::service::Service;
 
@@ -74,8 +75,8 @@ pub struct Seen {
     pub taken: BTreeMap<u16, String>,
     /// Names of containers that are not this project's.
     pub strangers: BTreeSet<String>,
-    /// Images that are present, by every tag and digest reference they have.
-    pub images: BTreeSet<String>,
+    /// Images that are present.
+    pub images: Images,
     /// Networks by name; the value says whether it carries this project's label.
     pub networks: BTreeMap<String, bool>,
     /// Files below the project's directory, by path relative to it.
@@ -83,6 +84,54 @@ pub struct Seen {
     /// Who deployed there, as the host wrote it down since it started: whoever deploys in between leaves
     /// another list.
     pub holders: Vec<Holder>,
+}
+
+/// Images on a host: their ids, by every tag and digest reference they have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Images(pub BTreeMap<String, String>);
+
+impl Images {
+    /// Whether there is an image of this name.
+    #[must_use]
+    pub fn contains(&self, image: &str) -> bool {
+        self.id(image).is_some()
+    }
+
+    /// The id of the image of this name.
+    #[must_use]
+    pub fn id(&self, image: &str) -> Option<&String> {
+        self.0.get(&image::listed(image)).or_else(|| self.0.get(image))
+    }
+
+    /// Whether the image with this id is the one that this digest names in the image's repository.
+    #[must_use]
+    pub fn is(&self, id: &str, image: &str, digest: &str) -> bool {
+        // Where containerd keeps images, the id is the digest.
+        id == digest || self.0.get(&image::listed_at(image, digest)).is_some_and(|found| found == id)
+    }
+
+    /// The digests that the image with this id has in that image's repository.
+    #[must_use]
+    pub fn digests(&self, id: &str, image: &str) -> BTreeSet<String> {
+        let repository = image::listed_at(image, "");
+        let of = |(name, found): (&String, &String)| {
+            name.strip_prefix(&repository).filter(|_| found == id).map(str::to_owned)
+        };
+        self.0.iter().filter_map(of).filter(|digest| image::is_digest(digest)).collect()
+    }
+
+    /// Whether an image with this id is there under any name.
+    #[must_use]
+    pub fn knows(&self, id: &str) -> bool {
+        self.0.values().any(|found| found == id)
+    }
+}
+
+/// Images nobody knows more of than their names.
+impl<S: Into<String>> FromIterator<S> for Images {
+    fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Self {
+        Self(names.into_iter().map(Into::into).map(|name| (name.clone(), name)).collect())
+    }
 }
 
 /// Facts of a host.
@@ -142,6 +191,8 @@ pub enum Old {
 pub struct Container {
     /// Docker's full id.
     pub id: String,
+    /// The id of the image it was made from; empty where nobody knows.
+    pub image: String,
     /// The service in it, from its label; or why the label cannot be read.
     pub service: Result<Service, String>,
     /// All its labels.

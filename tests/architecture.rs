@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use homelab::lock::Pins;
 use homelab::service::{KEYS, Who};
 use homelab::{cluster, inventory};
 
 /// The modules, lowest first: each may import those before it, and itself.
 const ORDER: [&str; 26] = [
     "names",
+    "image",
     "diagnostic",
     "exit",
     "secret",
@@ -335,7 +337,8 @@ fn problems_with(key: &str, value: &str) -> String {
         "all:\n  hosts:\n    here:\n      models:\n        m: {{engine: vllm, model: m, port: 8000, {key}: {value}}}\n"
     );
     let inventory = inventory::parse("inventory.yml", &text, BTreeMap::new()).unwrap();
-    cluster::read(&inventory, false).map_or_else(|problems| problems.to_string(), |_| String::new())
+    cluster::read(&inventory, Pins::default(), false)
+        .map_or_else(|problems| problems.to_string(), |_| String::new())
 }
 
 #[test]

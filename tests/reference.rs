@@ -11,6 +11,7 @@ use homelab::cluster::{self, Cluster, LocalFiles, schema};
 use homelab::connection::Connection;
 use homelab::engine::{self, Gpus, Opt, Takes};
 use homelab::inventory;
+use homelab::lock::Pins;
 use homelab::survey::Survey;
 use serde_json::{Value, json};
 
@@ -111,7 +112,7 @@ const TABLES: [(&str, &str); 6] = [
 
 fn spec(inventory: &Value) -> Result<cluster::Spec, String> {
     let inventory = inventory::parse("inventory.yml", &inventory.to_string(), BTreeMap::new());
-    cluster::read(&inventory.map_err(|e| e.to_string())?, false).map_err(|e| e.to_string())
+    cluster::read(&inventory.map_err(|e| e.to_string())?, Pins::default(), false).map_err(|e| e.to_string())
 }
 
 #[test]

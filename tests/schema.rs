@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use homelab::cluster::{self, schema};
+use homelab::lock::Pins;
 use homelab::{engine, inventory};
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -51,7 +52,9 @@ fn files(below: &Path, found: &mut Vec<PathBuf>) {
 fn reader(vars: &Value) -> Option<String> {
     let text = json!({"all": {"hosts": {"here": vars}}}).to_string();
     match inventory::parse("inventory.yml", &text, BTreeMap::new()) {
-        Ok(inventory) => cluster::read(&inventory, false).err().map(|problems| problems.to_string()),
+        Ok(inventory) => {
+            cluster::read(&inventory, Pins::default(), false).err().map(|problems| problems.to_string())
+        }
         Err(problems) => Some(problems.to_string()),
     }
 }

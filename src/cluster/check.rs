@@ -10,7 +10,7 @@ use crate::survey::Facts;
 
 use super::resolve::is_loopback;
 use super::spec::{GatewaySpec, HostSpec, ModelSpec, Spec};
-use super::{fallbacks, memory};
+use super::{fallbacks, image, memory};
 
 /// Everything that can be seen without a host.
 pub(super) fn all(spec: &Spec) -> Diagnostics {
@@ -21,6 +21,7 @@ pub(super) fn all(spec: &Spec) -> Diagnostics {
         engines(host, &mut problems);
         memory::check(name, host, &mut problems);
     }
+    image::check(spec, &mut problems);
     public_names(spec, &mut problems);
     one_gateway(spec, &mut problems);
     problems

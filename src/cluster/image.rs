@@ -1,9 +1,12 @@
-//! Images as they are typed: which one runs, and whether its tag stays what it is.
+//! Images as they are typed: which one runs, and what is to be said against it.
 //! It asks no registry.
 
-use crate::diagnostic::{Diagnostic, Origin};
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
+use crate::image;
 use crate::inventory::{Fields, Node};
 use crate::service::Service;
+
+use super::spec::Spec;
 
 /// An image and where it is typed.
 pub(super) type Typed = (String, Origin);
@@ -13,41 +16,39 @@ pub(super) fn typed(node: &Node) -> Result<Typed, Diagnostic> {
     Ok((node.as_text()?, node.origin.clone()))
 }
 
-/// The image that runs: the service's own, else the one its host has for all; none leaves it to homelab. A tag that
-/// floats is told of.
-pub(super) fn chosen(fields: &mut Fields<'_>, service: &Service, shared: Option<Typed>) -> Option<String> {
+/// The image that runs: the service's own, else the one its host has for all; none leaves it to homelab.
+pub(super) fn chosen(fields: &mut Fields<'_>, service: &Service, shared: Option<Typed>) -> Option<Typed> {
     let own = fields.node("image").map(|node| (service.image.clone(), node.origin.clone()));
-    let (image, origin) = own.filter(|(image, _)| !image.is_empty()).or(shared)?;
-    // An image that is never pulled was made there, and changes only there.
-    if service.pull_policy.as_deref() != Some("never") {
-        fields.problems.0.extend(floating(&image, &origin));
+    own.filter(|(image, _)| !image.is_empty()).or(shared)
+}
+
+/// Versions that harm, which are errors, and tags that float while nothing pins them.
+pub(super) fn check(spec: &Spec, problems: &mut Diagnostics) {
+    for host in spec.hosts.values() {
+        let models =
+            host.models.iter().map(|m| (m.image.as_str(), m.image_origin.as_ref(), &m.overlay, &m.origin));
+        let gateway = host.gateway.iter().map(|g| {
+            let image = &g.overlay.service.image;
+            (image.as_str(), g.image_origin.as_ref(), &g.overlay, &g.origin)
+        });
+        for (image, typed, overlay, origin) in models.chain(gateway) {
+            problems.0.extend(harmful(image, typed.unwrap_or(origin)));
+            // An image that is never pulled was made there, and changes only there.
+            let fixed = overlay.service.pull_policy.as_deref() == Some("never")
+                || spec.pins.images.contains_key(image);
+            if let (Some(typed), false) = (typed, fixed) {
+                problems.0.extend(floating(image, typed));
+            }
+        }
     }
-    Some(image)
+}
+
+fn harmful(image: &str, origin: &Origin) -> Option<Diagnostic> {
+    let wrong = Diagnostic::error(origin, format!("`{image}` must not run: {}", image::harm(image)?));
+    Some(wrong.hint("take another version; if this one ran, change every key it could read"))
 }
 
 fn floating(image: &str, origin: &Origin) -> Option<Diagnostic> {
-    if image.contains('@') {
-        return None;
-    }
-    let message = match image.rsplit('/').next()?.split_once(':') {
-        None => format!("`{image}` has no tag: it is whatever was pushed last"),
-        Some((_, tag)) if is_version(tag) => return None,
-        Some((_, tag)) => {
-            format!("the tag `{tag}` floats: it may mean another image on every host and every day")
-        }
-    };
-    Some(Diagnostic::warning(origin, message).hint("name a version, or a digest as in NAME@sha256:…"))
-}
-
-/// Whether a part of a tag is a version (`v1.2`, `26.04`), a build (`b8562`), a date or a commit.
-fn is_version(tag: &str) -> bool {
-    tag.split(['-', '_', '+']).any(|part| {
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
-        let numbers: Vec<&str> = part.trim_start_matches('v').split('.').collect();
-        let version =
-            numbers.len() > 1 && digits(numbers[0]) && numbers[1].starts_with(|c: char| c.is_ascii_digit());
-        let build = part.strip_prefix('b').is_some_and(|n| n.len() > 2 && digits(n));
-        let hex = part.bytes().all(|c| c.is_ascii_hexdigit()) && part.bytes().any(|c| c.is_ascii_digit());
-        version || build || (hex && part.len() >= 7)
-    })
+    let hint = "name a version, or a digest as in NAME@sha256:…; once it is deployed, homelab.lock pins it";
+    Some(Diagnostic::warning(origin, image::floats(image)?).hint(hint))
 }

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use crate::engine::{Gpus, Kind};
 use crate::gateway;
 use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
-use crate::secret::{Content, SecretRef};
+use crate::secret::{Content, Login, SecretRef};
 use crate::service::Service;
 
 pub use memory::headroom;
@@ -64,6 +64,8 @@ pub struct Host {
     pub dir: String,
     /// What runs there.
     pub units: Vec<Unit>,
+    /// How to log in to registries, by their names.
+    pub logins: BTreeMap<String, Login>,
     /// The host's variables, for templates.
     pub vars: BTreeMap<String, serde_json::Value>,
 }

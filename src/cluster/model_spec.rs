@@ -117,7 +117,10 @@ fn read_fields(
     let overlay = overlay::read(fields);
     let shared = variable(vars, engine.image_variable(), problems, image::typed);
     let chosen = image::chosen(fields, &overlay.service, shared);
-    let image = chosen.unwrap_or_else(|| engine.default_image(&gpus).to_owned());
+    let (image, image_origin) = chosen.map_or_else(
+        || (engine.default_image(&gpus).to_owned(), None),
+        |(image, origin)| (image, Some(origin)),
+    );
     let options = engine.options().iter().filter_map(|o| {
         let value = fields.parse(o.name, |node| option(o, node))?;
         Some((o.name.to_owned(), value))
@@ -146,6 +149,7 @@ fn read_fields(
         port_origin: fields.origin("port").unwrap_or(&entry.origin).clone(),
         gpus,
         image,
+        image_origin,
         options,
         args,
         api_key: fields.parse("api_key", |n| parsed(n, api_key)).unwrap_or(true),

@@ -2,10 +2,11 @@
 //! The list of keys is [`KEYS`]; this module names only those whose YAML needs a word more.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use crate::diagnostic::{Diagnostic, Origin};
+use crate::diagnostic::{Diagnostic, Origin, did_you_mean};
 use crate::inventory::{Fields, Node, Value, parsed};
 use crate::secret::SecretRef;
 use crate::service::{KEYS, Service, Who};
@@ -41,6 +42,8 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Overlay {
             "environment" => fields.parse(key, |node| environment(node, &mut overlay.secrets, &mut literal)),
             "labels" => fields.parse(key, labels),
             "restart" => fields.parse(key, restart),
+            "ipc" => fields.parse(key, |node| word(node, &IPC)),
+            "pull_policy" => fields.parse(key, |node| word(node, &PULL_POLICY)),
             "volumes" => fields.parse(key, volumes),
             "networks" | "devices" | "group_add" | "cap_add" | "security_opt" | "entrypoint" => {
                 fields.parse(key, |node| crate::inventory::texts(node).map(|list| json!(list)))
@@ -151,6 +154,23 @@ fn labels(node: &Node) -> Result<Json, Diagnostic> {
     Ok(json!(pairs?))
 }
 
+/// What Compose's `ipc` may be here; `service:NAME` and `container:NAME` would lead to what homelab replaces.
+pub(super) const IPC: [&str; 4] = ["host", "private", "shareable", "none"];
+
+/// What Compose's `pull_policy` may be here: homelab builds nothing, and goes by no calendar.
+pub(super) const PULL_POLICY: [&str; 3] = ["missing", "always", "never"];
+
+/// One of these words.
+fn word(node: &Node, words: &[&str]) -> Result<Json, Diagnostic> {
+    let text = node.as_text()?;
+    if words.contains(&text.as_str()) {
+        return Ok(json!(text));
+    }
+    let wrong =
+        Diagnostic::error(&node.origin, format!("`{}` is none of {}", text.escape_debug(), words.join(", ")));
+    Err(wrong.meant(did_you_mean(&text, words.iter().copied()), format!("one of {}", words.join(", "))))
+}
+
 /// YAML 1.1 reads a bare `no` as false.
 fn restart(node: &Node) -> Result<Json, Diagnostic> {
     let text = match node.value {
@@ -219,7 +239,11 @@ pub(super) fn secret(node: &Node) -> Result<SecretRef, Diagnostic> {
     let [entry] = map.0.as_slice() else { return Err(wrong()) };
     match entry.key.as_str() {
         "env" => Ok(SecretRef::Env(entry.node.as_text()?)),
-        "file" => Ok(SecretRef::File(entry.node.as_text()?)),
+        "file" => {
+            let typed_in = Path::new(&entry.node.origin.source.name);
+            let from = typed_in.parent().unwrap_or(Path::new("")).to_owned();
+            Ok(SecretRef::File { path: entry.node.as_text()?, from })
+        }
         "command" => {
             Ok(SecretRef::Command(entry.node.as_seq()?.iter().map(Node::as_text).collect::<Result<_, _>>()?))
         }

@@ -13,7 +13,7 @@ use super::spec::{HostSpec, Spec};
 pub(super) type Origins = BTreeMap<String, Origin>;
 
 /// Keys that are variables of hosts.
-const OF_HOSTS: [&str; 2] = ["hf_home", "hf_token"];
+const OF_HOSTS: [&str; 3] = ["hf_home", "hf_token", "registry_auth"];
 
 impl Spec {
     /// Where a key of a service stands: in its model or gateway, else as a variable of its host; else

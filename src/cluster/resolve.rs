@@ -50,7 +50,13 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
             routes.extend(address.iter().flat_map(|a| routes_of(model, &unit, a.as_deref(), &mut keys)));
             units.push(unit);
         }
-        hosts.insert(name.clone(), Host { dir: home.expand(&host.dir), units, vars: host.vars.clone() });
+        let resolved = Host {
+            dir: home.expand(&host.dir),
+            units,
+            logins: host.registry_auth.clone(),
+            vars: host.vars.clone(),
+        };
+        hosts.insert(name.clone(), resolved);
     }
     routes.sort_by(|a, b| (&a.public, &a.api_base).cmp(&(&b.public, &b.api_base)));
     let home = Home(survey.seen(gateway_host).map_or("~", |seen| seen.facts.home.as_str()));

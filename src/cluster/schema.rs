@@ -8,6 +8,7 @@ use crate::gateway;
 use crate::service::{KEYS, Who};
 
 use super::defaults::NOT_SHARED;
+use super::overlay;
 
 /// Schema of an inventory: groups of hosts with variables.
 #[must_use]
@@ -45,6 +46,7 @@ fn root(title: &str, what: Value) -> Value {
     definitions.insert("scalar".into(), scalar());
     definitions.insert("texts".into(), json!({"anyOf": [scalar(), {"type": "array", "items": scalar()}]}));
     definitions.insert("secret".into(), secret());
+    definitions.insert("login".into(), login(&json!({"$ref": "#/definitions/secret"})));
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": title,
@@ -78,6 +80,15 @@ fn secret() -> Value {
     json!({"anyOf": [one("env", scalar()), one("file", scalar()), one("command", command), vault]})
 }
 
+fn login(password: &Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["username", "password"],
+        "properties": {"username": scalar(), "password": password},
+        "additionalProperties": false,
+    })
+}
+
 /// What a public name of a model looks like.
 const PUBLIC_NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_./:@+-]{0,127}$";
 
@@ -94,6 +105,12 @@ fn variables() -> Value {
     let serve = key("Which of `models` this host serves", json!({"$ref": "#/definitions/serve"}));
     let gateway = key("The gateway, on one host", json!({"$ref": "#/definitions/gateway"}));
     let secret = json!({"$ref": "#/definitions/secret"});
+    let names = json!({"pattern": "^([^/]*[.:][^/]*|localhost)$"});
+    let logins = json!({
+        "type": "object",
+        "propertyNames": names,
+        "additionalProperties": {"$ref": "#/definitions/login"},
+    });
     let checking = json!({"enum": ["strict", "accept-new"]});
     let mut all = Map::from_iter(connection().map(|(name, schema)| (name.to_owned(), schema)));
     for (name, schema) in [
@@ -113,6 +130,7 @@ fn variables() -> Value {
         ("homelab_docker_socket", key("Docker's socket on the host", scalar())),
         ("hf_home", key("The Hugging Face cache on the hosts", scalar())),
         ("hf_token", key("The Hugging Face token, by reference", secret)),
+        ("registry_auth", key("Logins by registry, as in ghcr.io", logins)),
         ("litellm_image", key("The gateway's image", scalar())),
     ] {
         all.insert(name.into(), schema);
@@ -276,6 +294,8 @@ fn compose_value(name: &str) -> Value {
             let names = json!({"not": {"pattern": "^(dev\\.homelab|com\\.docker\\.compose)\\."}});
             json!({"type": "object", "propertyNames": names, "additionalProperties": scalar()})
         }
+        "ipc" => json!({"enum": overlay::IPC}),
+        "pull_policy" => json!({"enum": overlay::PULL_POLICY}),
         "restart" => {
             json!({"anyOf": [{"const": false}, {"pattern": "^(no|always|unless-stopped|on-failure(:[0-9]+)?)$", "type": "string"}]})
         }

@@ -7,9 +7,10 @@ use crate::connection::Connection;
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
 use crate::engine::{Engine, Gpus, Kind, Serve};
 use crate::gateway::Options;
-use crate::inventory::{HostVars, Inventory, Node, parsed};
+use crate::inventory::{Fields, HostVars, Inventory, Node, parsed};
+use crate::lock::Pins;
 use crate::names::{HostName, ModelName, Port, ProjectName};
-use crate::secret::SecretRef;
+use crate::secret::{Login, SecretRef};
 
 use super::overlay::{LocalFile, Overlay, secret};
 use super::place::Origins;
@@ -22,6 +23,8 @@ pub struct Spec {
     pub project: ProjectName,
     /// The hosts.
     pub hosts: BTreeMap<HostName, HostSpec>,
+    /// What `homelab.lock` pins.
+    pub pins: Pins,
     /// What works, but perhaps not as the user thinks.
     pub warnings: Diagnostics,
 }
@@ -41,6 +44,8 @@ pub struct HostSpec {
     pub hf_home: String,
     /// The Hugging Face token for its models.
     pub hf_token: Option<SecretRef>,
+    /// How to log in to registries, by their names.
+    pub registry_auth: BTreeMap<String, Login>,
     /// Its models.
     pub models: Vec<ModelSpec>,
     /// The gateway, if it runs here.
@@ -78,6 +83,8 @@ pub struct ModelSpec {
     pub gpus: Gpus,
     /// Its image: the model's own, else the host variable's, else the engine's.
     pub image: String,
+    /// Where that is typed; none where the engine chose.
+    pub image_origin: Option<Origin>,
     /// The engine's options.
     pub options: BTreeMap<String, serde_json::Value>,
     /// Further arguments.
@@ -135,18 +142,21 @@ pub struct GatewaySpec {
     pub origin: Origin,
     /// Where its keys stand.
     pub(super) origins: Origins,
+    /// Where its image is typed, if it is.
+    pub image_origin: Option<Origin>,
     /// Its own options.
     pub options: Options,
     /// Compose's keys.
     pub overlay: Overlay,
 }
 
-/// Reads what the user said.
+/// Reads what the user said, beside what is pinned.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn read(inventory: &Inventory, with_vars: bool) -> Result<Spec, Diagnostics> {
+pub fn read(inventory: &Inventory, pins: Pins, with_vars: bool) -> Result<Spec, Diagnostics> {
     let (mut spec, mut problems) = typed(inventory, with_vars);
+    spec.pins = pins;
     let across = check::all(&spec);
     if problems.has_errors() {
         problems.extend_but_absences(across);
@@ -204,7 +214,7 @@ fn typed(inventory: &Inventory, with_vars: bool) -> (Spec, Diagnostics) {
         problems.push(none.of_absence());
     }
     let project = project.map_or_else(ProjectName::homelab, |(project, _)| project);
-    (Spec { project, hosts, warnings: Diagnostics::default() }, problems)
+    (Spec { project, hosts, pins: Pins::default(), warnings: Diagnostics::default() }, problems)
 }
 
 fn project_of(vars: &HostVars, problems: &mut Diagnostics) -> (ProjectName, Option<Origin>) {
@@ -235,6 +245,7 @@ fn read_host(vars: &HostVars, project: &ProjectName, problems: &mut Diagnostics)
     let hf_home = variable(vars, "hf_home", problems, |node| parsed(node, remote_path));
     let address = text("homelab_address", problems);
     let hf_token = variable(vars, "hf_token", problems, secret);
+    let registry_auth = variable(vars, "registry_auth", problems, logins);
     let models = model_spec::read_all(vars, problems);
     let gateway = read_gateway(vars, problems);
     HostSpec {
@@ -245,6 +256,7 @@ fn read_host(vars: &HostVars, project: &ProjectName, problems: &mut Diagnostics)
         address,
         hf_home: hf_home.unwrap_or_else(|| "~/.cache/huggingface".to_owned()),
         hf_token,
+        registry_auth: registry_auth.unwrap_or_default(),
         models,
         gateway,
         vars: BTreeMap::new(),
@@ -269,6 +281,31 @@ fn remote_path(text: &str) -> Result<String, String> {
     }
 }
 
+/// Logins by the registries' names, as they stand in images.
+fn logins(node: &Node) -> Result<BTreeMap<String, Login>, Diagnostic> {
+    let mut all = BTreeMap::new();
+    for entry in &node.as_map()?.0 {
+        if crate::image::registry(&format!("{}/x", entry.key)) != entry.key {
+            let wrong =
+                Diagnostic::error(&entry.origin, format!("`{}` is not a registry", entry.key.escape_debug()));
+            return Err(wrong.hint("its name as it stands before an image's first slash, as in ghcr.io; docker.io for images without one"));
+        }
+        let mut fields = Fields::new(entry.node.as_map()?, format!("the login of `{}`", entry.key));
+        let username = fields.parse("username", Node::as_text);
+        let password = fields.parse("password", secret);
+        if let Some(first) = fields.finish(&[]).0.into_iter().next() {
+            return Err(first);
+        }
+        let (Some(username), Some(password)) = (username, password) else {
+            let wrong =
+                Diagnostic::error(&entry.origin, format!("the login of `{}` is not whole", entry.key));
+            return Err(wrong.hint("{username: NAME, password: {env: VARIABLE}}"));
+        };
+        all.insert(entry.key.clone(), Login { username, password });
+    }
+    Ok(all)
+}
+
 fn read_gateway(vars: &HostVars, problems: &mut Diagnostics) -> Option<GatewaySpec> {
     let ours = vars.value_noting("homelab_gateway", problems);
     let node = ours.or_else(|| vars.value_noting("gateway", problems))?;
@@ -277,17 +314,25 @@ fn read_gateway(vars: &HostVars, problems: &mut Diagnostics) -> Option<GatewaySp
         problems.push(node.expected("`gateway` to be a map").hint(hint));
         return None;
     };
-    let mut fields = crate::inventory::Fields::new(map, "the gateway");
+    let mut fields = Fields::new(map, "the gateway");
     let shared = variable(vars, "litellm_image", problems, image::typed);
     let options = crate::gateway::read(&mut fields, &node.origin, secret);
     let mut overlay = super::overlay::read(&mut fields);
-    if let Some(image) = image::chosen(&mut fields, &overlay.service, shared) {
+    let chosen = image::chosen(&mut fields, &overlay.service, shared);
+    let image_origin = chosen.map(|(image, origin)| {
         overlay.service.image = image;
-    }
+        origin
+    });
     let found = fields.finish(&[]);
     let bad = found.has_errors();
     problems.0.extend(found.0);
-    (!bad).then(|| GatewaySpec { origin: node.origin.clone(), origins: map.origins(), options, overlay })
+    (!bad).then(|| GatewaySpec {
+        origin: node.origin.clone(),
+        origins: map.origins(),
+        image_origin,
+        options,
+        overlay,
+    })
 }
 
 impl Spec {

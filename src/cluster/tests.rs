@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::inventory::parse;
+use crate::lock::Pins;
 use crate::names::{ByteSize, HostName};
 use crate::service::{Service, label};
 use crate::survey::{Container, Facts, Failure, Gpu, Health, Look, Seen, State, Survey};
@@ -36,7 +37,7 @@ fn survey(boxed: Look) -> Survey {
 
 fn resolved(gpu: &str, survey: &Survey) -> Result<Cluster, String> {
     let inventory = parse("inventory.yml", &INVENTORY.replace("GPU", gpu), BTreeMap::new()).unwrap();
-    let spec = read(&inventory, false).unwrap();
+    let spec = read(&inventory, Pins::default(), false).unwrap();
     resolve(&spec, &LocalFiles::new(), survey).map_err(|problems| problems.to_string())
 }
 
@@ -89,7 +90,7 @@ all:
       gateway: {engine: litellm}
 ";
     let inventory = parse("inventory.yml", text, BTreeMap::new()).unwrap();
-    let spec = read(&inventory, false).unwrap();
+    let spec = read(&inventory, Pins::default(), false).unwrap();
     let place = |host: &str, service: &str, key: &str| {
         let place = spec.place(&HostName::new(host).unwrap(), &service.parse().unwrap(), key)?;
         Some(format!("{}{}", place.at, place.add_to.map(|what| format!(" {what}")).unwrap_or_default()))
@@ -139,7 +140,7 @@ fn spark(told: bool) -> Seen {
 fn shared(seen: Seen) -> (BTreeMap<String, Service>, String) {
     let survey = survey(Look::Seen(Box::new(seen)));
     let inventory = parse("inventory.yml", SHARED, BTreeMap::new()).unwrap();
-    let spec = read(&inventory, false).unwrap();
+    let spec = read(&inventory, Pins::default(), false).unwrap();
     let cluster = resolve(&spec, &LocalFiles::new(), &survey).unwrap();
     let units = &cluster.hosts[&HostName::new("box").unwrap()].units;
     let services = units.iter().map(|unit| (unit.name.to_string(), unit.service.clone())).collect();
@@ -167,6 +168,7 @@ fn a_driver_that_fails_changes_nothing_where_memory_is_shared() {
     assert!(service.labels.contains_key(label::MEMORY));
     let container = Container {
         id: "1".into(),
+        image: String::new(),
         labels: service.labels.clone(),
         service: Ok(service),
         state: State::Running,

@@ -23,16 +23,26 @@ pub(super) async fn run(common: &Common, args: &DeployArgs) -> Result<Exit> {
         return super::plan::run(common, &args).await;
     }
     let files = prepare::files(common, Values::Opened)?;
-    let mut seen = ui::progress::looking(files.look()).await;
+    let seen = ui::progress::looking(files.look()).await;
+    make_so(common, &files, seen, args).await
+}
+
+/// Everything after the look.
+pub(super) async fn make_so(
+    common: &Common,
+    files: &Files,
+    mut seen: Seen,
+    args: &DeployArgs,
+) -> Result<Exit> {
     if seen.survey.root_key == RootKey::Absent
         && let Err(why) = seen.vault.make_root()
     {
         ui::errors::failure("this machine", None, &why);
         return Ok(Exit::Failed);
     }
-    let ended = match until_ours(&files, &mut seen, args).await {
+    let ended = match until_ours(files, &mut seen, args).await {
         Ok(Ready::Go(desired, plan, locks)) => {
-            let ended = go_on(&files, &mut seen, (&desired, &plan), (&locks, args)).await;
+            let ended = go_on(files, &mut seen, (&desired, &plan), (&locks, args)).await;
             turn::release(locks).await;
             ended
         }
@@ -49,6 +59,7 @@ fn plan_args(args: &DeployArgs) -> PlanArgs {
     PlanArgs {
         offline: false,
         against: None,
+        locked: args.locked,
         diff: args.diff,
         format: Format::Text,
         json: args.json,
@@ -69,6 +80,9 @@ async fn until_ours(files: &Files, seen: &mut Seen, args: &DeployArgs) -> Result
     let asking = Asking { project: &files.spec.project, verb: "deploy", wait: args.turn.lock_wait };
     for _ in 0..turn::MOST_TRIES {
         let (desired, plan) = files.plan(seen)?;
+        if args.locked && !lock::is_settled(files, &desired, &seen.survey) {
+            return Ok(Ready::Ended(Exit::Files));
+        }
         if let Some(exit) = show(files, seen, (&desired, &plan), args).await? {
             return Ok(Ready::Ended(exit));
         }
@@ -97,7 +111,9 @@ async fn show(
         if args.json {
             ui::plan::deployed(plan, &Outcome::default(), &Plan::default())?;
         }
-        lock::after_deploy(files, desired, &seen.survey, plan.is_empty());
+        if !args.locked {
+            lock::after_deploy(files, desired, &seen.survey, plan.is_empty());
+        }
         return Ok(Some(if plan.is_empty() { Exit::Done } else { Exit::Failed }));
     }
     Ok((!args.yes && !ui::confirm(plan)?).then_some(Exit::Failed))
@@ -109,14 +125,19 @@ async fn go_on(
     (desired, plan): (&Desired, &Plan),
     (locks, args): (&Locks, &DeployArgs),
 ) -> Result<Exit> {
+    seen.vault.also(plan::passwords(plan, desired)).await;
     let mut outcome = carry_out(seen, (desired, plan), locks, "deploy").await;
     let stopped = outcome.stopped;
+    seen.replaced = seen.replaced.map(|_| RootKey::Present);
     for failed in &mut outcome.failures {
         failed.why = files.placed(failed);
     }
     let worked = outcome.failures.is_empty() && !stopped;
-    lock::after_deploy(files, desired, &seen.survey, worked);
-    let after = if stopped { Plan::default() } else { settled(files, seen, &outcome, plan).await? };
+    let after = if stopped { Ok(Plan::default()) } else { settled(files, seen, &outcome, plan).await };
+    if !args.locked {
+        lock::after_deploy(files, desired, &seen.survey, worked);
+    }
+    let after = after?;
     if args.json {
         ui::plan::deployed(plan, &outcome, &after)?;
     }

@@ -78,7 +78,7 @@ async fn take_down(
 ) -> Result<(Exit, BTreeSet<HostName>)> {
     for _ in 0..turn::MOST_TRIES {
         let (survey, looks) = ui::progress::looking(host::survey(asks)).await;
-        let mut seen = Seen { survey, looks, vault: Vault::default() };
+        let mut seen = Seen { survey, looks, vault: Vault::default(), replaced: None };
         let plan = plan::down(project, &seen.survey);
         let dirs = asks.iter().map(|ask| {
             let name = &ask.connection.name;

@@ -1,4 +1,4 @@
-//! `homelab.lock` on disk: read by every verb that looks, written by `deploy` and `down` alone.
+//! `homelab.lock` on disk: read by every verb that looks, written by `deploy`, `down` and `update` alone.
 //! It appears whole or not at all, and only when it changes.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,8 +13,9 @@ use crate::cluster::Spec;
 use crate::desired::Desired;
 use crate::diagnostic::Diagnostics;
 use crate::inventory;
-use crate::lock::{LOCK_FILE, Lock, LockedHost};
+use crate::lock::{LOCK_FILE, Lock, LockedHost, Pins};
 use crate::names::HostName;
+use crate::plan;
 use crate::survey::Survey;
 use crate::ui;
 
@@ -42,9 +43,29 @@ pub(super) fn dropped(lock: &Lock, spec: &Spec) -> BTreeMap<HostName, LockedHost
     gone.map(|(name, host)| (name.clone(), host.clone())).collect()
 }
 
-/// Keeps what a deploy has come to: hosts with a service are there, those that should have nothing
-/// are not, if it worked.
+/// Keeps what a deploy has come to: hosts with a service are there, those that should have nothing are not, if it
+/// worked; and each image is what it was found to be. `--locked` has made sure that this changes nothing.
 pub(super) fn after_deploy(files: &Files, desired: &Desired, survey: &Survey, worked: bool) {
+    let mut lock = Lock::new(hosts_after(files, desired, survey, worked), files.lock.pins.clone());
+    let learnt = plan::learnt(desired, survey);
+    lock.pins.images.extend(learnt.pins);
+    for (image, hosts) in learnt.apart {
+        let hosts: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
+        let what = format!("{image} is not the same image on {}", hosts.join(", "));
+        let hint = format!(
+            "homelab update {image} pins what its registry has, and the next deploy brings it everywhere"
+        );
+        ui::errors::plain(&what, Some(&hint));
+    }
+    keep(files, &lock);
+}
+
+fn hosts_after(
+    files: &Files,
+    desired: &Desired,
+    survey: &Survey,
+    worked: bool,
+) -> BTreeMap<HostName, LockedHost> {
     let mut hosts = files.lock.hosts.clone();
     for (name, wanted) in &desired.hosts {
         let (Some(spec), Some(_)) = (files.spec.hosts.get(name), survey.seen(name)) else { continue };
@@ -58,30 +79,56 @@ pub(super) fn after_deploy(files: &Files, desired: &Desired, survey: &Survey, wo
             hosts.remove(name);
         }
     }
-    keep(files, hosts);
+    hosts
+}
+
+/// Whether a deploy of these hosts would leave the file as it is; else says what it would change.
+pub(super) fn is_settled(files: &Files, desired: &Desired, survey: &Survey) -> bool {
+    let free: BTreeSet<&String> = plan::unpinned(desired)
+        .filter(|(host, _)| files.within.contains(*host))
+        .map(|(_, image)| image)
+        .collect();
+    let after = hosts_after(files, desired, survey, true);
+    let names: BTreeSet<&HostName> = after.keys().chain(files.lock.hosts.keys()).collect();
+    let moved = names.into_iter().filter(|name| after.get(*name) != files.lock.hosts.get(*name));
+    let pins = free.into_iter().map(|image| format!("it does not pin {image}"));
+    let all: Vec<String> =
+        pins.chain(moved.map(|host| format!("it would change what it says of {host}"))).collect();
+    if all.is_empty() {
+        return true;
+    }
+    let hint = "commit what homelab update (for images) or a deploy without --locked writes; images that only their \
+                host has say pull_policy: never";
+    ui::errors::plain(&format!("--locked, and {LOCK_FILE} is not whole: {}", all.join("; ")), Some(hint));
+    false
 }
 
 /// Forgets hosts that have nothing of homelab's any more.
 pub(super) fn after_down(files: &Files, clean: &BTreeSet<HostName>) {
-    let mut hosts = files.lock.hosts.clone();
-    hosts.retain(|name, _| !clean.contains(name));
-    keep(files, hosts);
+    let mut lock = files.lock.clone();
+    lock.hosts.retain(|name, _| !clean.contains(name));
+    keep(files, &lock);
+}
+
+/// Takes other pins; an error is said.
+pub(super) fn pin(files: &Files, pins: Pins) -> bool {
+    keep(files, &Lock::new(files.lock.hosts.clone(), pins))
 }
 
 /// What was deployed stays so, even if nobody could write it down.
-fn keep(files: &Files, hosts: BTreeMap<HostName, LockedHost>) {
-    if hosts == files.lock.hosts {
-        return;
+fn keep(files: &Files, lock: &Lock) -> bool {
+    if *lock == files.lock {
+        return true;
     }
     let path = files.dir.join(LOCK_FILE);
-    let written = match hosts.is_empty() {
+    let written = match lock.is_empty() {
         true => fs::remove_file(&path).map_err(|e| e.to_string()),
-        false => Lock::new(hosts)
-            .text()
-            .and_then(|text| whole::write(&path, &text, 0o644).map_err(|e| e.to_string())),
+        false => lock.text().and_then(|text| whole::write(&path, &text, 0o644).map_err(|e| e.to_string())),
     };
     if let Err(why) = written {
-        let hint = "without it homelab cannot tell when a host leaves the inventory";
+        let hint = "without it homelab cannot tell when a host leaves the inventory, nor what an image was";
         ui::errors::plain(&format!("{} could not be written: {why}", path.display()), Some(hint));
+        return false;
     }
+    true
 }

@@ -16,8 +16,10 @@ mod plan;
 mod prepare;
 mod render;
 mod schema;
+mod secrets;
 mod status;
 mod turn;
+mod update;
 mod whole;
 
 use crate::cli::{Cli, Verb};
@@ -34,6 +36,8 @@ pub async fn run(cli: Cli) -> Exit {
         Verb::Status(args) => status::run(&common, &args).await,
         Verb::Doctor(args) => doctor::run(&common, &args).await,
         Verb::Render(args) => render::run(&common, &args).await,
+        Verb::Update(args) => update::run(&common, &args).await,
+        Verb::Secrets(args) => secrets::run(&common, &args).await,
         Verb::Down(args) => down::run(&common, &args).await,
         Verb::Clients(args) => clients::run(&common, &args).await,
         Verb::Inventory(args) => inventory::run(&common, &args),

@@ -4,19 +4,21 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::Exit;
-use super::prepare::{self, Files};
+use super::prepare::{self, Files, Said};
+use super::{Exit, lock};
 use crate::cli::{Common, Format, PlanArgs};
+use crate::desired::Desired;
 use crate::inventory::Values;
 use crate::plan::{self, Against, Report};
+use crate::survey::Survey;
 use crate::ui;
 
 pub(super) async fn run(common: &Common, args: &PlanArgs) -> Result<Exit> {
     let files = prepare::files(common, if args.offline { Values::Sealed } else { Values::Opened })?;
     let report = match (&args.against, args.offline) {
-        (Some(base), _) => against(common, base, &files, args.diff)?,
-        (None, true) => offline(&files, args.diff)?,
-        (None, false) => asked(common, &files, args.diff).await?,
+        (Some(base), _) => against(common, base, &files, args)?,
+        (None, true) => offline(&files, args)?,
+        (None, false) => asked(common, &files, args).await?,
     };
     ui::plan::show(&report, if args.json { Format::Json } else { args.format })?;
     Ok(match (report.plan.blocked.is_empty(), report.plan.is_empty()) {
@@ -27,11 +29,14 @@ pub(super) async fn run(common: &Common, args: &PlanArgs) -> Result<Exit> {
 }
 
 /// Against what the hosts have.
-async fn asked(common: &Common, files: &Files, with_diffs: bool) -> Result<Report> {
+async fn asked(common: &Common, files: &Files, args: &PlanArgs) -> Result<Report> {
     let seen = ui::progress::looking(files.look()).await;
     let planned = files.plan(&seen);
     let report = match planned {
-        Ok((desired, plan)) => Ok(prepare::report(files, &seen, (&desired, &plan), with_diffs).await),
+        Ok((desired, plan)) => match locked(files, (&desired, &seen.survey), args) {
+            Ok(()) => Ok(prepare::report(files, &seen, (&desired, &plan), args.diff).await),
+            Err(error) => Err(error),
+        },
         Err(error) => Err(error),
     };
     ui::verbose::connections(common.verbose, &seen.looks);
@@ -39,20 +44,30 @@ async fn asked(common: &Common, files: &Files, with_diffs: bool) -> Result<Repor
     report
 }
 
+/// With `--locked`, whether a deploy would leave `homelab.lock` as it is.
+fn locked(files: &Files, (desired, survey): (&Desired, &Survey), args: &PlanArgs) -> Result<()> {
+    match !args.locked || lock::is_settled(files, desired, survey) {
+        true => Ok(()),
+        false => Err(Said(Exit::Files).into()),
+    }
+}
+
 /// Against nothing.
-fn offline(files: &Files, with_diffs: bool) -> Result<Report> {
-    let (desired, plan) = files.plan(&files.offline())?;
+fn offline(files: &Files, args: &PlanArgs) -> Result<Report> {
+    let seen = files.offline();
+    let (desired, plan) = files.plan(&seen)?;
+    locked(files, (&desired, &seen.survey), args)?;
     let mut report = Report::new(plan, Against::Nothing, files.within.len());
     report.dropped = files.dropped();
     report.unknown = files.unknown("what runs on the hosts (everything counts as missing)");
-    if with_diffs {
+    if args.diff {
         report.diffs = Some(plan::diffs(&report.plan.file_changes(), &desired, &[].into()));
     }
     Ok(report)
 }
 
 /// Against another state of the same inventory.
-fn against(common: &Common, base: &Path, files: &Files, with_diffs: bool) -> Result<Report> {
+fn against(common: &Common, base: &Path, files: &Files, args: &PlanArgs) -> Result<Report> {
     let base = prepare::base(common, base)?;
     let (mut then, now) = (base.offline(), files.offline());
     if base.gateway() != files.gateway() {
@@ -61,11 +76,12 @@ fn against(common: &Common, base: &Path, files: &Files, with_diffs: bool) -> Res
     }
     let (before, _) = base.plan(&then)?;
     let (desired, _) = files.plan(&now)?;
+    locked(files, (&desired, &now.survey), args)?;
     let plan = plan::plan(&desired, &plan::as_if_deployed(&before, &desired)).limited_to(&files.within);
     let mut report = Report::new(plan, Against::Base, files.within.len());
     report.unknown = files.unknown("what really runs (the base counts as deployed as it stands)");
     report.dropped = &plan::dropped(&before, &desired) | &files.dropped();
-    if with_diffs {
+    if args.diff {
         let changes = report.plan.file_changes();
         let contents = plan::before(&changes, &before, &desired);
         report.diffs = Some(plan::diffs(&changes, &desired, &contents));

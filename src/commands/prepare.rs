@@ -53,6 +53,8 @@ pub(super) struct Seen {
     pub(super) survey: Survey,
     pub(super) looks: BTreeMap<HostName, Look>,
     pub(super) vault: Vault,
+    /// While a new root key takes the place of the one that was seen: whether it is on its host already.
+    pub(super) replaced: Option<RootKey>,
 }
 
 /// Reads the inventory, as it stands in the working directory.
@@ -123,10 +125,12 @@ pub(super) fn base(common: &Common, dir: &Path) -> Result<Files> {
 
 fn read(inventory: Inventory, within: BTreeSet<HostName>) -> Result<Files> {
     let overrides = overrides(&inventory)?;
-    let spec = guard::within(inventory.hosts.len(), || cluster::read(&inventory, !overrides.is_empty()))?;
+    let lock = lock::read(&inventory.dir)?;
+    let pins = || lock.pins.clone();
+    let spec =
+        guard::within(inventory.hosts.len(), || cluster::read(&inventory, pins(), !overrides.is_empty()))?;
     let read = |path: &str| inventory::bytes(&inventory.dir.join(path));
     let locals = spec.local_files().map(|file| (file.path.clone(), read(&file.path))).collect();
-    let lock = lock::read(&inventory.dir)?;
     Ok(Files { spec, locals, overrides, within, dir: inventory.dir, lock })
 }
 
@@ -161,7 +165,7 @@ impl Files {
         let asks = self.asks();
         let ((mut survey, looks), mut vault) = tokio::join!(host::survey(&asks), Vault::open(wanted));
         survey.root_key = self.root_key(&survey, &looks, &mut vault);
-        Seen { survey, looks, vault }
+        Seen { survey, looks, vault, replaced: None }
     }
 
     /// The value of the key that clients show: the user's own, else derived from what the gateway's host keeps. No
@@ -203,14 +207,17 @@ impl Files {
         let again = reached
             .map(|(ask, look)| async move { (ask.connection.name.clone(), host::again(look, ask).await) });
         seen.survey.hosts.extend(futures_util::future::join_all(again).await);
-        seen.survey.root_key = self.root_key(&seen.survey, &seen.looks, &mut seen.vault);
+        seen.survey.root_key = match seen.replaced {
+            Some(now) => now,
+            None => self.root_key(&seen.survey, &seen.looks, &mut seen.vault),
+        };
     }
 
     /// Nothing was looked at and no secret was read.
     pub(super) fn offline(&self) -> Seen {
         let hosts = self.spec.hosts.keys().map(|name| (name.clone(), survey::Look::NotAsked)).collect();
         let survey = Survey { hosts, ..Survey::default() };
-        Seen { survey, looks: BTreeMap::new(), vault: Vault::default() }
+        Seen { survey, looks: BTreeMap::new(), vault: Vault::default(), replaced: None }
     }
 
     /// What a plan that asked no host cannot know; `first` is about what runs.
@@ -255,8 +262,11 @@ impl Files {
         }
         // Containers elsewhere tell which key they were made with: enough to see that nothing changed.
         let seen = survey.hosts.keys().filter_map(|host| survey.seen(host));
-        let mut versions =
-            seen.flat_map(|s| s.containers.values()).filter_map(|c| c.labels.get(label::ROOT_KEY));
+        // One without a secret keeps the version it was made with.
+        let keyed = seen
+            .flat_map(|s| s.containers.values())
+            .filter(|container| container.service.as_ref().is_ok_and(|service| !service.env_file.is_empty()));
+        let mut versions = keyed.filter_map(|c| c.labels.get(label::ROOT_KEY));
         if let Some(version) = versions.next() {
             vault.set_root_version(version);
         }
@@ -272,7 +282,8 @@ impl Files {
     pub(super) fn desired(&self, cluster: &Cluster, vault: &Vault) -> Result<Desired> {
         let secrets: BTreeSet<_> = cluster.secrets().cloned().collect();
         let versions = vault.versions(secrets.iter());
-        Ok(guard::within(cluster.hosts.len(), || desired::render(cluster, &versions, &self.overrides))?)
+        let rendered = || desired::render(cluster, &versions, &self.overrides);
+        Ok(guard::within(cluster.hosts.len(), rendered)?.pinned(&self.spec.pins.images))
     }
 
     /// What every host should have, and the plan that leads there. Without the value of a secret
@@ -289,7 +300,11 @@ impl Files {
         }
         let desired = self.desired(&self.resolve(&seen.survey)?, &seen.vault)?;
         ui::errors::diagnostics(&cluster::headroom(&self.spec, &seen.survey));
-        let plan = plan::plan(&desired, &seen.survey).limited_to(&self.within);
+        let mut plan = plan::plan(&desired, &seen.survey).limited_to(&self.within);
+        for blocked in &mut plan.blocked {
+            let place = |key: &str| self.spec.place(&blocked.host, blocked.service.as_ref()?, key);
+            blocked.why = blocked.why.clone().placed(place);
+        }
         let makes_key = seen.survey.root_key == RootKey::Absent && !seen.looks.is_empty();
         if makes_key && desired.gateway.as_ref().is_some_and(|gateway| !self.within.contains(gateway)) {
             let hint = "the first deploy makes the root key on the gateway's host: take it into --limit";

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use crate::cluster::{Role, Weights};
 use crate::engine::Gpus;
+use crate::image;
 use crate::names::{HostName, Port, ProjectName, ServiceName};
-use crate::secret::{Content, SecretRef};
+use crate::secret::{Content, Login, SecretRef};
 use crate::service::Service;
 
 pub use compose::read_back;
@@ -39,6 +40,8 @@ pub struct DesiredHost {
     pub services: BTreeMap<ServiceName, DesiredService>,
     /// Networks that must exist already.
     pub external_networks: Vec<String>,
+    /// How to log in to registries, by their names.
+    pub logins: BTreeMap<String, Login>,
 }
 
 /// A service as the Compose file says it, and what homelab must know besides.
@@ -46,6 +49,9 @@ pub struct DesiredHost {
 pub struct DesiredService {
     /// Read back from the rendered file.
     pub service: Service,
+    /// The digest that `homelab.lock` pins its image to. It is no part of the service: a container that runs this
+    /// image already, under whatever name, need not be replaced.
+    pub digest: Option<String>,
     /// What it does.
     pub role: Role,
     /// The GPUs it may use.
@@ -67,12 +73,33 @@ impl Desired {
             files: BTreeMap::new(),
             services: BTreeMap::new(),
             external_networks: vec![],
+            logins: BTreeMap::new(),
         };
         Self {
             project,
             gateway: None,
             hosts: dirs.into_iter().map(|(name, dir)| (name, host(dir))).collect(),
         }
+    }
+}
+
+impl Desired {
+    /// The same with the digests of images that `homelab.lock` pins. An image that is never pulled is what its host
+    /// says it is.
+    #[must_use]
+    pub fn pinned(mut self, images: &BTreeMap<String, String>) -> Self {
+        for service in self.hosts.values_mut().flat_map(|host| host.services.values_mut()) {
+            service.digest = images.get(&service.service.image).filter(|_| service.may_be_pinned()).cloned();
+        }
+        self
+    }
+}
+
+impl DesiredService {
+    /// Whether its image's name leaves open which bytes are meant, and a registry says which.
+    #[must_use]
+    pub fn may_be_pinned(&self) -> bool {
+        !image::has_digest(&self.service.image) && self.service.pull_policy.as_deref() != Some("never")
     }
 }
 

@@ -101,7 +101,13 @@ fn render_host(
     let file = read_back(&rendered.text).map_err(|e| read_back_diagnostic(&rendered, e))?;
     let services = matched(&rendered, file, &services, cluster)?;
     files.insert(COMPOSE_FILE.to_owned(), Content::plain(rendered.text.as_bytes()));
-    Ok(DesiredHost { dir: host.dir.clone(), files, services, external_networks: networks })
+    Ok(DesiredHost {
+        dir: host.dir.clone(),
+        files,
+        services,
+        external_networks: networks,
+        logins: host.logins.clone(),
+    })
 }
 
 fn gateway_config(cluster: &Cluster, overrides: &Overrides) -> Result<Config, Diagnostic> {
@@ -195,6 +201,7 @@ fn matched(
         kept(unit, &service).map_err(|why| templates::whole(rendered, why).hint(EVERY_SERVICE))?;
         let desired = DesiredService {
             service,
+            digest: None,
             role: unit.role.clone(),
             gpus: unit.gpus.clone(),
             port: unit.port,

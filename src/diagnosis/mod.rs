@@ -21,7 +21,7 @@ pub use docker::DOCKER;
 pub use hub::HUB;
 pub use nvidia::NVIDIA;
 pub use ollama::OLLAMA;
-pub use registry::REGISTRY;
+pub use registry::{PINNED, REGISTRY};
 pub use system::SYSTEM;
 
 /// The tables that hold for whatever runs in a container, the more specific ones first.
@@ -157,6 +157,12 @@ fn said(row: &Row, seen: &Evidence<'_>) -> Option<Finding> {
 fn finding(row: &Row, seen: &Evidence<'_>, line: Option<String>, groups: &[&str]) -> Finding {
     let next = filled(row.next, seen, groups);
     Finding { id: row.id, cause: filled(row.cause, seen, groups), line, keys: advice::keys(&next), next }
+}
+
+/// What stands behind a failure that homelab found by itself, with the keys that `next` marks.
+#[must_use]
+pub fn told(id: &'static str, cause: &str, next: &str) -> Finding {
+    Finding { id, cause: cause.to_owned(), line: None, keys: advice::keys(next), next: next.to_owned() }
 }
 
 /// A template with its groups and names in their places.

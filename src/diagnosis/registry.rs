@@ -3,6 +3,14 @@
 
 use super::{Row, row};
 
+/// What is said of an image that `homelab.lock` pins to a digest.
+pub const PINNED: &[Row] = &[row(
+    "image-pin-gone",
+    &["manifest unknown", "not found", "does not exist", "no such manifest"],
+    "the registry no longer has {image} as homelab.lock pins it: its tag was moved, or the image was taken back",
+    "find out why before you take what is there now: homelab update {image}",
+)];
+
 /// Refusals of registries and of the way there (distribution/distribution, registry/api/errcode;
 /// Docker Hub; moby/moby, distribution/).
 pub const REGISTRY: &[Row] = &[
@@ -16,13 +24,13 @@ pub const REGISTRY: &[Row] = &[
         "image-unknown",
         &["manifest unknown", "not found", "does not exist", "no such manifest"],
         "there is no image {image}",
-        "check name and tag in [image]; a private one needs docker login on the host",
+        "check name and tag in [image]; a private one needs a login in [registry_auth]",
     ),
     row(
         "registry-rate-limit",
         &["toomanyrequests", "rate limit"],
         "{registry} allows no more pulls for now",
-        "log in on the host (docker login), or wait",
+        "give a login in [registry_auth], or wait",
     ),
     row(
         "registry-unauthorised",
@@ -35,7 +43,7 @@ pub const REGISTRY: &[Row] = &[
             "403 Forbidden",
         ],
         "{registry} does not give {image} to a stranger",
-        "pull it once on the host by hand: docker login {registry}, then docker pull {image}",
+        "give {registry} a login in [registry_auth], as in {username: NAME, password: {env: VARIABLE}}",
     ),
     row(
         "registry-certificate",

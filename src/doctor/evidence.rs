@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::survey::{Failure, Gpu};
+use crate::survey::{Failure, Gpu, Images};
 
 /// What the inventory wants of a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -155,7 +155,7 @@ pub struct Engine {
     /// Ports that others hold, and who as far as Docker knows.
     pub taken: BTreeMap<u16, String>,
     /// Images that are there, by every reference.
-    pub images: BTreeSet<String>,
+    pub images: Images,
 }
 
 /// What a container sees of the GPUs.

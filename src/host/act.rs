@@ -8,11 +8,13 @@ use tokio::sync::watch;
 use super::body::{Placed, container_body, network_labels};
 use super::fetch::{Fetching, fetch};
 use super::hands::Hands;
+use super::pull::{PullProgress, Pulling};
 use super::vault::Vault;
 use super::wait::{Tell, Waiting, reach};
 use super::{failure, gpus};
 use crate::cluster::Role;
 use crate::desired::{Desired, DesiredHost, DesiredService};
+use crate::image;
 use crate::names::{HostName, Secret, ServiceName};
 use crate::plan::{Action, ROOT_KEY_FILE, container_name, fetch_name, previous_name};
 use crate::secret::Content;
@@ -42,7 +44,7 @@ pub(super) fn words(action: &Action) -> String {
         Action::WriteRootKey => "making the root key".to_owned(),
         Action::WriteFile { path, .. } => format!("writing {path}"),
         Action::CreateNetwork { name } => format!("making the network {name}"),
-        Action::Pull { image } => format!("pulling {image}"),
+        Action::Pull { image, .. } => format!("pulling {image}"),
         Action::Fetch { what, .. } => format!("fetching {what}"),
         Action::SetAside { .. } => "stopping it and setting it aside".to_owned(),
         Action::Create { .. } => "starting it".to_owned(),
@@ -108,12 +110,7 @@ impl Act<'_> {
             Action::CreateNetwork { name } => {
                 self.hands.ensure_network(name, &network_labels(&self.desired.project)).await?;
             }
-            Action::Pull { image } => {
-                let tell = self.tell;
-                self.hands
-                    .pull(image, |p| tell(&p.status, (p.total > 0).then_some((p.done, p.total))))
-                    .await?;
-            }
+            Action::Pull { image, digest } => self.pull(image, digest.as_deref()).await?,
             Action::Fetch { service, marker, .. } => self.fetch(service, marker).await?,
             Action::SetAside { service, id } => self.set_aside(service, id).await?,
             Action::Start { id, .. } => self.hands.start(id).await?,
@@ -204,6 +201,14 @@ impl Act<'_> {
         let secrets = secrets.iter().map(value).collect::<Result<_, Failure>>()?;
         let (project, dir) = (&self.desired.project, site.dir.as_str());
         Ok((Placed { project, name, service: &desired.service, dir }, secrets))
+    }
+
+    async fn pull(&self, image: &str, digest: Option<&str>) -> Result<(), Failure> {
+        let login = self.site()?.logins.get(image::registry(image));
+        let password = login.map(|login| self.vault.value(&login.password)).transpose()?;
+        let login = login.zip(password.as_ref()).map(|(login, password)| (login.username.as_str(), password));
+        let tell = |p: &PullProgress| (self.tell)(&p.status, (p.total > 0).then_some((p.done, p.total)));
+        self.hands.pull(Pulling { image, digest, login }, tell).await
     }
 
     /// Downloads what a service needs, and writes down where it lies.

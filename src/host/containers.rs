@@ -103,6 +103,7 @@ fn container(project: &ProjectName, seen: &ContainerInspectResponse) -> Containe
     let Inspected { id, state, restarts, started_at, .. } = inspected(seen);
     Container {
         id,
+        image: seen.image.clone().unwrap_or_default(),
         service,
         labels,
         state,

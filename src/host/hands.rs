@@ -13,7 +13,7 @@ use super::claim::{Claim, Lost};
 use super::http::{HttpError, Reply, Request};
 use super::late;
 use super::look::Look;
-use super::pull::{self, PullProgress};
+use super::pull::{self, PullProgress, Pulling};
 use super::refusal::{docker_failure, is_missing};
 use super::{files, hinted};
 use crate::survey::Failure;
@@ -120,12 +120,12 @@ impl Hands {
         }
     }
 
-    /// Pulls an image and tells how far it is.
+    /// Pulls an image, gives a pinned one its tag, and tells how far it is.
     ///
     /// # Errors
     /// Whether there is no such image, or no way to it, and what to do.
-    pub async fn pull(&self, image: &str, on_progress: impl FnMut(&PullProgress)) -> Result<(), Failure> {
-        pull::pull(self.docker(), image, on_progress).await
+    pub async fn pull(&self, of: Pulling<'_>, on_progress: impl FnMut(&PullProgress)) -> Result<(), Failure> {
+        pull::pull(self.docker(), of, on_progress).await
     }
 
     /// Makes a container and puts it into all its networks; gives its id.

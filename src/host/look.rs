@@ -13,9 +13,12 @@ use super::claim::Claim;
 use super::hands::Hands;
 use super::http::{HttpError, Reply, Request};
 use super::link::{Counts, Link};
+use super::pull::{self, Pulling};
 use super::refusal::docker_failure;
+use super::vault::Vault;
 use super::{containers, ending, hinted, logs};
 use crate::names::{HostName, Secret};
+use crate::secret::Login;
 use crate::survey::{Failure, State};
 
 /// A host with its link and its Docker, read only.
@@ -156,6 +159,21 @@ impl Look {
         timeout: Duration,
     ) -> Result<Reply, HttpError> {
         self.link.http(to, Request { path, bearer, json: None }, timeout).await
+    }
+
+    /// The digest that an image's tag stands for in its registry now.
+    ///
+    /// # Errors
+    /// Why the registry does not tell.
+    pub async fn image_digest(
+        &self,
+        image: &str,
+        login: Option<&Login>,
+        vault: &Vault,
+    ) -> Result<String, Failure> {
+        let password = login.map(|login| vault.value(&login.password)).transpose()?;
+        let login = login.zip(password.as_ref()).map(|(login, password)| (login.username.as_str(), password));
+        pull::digest(self.docker(), Pulling { image, digest: None, login }).await
     }
 
     /// Closes what this run opened on the host; the ssh master stays for the next run.

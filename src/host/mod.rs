@@ -49,7 +49,7 @@ pub use http::{HttpError, Reply, Request};
 pub use link::{Counts, Link, Output};
 pub use look::{Inspected, Look};
 pub use master::address;
-pub use pull::PullProgress;
+pub use pull::{PullProgress, Pulling};
 pub use survey::{Ask, again, look, survey};
 pub use trial::Trial;
 pub use vault::Vault;

@@ -1,17 +1,20 @@
-//! Pulling an image, with how far it is.
+//! Pulling an image, with how far it is, and asking its registry what its tag means.
 //! It pulls exactly what it is told; which image that is was decided elsewhere.
 
 use std::collections::BTreeMap;
 
 use bollard::Docker;
+use bollard::auth::DockerCredentials;
 use bollard::models::CreateImageInfo;
-use bollard::query_parameters::CreateImageOptionsBuilder;
+use bollard::query_parameters::{CreateImageOptionsBuilder, TagImageOptionsBuilder};
 use futures_util::StreamExt as _;
 
 use super::refusal::docker_failure;
-use super::{known, last_lines};
-use crate::diagnosis::{self, Evidence, PULLS};
+use super::{failure, known, last_lines};
+use crate::diagnosis::{self, Evidence, PINNED, PULLS};
 use crate::diagnostic::clean;
+use crate::image;
+use crate::names::Secret;
 use crate::survey::Failure;
 
 /// How far a pull is.
@@ -25,21 +28,73 @@ pub struct PullProgress {
     pub status: String,
 }
 
-/// Pulls it, and tells after each piece of news how far it is.
+/// What is pulled.
+#[derive(Clone, Copy)]
+pub struct Pulling<'a> {
+    /// Its name.
+    pub image: &'a str,
+    /// The digest it must have; none takes what its tag means.
+    pub digest: Option<&'a str>,
+    /// Who asks the registry; it goes to Docker with this one request, which keeps it nowhere.
+    pub login: Option<(&'a str, &'a Secret)>,
+}
+
+impl Pulling<'_> {
+    fn credentials(&self) -> Option<DockerCredentials> {
+        let (username, password) = self.login?;
+        // Docker Hub goes by an address of old (moby/moby, registry/config.go).
+        let server = match image::registry(self.image) {
+            image::DOCKER_HUB => "https://index.docker.io/v1/",
+            other => other,
+        };
+        Some(DockerCredentials {
+            username: Some(username.to_owned()),
+            password: Some(password.reveal().to_owned()),
+            serveraddress: Some(server.to_owned()),
+            ..DockerCredentials::default()
+        })
+    }
+}
+
+/// Pulls it, unless that digest is there, and tells after each piece of news how far it is.
 pub(super) async fn pull(
     docker: &Docker,
-    image: &str,
+    of: Pulling<'_>,
     mut on_progress: impl FnMut(&PullProgress),
 ) -> Result<(), Failure> {
-    let step = format!("pulling {image}");
-    let options = CreateImageOptionsBuilder::new().from_image(&tagged(image)).build();
-    let mut news = Box::pin(docker.create_image(Some(options), None, None));
-    let mut layers = Layers::default();
-    while let Some(item) = news.next().await {
-        let item = item.map_err(|e| failed(&step, image, &e))?;
-        on_progress(&layers.take(item));
+    let step = format!("pulling {}", of.image);
+    let exact = of.digest.map(|digest| image::listed_at(of.image, digest));
+    let there = match &exact {
+        Some(exact) => docker.inspect_image(exact).await.is_ok(),
+        None => false,
+    };
+    if !there {
+        let from = exact.clone().unwrap_or_else(|| tagged(of.image));
+        let options = CreateImageOptionsBuilder::new().from_image(&from).build();
+        let mut news = Box::pin(docker.create_image(Some(options), None, of.credentials()));
+        let mut layers = Layers::default();
+        while let Some(item) = news.next().await {
+            let item = item.map_err(|e| failed(&step, of, &e))?;
+            on_progress(&layers.take(item));
+        }
     }
-    Ok(())
+    let Some(exact) = exact else { return Ok(()) };
+    // What is pulled by its digest alone has no tag, and `docker compose` on the host goes by that.
+    let name = image::listed(of.image);
+    let (repository, tag) = name.rsplit_once(':').unwrap_or((&name, "latest"));
+    let options = TagImageOptionsBuilder::new().repo(repository).tag(tag).build();
+    docker.tag_image(&exact, Some(options)).await.map_err(|e| docker_failure(&step, &e))
+}
+
+/// The digest that an image's tag stands for in its registry now, asked by the host's Docker.
+pub(super) async fn digest(docker: &Docker, of: Pulling<'_>) -> Result<String, Failure> {
+    let step = format!("asking for {}", of.image);
+    let said = docker.inspect_registry_image(&tagged(of.image), of.credentials()).await;
+    let digest = said.map_err(|e| failed(&step, of, &e))?.descriptor.digest.unwrap_or_default();
+    match image::is_digest(&digest) {
+        true => Ok(digest),
+        false => Err(failure(&step, format!("the registry gave no digest but `{}`", clean(&digest)))),
+    }
 }
 
 /// Without a tag Docker's API would pull every tag there is; the command line adds `latest` itself.
@@ -73,13 +128,12 @@ impl Layers {
     }
 }
 
-fn failed(step: &str, image: &str, error: &bollard::errors::Error) -> Failure {
+fn failed(step: &str, of: Pulling<'_>, error: &bollard::errors::Error) -> Failure {
     let said = error.to_string();
-    let registry = image.split_once('/').map(|(first, _)| first).filter(|r| r.contains(['.', ':']));
-    let registry = registry.unwrap_or("docker.io");
     let lines = last_lines(&said, usize::MAX);
-    let names = [("image", image), ("registry", registry)];
-    match diagnosis::find(PULLS, &Evidence { lines: &lines, names: &names, ..Evidence::default() }) {
+    let names = [("image", of.image), ("registry", image::registry(of.image))];
+    let tables = of.digest.map(|_| PINNED).into_iter().chain(PULLS);
+    match diagnosis::find(tables, &Evidence { lines: &lines, names: &names, ..Evidence::default() }) {
         Some(finding) => Failure { lines: last_lines(&said, 3), ..known(step, finding) },
         None => docker_failure(step, error),
     }
@@ -134,7 +188,8 @@ mod tests {
             ("unauthorized: authentication required", "r.io:5 does not give r.io:5/x:9 to a stranger"),
         ] {
             let error = bollard::errors::Error::DockerStreamError { error: said.into() };
-            assert_eq!(failed("pulling", "r.io:5/x:9", &error).what, what, "{said}");
+            let of = Pulling { image: "r.io:5/x:9", digest: None, login: None };
+            assert_eq!(failed("pulling", of, &error).what, what, "{said}");
         }
     }
 }

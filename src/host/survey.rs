@@ -15,7 +15,7 @@ use crate::connection::Connection;
 use crate::diagnostic::clean;
 use crate::names::{HostName, ProjectName};
 use crate::service::label;
-use crate::survey::{self, Facts, Failure, Seen, Survey};
+use crate::survey::{self, Facts, Failure, Images, Seen, Survey};
 
 /// What to look at on one host.
 #[derive(Clone, Debug)]
@@ -108,8 +108,11 @@ async fn docker(look: &Look, ask: &Ask) -> Result<(Seen, BTreeSet<u16>), Failure
     let sorted = containers::sort(project, containers);
     let accounts = sorted.ours.iter().map(|id| containers::account(look, project, (id, ask.gpus)));
     let accounts = try_join_all(accounts).await?;
-    let references =
-        images.into_iter().flat_map(|image| image.repo_tags.into_iter().chain(image.repo_digests));
+    let references = images.into_iter().flat_map(|image| {
+        let names = image.repo_tags.into_iter().chain(image.repo_digests);
+        let named = names.filter(|name| !name.starts_with("<none>"));
+        named.map(|name| (name, image.id.clone())).collect::<Vec<_>>()
+    });
     let ours = |labels: Option<HashMap<String, String>>| {
         labels.is_some_and(|labels| labels.get(label::PROJECT).is_some_and(|p| p == project.as_str()))
     };
@@ -118,7 +121,7 @@ async fn docker(look: &Look, ask: &Ask) -> Result<(Seen, BTreeSet<u16>), Failure
         containers: accounts.into_iter().flatten().collect(),
         taken: sorted.taken,
         strangers: sorted.strangers,
-        images: references.filter(|r| !r.starts_with("<none>")).collect(),
+        images: Images(references.collect()),
         networks: networks.into_iter().filter_map(|n| Some((n.name?, ours(n.labels)))).collect(),
         files: BTreeMap::new(),
         holders: Vec::new(),

@@ -2,16 +2,24 @@
 //! Values leave it only towards a host; names of files carry versions instead.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::names::Secret;
 use crate::secret::{SecretRef, Versions};
 use crate::survey::Failure;
 
 use super::{failure, hinted, home_relative};
+
+/// How long a command may take: somebody may have to touch a key or to type.
+const LONGEST: Duration = Duration::from_secs(60);
+/// How large a secret may be, in bytes.
+const LARGEST: u64 = 64 << 10;
 
 /// All secrets of a run.
 #[derive(Debug, Default)]
@@ -30,6 +38,16 @@ impl Vault {
             values.insert(secret, value);
         }
         Self { values, ..Self::default() }
+    }
+
+    /// Reads further ones, those that only some steps need; why one has no value is told where it is used.
+    pub async fn also(&mut self, wanted: impl IntoIterator<Item = &SecretRef>) {
+        for secret in wanted {
+            if !self.values.contains_key(secret) {
+                let value = read(secret).await;
+                self.values.insert(secret.clone(), value);
+            }
+        }
     }
 
     /// Secrets of the user's that could not be read, each with what to do.
@@ -116,35 +134,68 @@ async fn read(secret: &SecretRef) -> Result<Secret, Failure> {
         SecretRef::Env(name) => std::env::var(name).map_err(|_| {
             hinted(&step, format!("{name} is not set"), format!("export {name}=… before homelab runs"))
         })?,
-        SecretRef::File(path) => tokio::fs::read_to_string(home_relative(path))
-            .await
-            .map_err(|e| failure(&step, format!("{path}: {e}")))?,
+        SecretRef::File { path, from } => file(&step, &from.join(home_relative(path))).await?,
         SecretRef::Command(argv) => command(&step, argv).await?,
         SecretRef::Opened(value) => value.reveal().to_owned(),
         SecretRef::Sealed(_) => return Err(failure(&step, "it was not opened")),
         SecretRef::Derived(_) => return Err(failure(&step, "it is derived, not read")),
     };
-    let value = text.strip_suffix('\n').unwrap_or(&text).to_owned();
+    let value = text.trim_end_matches(['\n', '\r']).to_owned();
     if value.is_empty() {
         return Err(failure(&step, "it is empty"));
     }
     Ok(Secret::new(value))
 }
 
+async fn file(step: &str, path: &Path) -> Result<String, Failure> {
+    let shown = path.display();
+    let failed = |e: std::io::Error| failure(step, format!("{shown}: {e}"));
+    // A pipe would wait for whoever writes, and a device may never end.
+    if !tokio::fs::metadata(path).await.map_err(failed)?.is_file() {
+        return Err(failure(step, format!("{shown} is not a file")));
+    }
+    let opened = tokio::fs::File::open(path).await.map_err(failed)?;
+    text(step, &shown.to_string(), opened).await
+}
+
+/// Runs a program and takes what it prints; it ends with the time it has.
 async fn command(step: &str, argv: &[String]) -> Result<String, Failure> {
     let [program, arguments @ ..] = argv else { return Err(failure(step, "the command is empty")) };
-    let output = tokio::process::Command::new(program)
+    let failed = |e: std::io::Error| failure(step, format!("{program}: {e}"));
+    let mut child = tokio::process::Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
-        .output()
-        .await
-        .map_err(|e| failure(step, format!("{program}: {e}")))?;
-    if !output.status.success() {
-        return Err(failure(step, format!("{program} ended with {}", output.status)));
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(failed)?;
+    let Some(stdout) = child.stdout.take() else { return Err(failure(step, "it has no stdout")) };
+    let ran = async {
+        let said = text(step, program, stdout).await?;
+        Ok((said, child.wait().await.map_err(failed)?))
+    };
+    let ran = tokio::time::timeout(LONGEST, ran).await;
+    let (said, status) =
+        ran.map_err(|_| failure(step, format!("{program} did not end within {} s", LONGEST.as_secs())))??;
+    match status.success() {
+        true => Ok(said),
+        false => Err(failure(step, format!("{program} ended with {status}"))),
     }
-    String::from_utf8(output.stdout)
-        .map_err(|_| failure(step, format!("{program} printed something that is not text")))
+}
+
+/// All that is read from there, which must be text and no more than a secret can be.
+async fn text(step: &str, name: &str, from: impl AsyncRead + Unpin) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    let read = from.take(LARGEST + 1).read_to_end(&mut bytes).await;
+    read.map_err(|e| failure(step, format!("{name}: {e}")))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(failure(
+            step,
+            format!("{name} gives more than {} KiB, which is no secret", LARGEST >> 10),
+        ));
+    }
+    String::from_utf8(bytes).map_err(|_| failure(step, format!("{name} gives something that is not text")))
 }
 
 fn mac(key: &str, text: &str) -> [u8; 32] {
@@ -178,7 +229,9 @@ mod tests {
     #[tokio::test]
     async fn a_version_changes_with_the_value_and_shows_nothing_of_it() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let secret = SecretRef::File(file.path().display().to_string());
+        let from = file.path().parent().unwrap().to_owned();
+        let path = file.path().file_name().unwrap().display().to_string();
+        let secret = SecretRef::File { path, from };
         let mut versions = Vec::new();
         for value in ["hunter2", "hunter3"] {
             std::fs::write(file.path(), value).unwrap();
@@ -188,6 +241,29 @@ mod tests {
         }
         assert_ne!(versions[0], versions[1]);
         assert!(!versions[0].contains("hunter"));
+    }
+
+    #[tokio::test]
+    async fn a_command_is_no_shell_and_gives_no_more_than_a_secret() {
+        let run = async |argv: &[&str]| {
+            let secret = SecretRef::Command(argv.iter().map(|&word| word.to_owned()).collect());
+            let read = read(&secret).await;
+            read.map(|value| value.reveal().to_owned()).map_err(|why| why.what)
+        };
+        assert_eq!(run(&["printf", "%s\\r\\n\\n", "$(id) ;"]).await, Ok("$(id) ;".to_owned()));
+        assert_eq!(run(&["true"]).await, Err("it is empty".to_owned()));
+        assert!(run(&["false"]).await.unwrap_err().contains("ended with exit status: 1"));
+        assert!(run(&["yes"]).await.unwrap_err().contains("more than 64 KiB"));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_file_is_not_waited_for() {
+        for (path, why) in
+            [("/dev/zero", "is not a file"), ("/tmp", "is not a file"), ("/nowhere", "No such file")]
+        {
+            let secret = SecretRef::File { path: path.into(), from: "x".into() };
+            assert!(read(&secret).await.unwrap_err().what.contains(why), "{path}");
+        }
     }
 
     #[tokio::test]

@@ -26,10 +26,13 @@ pub enum Action {
         /// Its name.
         name: String,
     },
-    /// Pulls an image.
+    /// Pulls an image, if that digest of it is not there yet, and gives it its tag.
     Pull {
         /// Which.
         image: String,
+        /// What `homelab.lock` pins it to; none takes what its tag means now.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        digest: Option<String>,
     },
     /// Downloads what a server would download when it starts, and writes down that it was.
     Fetch {

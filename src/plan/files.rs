@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use crate::desired::{COMPOSE_FILE, DesiredHost};
+use crate::diagnosis;
 use crate::names::ServiceName;
 use crate::secret::Content;
 use crate::survey::{Failure, FileSeen, Seen};
@@ -87,68 +88,48 @@ pub(super) fn pulls(
     seen: &Seen,
     services: &BTreeSet<&ServiceName>,
 ) -> (Vec<Task>, Vec<(ServiceName, Failure)>) {
-    let mut wanted: BTreeMap<&str, (Vec<ServiceName>, Cause)> = BTreeMap::new();
+    let mut wanted: BTreeMap<&str, (Option<String>, Vec<ServiceName>, Cause)> = BTreeMap::new();
     let mut refused = Vec::new();
     for name in services {
         let Some(desired) = host.services.get(*name) else { continue };
         let image = desired.service.image.as_str();
-        let present = seen.images.contains(&full_name(image)) || seen.images.contains(image);
+        let there = seen.images.contains(image);
+        let present = match &desired.digest {
+            None => there,
+            Some(digest) => seen.images.id(image).is_some_and(|id| seen.images.is(id, image, digest)),
+        };
+        let because = if there { Cause::Follows(OTHER_PIN.to_owned()) } else { Cause::Missing };
+        let mut pull = |because| {
+            let (_, services, _) = wanted.entry(image).or_insert((desired.digest.clone(), vec![], because));
+            services.push((*name).clone());
+        };
         match desired.service.pull_policy.as_deref() {
             Some("never") if !present => refused.push(((*name).clone(), never(image))),
             Some("never") => {}
-            Some("always") => wanted
-                .entry(image)
-                .or_insert((vec![], Cause::Follows("pull_policy is always".into())))
-                .0
-                .push((*name).clone()),
+            Some("always") if !there || present => pull(Cause::Follows("pull_policy is always".into())),
             _ if present => {}
-            _ => wanted.entry(image).or_insert((vec![], Cause::Missing)).0.push((*name).clone()),
+            _ => pull(because),
         }
     }
-    let task = |(image, (services, because)): (&str, (Vec<ServiceName>, Cause))| {
-        let step = Step { action: Action::Pull { image: image.to_owned() }, because, interrupts: false };
+    let task = |(image, (digest, services, because)): (&str, (Option<String>, Vec<ServiceName>, Cause))| {
+        let action = Action::Pull { image: image.to_owned(), digest };
+        let step = Step { action, because, interrupts: false };
         Task { services, steps: vec![step], ..Task::default() }
     };
     (wanted.into_iter().map(task).collect(), refused)
 }
 
+/// Why an image is pulled although its host has one of that name.
+const OTHER_PIN: &str = "homelab.lock pins another one than is there";
+
 fn never(image: &str) -> Failure {
+    let what = format!("the image {image} is not on the host, and pull_policy is never");
+    let finding = diagnosis::told("image-not-there", &what, "build or load it there, or drop [pull_policy]");
     Failure {
         step: "looking for its image".to_owned(),
-        what: format!("the image {image} is not on the host, and pull_policy is never"),
+        what,
         lines: vec![],
-        hint: Some("build or load it there, or drop pull_policy".to_owned()),
-        finding: None,
-    }
-}
-
-/// An image as Docker lists it: without the default registry, with a tag.
-fn full_name(image: &str) -> String {
-    let short = image.strip_prefix("docker.io/").unwrap_or(image);
-    let short = short.strip_prefix("library/").unwrap_or(short);
-    let untagged = |name: &str| -> String {
-        let (path, last) = name.rsplit_once('/').map_or(("", name), |(path, last)| (path, last));
-        let last = last.split(':').next().unwrap_or(last);
-        if path.is_empty() { last.to_owned() } else { format!("{path}/{last}") }
-    };
-    match short.split_once('@') {
-        // Docker lists a digest without the tag it was pulled by.
-        Some((name, digest)) => format!("{}@{digest}", untagged(name)),
-        None if untagged(short) == short => format!("{short}:latest"),
-        None => short.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_image_is_found_under_the_name_docker_lists() {
-        assert_eq!(full_name("docker.io/library/redis"), "redis:latest");
-        assert_eq!(full_name("registry.lab:5000/litellm"), "registry.lab:5000/litellm:latest");
-        assert_eq!(full_name("vllm/vllm-openai:v1"), "vllm/vllm-openai:v1");
-        assert_eq!(full_name("r.lab:5000/a/b:v1@sha256:0a"), "r.lab:5000/a/b@sha256:0a");
-        assert_eq!(full_name("redis@sha256:0a"), "redis@sha256:0a");
+        hint: Some(finding.advice()),
+        finding: Some(Box::new(finding)),
     }
 }

@@ -12,6 +12,7 @@ mod leftovers;
 mod markdown;
 mod needs;
 mod order;
+mod pins;
 mod pretend;
 mod report;
 mod service;
@@ -27,7 +28,9 @@ use serde::Serialize;
 
 use crate::cluster::Role;
 use crate::desired::Desired;
+use crate::image;
 use crate::names::{HostName, ServiceName};
+use crate::secret::SecretRef;
 use crate::service::Service;
 use crate::survey::Failure;
 
@@ -39,6 +42,7 @@ pub use fetch::fetch_name;
 pub use files::ROOT_KEY_FILE;
 pub use markdown::markdown;
 pub use order::plan;
+pub use pins::{Learnt, learnt, unpinned};
 pub use pretend::{as_if_deployed, before, dropped};
 pub use report::{Against, JSON_VERSION, Report, dropped_note};
 pub use status::{Condition, Row, status};
@@ -168,6 +172,14 @@ impl Plan {
     pub fn interruptions(&self) -> impl Iterator<Item = (&HostName, &Step)> {
         self.steps().filter(|(_, step)| step.interrupts)
     }
+}
+
+/// The passwords that the plan's pulls need.
+pub fn passwords<'a>(plan: &'a Plan, desired: &'a Desired) -> impl Iterator<Item = &'a SecretRef> {
+    plan.steps().filter_map(|(host, step)| {
+        let Action::Pull { image, .. } = &step.action else { return None };
+        desired.hosts.get(host)?.logins.get(image::registry(image)).map(|login| &login.password)
+    })
 }
 
 /// The name of a service's container: Compose's own.

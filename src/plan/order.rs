@@ -7,7 +7,7 @@ use crate::cluster::Role;
 use crate::desired::Desired;
 use crate::engine::Kind;
 use crate::names::{HostName, ModelName, ServiceName};
-use crate::survey::{Look, Seen, Survey};
+use crate::survey::{Images, Look, Seen, Survey};
 
 use super::gpus::await_memory;
 use super::service::Now;
@@ -77,12 +77,13 @@ fn await_gateway(desired: &Desired, survey: &Survey, blocked: &[Blocked], all: &
             Some(Task { services: vec![name], steps, ..Task::default() })
         }
         Some(_) => {
-            let seen = survey.seen(gateway);
+            let (seen, none) = (survey.seen(gateway), Images::default());
             let container = |name: String| seen.and_then(|s| s.containers.get(&name));
             let current = container(container_name(desired, &name));
             let previous = container(previous_name(desired, &name));
             let dir = desired.hosts.get(gateway).map_or("", |host| host.dir.as_str());
-            let now = Now { name: &name, desired: service, dir, current, previous, wait: vec![wait] };
+            let images = seen.map_or(&none, |seen| &seen.images);
+            let now = Now { name: &name, desired: service, dir, images, current, previous, wait: vec![wait] };
             // What came back must stay reachable: then the gateway keeps its config, if it has one.
             let after = if current.is_some() { returning } else { vec![] };
             service::task(&now).ok().flatten().map(|task| Task { after, ..task })

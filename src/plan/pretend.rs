@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{Desired, DesiredHost, DesiredService};
+use crate::image;
 use crate::names::{HostName, ServiceName};
 use crate::secret::{Content, SecretRef};
 use crate::service::label;
@@ -37,10 +38,14 @@ fn seen((base, there): (&Desired, &DesiredHost), (head, wanted): (&Desired, &Des
             let holder = format!("container {}", container_name(base, name));
             seen.taken.extend(service.service.published().map(|port| (port.host, holder.clone())));
         }
-        seen.images.insert(service.service.image.clone());
     }
     let unpulled = |s: &&DesiredService| s.service.pull_policy.as_deref() == Some("never");
-    seen.images.extend(wanted.services.values().filter(unpulled).map(|s| s.service.image.clone()));
+    let wanted_there = wanted.services.values().filter(unpulled);
+    seen.images = there.services.values().chain(wanted_there).map(|s| s.service.image.clone()).collect();
+    let pinned = |s: &DesiredService| {
+        Some((image::listed_at(&s.service.image, s.digest.as_ref()?), s.service.image.clone()))
+    };
+    seen.images.0.extend(there.services.values().filter_map(pinned));
     if same_project && there.dir == wanted.dir {
         seen.files = there.files.iter().map(|(path, content)| (path.clone(), file_seen(content))).collect();
         let fetched = there.services.values().filter_map(|service| service.weights.as_ref()).map(marker);
@@ -59,6 +64,7 @@ fn container((name, service): (&ServiceName, &DesiredService), dir: &str) -> Con
     labels.insert(label::WORKING_DIR.to_owned(), dir.to_owned());
     Container {
         id: format!("base:{name}"),
+        image: service.service.image.clone(),
         service: Ok(service.service.clone()),
         labels,
         state: State::Running,

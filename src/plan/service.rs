@@ -3,10 +3,11 @@
 
 use crate::desired::DesiredService;
 use crate::engine::Kind;
+use crate::image;
 use crate::names::{ModelName, ServiceName};
 use crate::secret::SecretRef;
 use crate::service::label;
-use crate::survey::{Container, Failure, Health, State};
+use crate::survey::{Container, Failure, Health, Images, State};
 
 use super::cause::changes;
 use super::{Action, Cause, Change, Probe, Step, Task};
@@ -17,6 +18,8 @@ pub(super) struct Now<'a> {
     pub(super) desired: &'a DesiredService,
     /// Where its files lie.
     pub(super) dir: &'a str,
+    /// The images on its host.
+    pub(super) images: &'a Images,
     pub(super) current: Option<&'a Container>,
     pub(super) previous: Option<&'a Container>,
     /// The steps that wait until it answers.
@@ -85,7 +88,9 @@ fn difference(now: &Now<'_>, current: &Container) -> Result<Option<Cause>, Failu
         return Ok(Some(Cause::Changed(vec![Change { what: "homelab_dir".to_owned(), from, to }])));
     }
     match &current.service {
-        Ok(service) if *service == now.desired.service && current.drift.is_empty() => Ok(None),
+        Ok(service) if *service == now.desired.service && current.drift.is_empty() => {
+            Ok(other_image(now, current).map(|change| Cause::Changed(vec![change])))
+        }
         Ok(service) if *service == now.desired.service => Ok(Some(Cause::Drift(current.drift.clone()))),
         Ok(service) => Ok(Some(Cause::Changed(changes(service, &now.desired.service)))),
         Err(_) if !current.labels.contains_key(label::SERVICE) => Ok(Some(Cause::MadeByCompose)),
@@ -100,6 +105,18 @@ fn difference(now: &Now<'_>, current: &Container) -> Result<Option<Cause>, Failu
             finding: None,
         }),
     }
+}
+
+/// Whether it runs another image than `homelab.lock` pins, as far as the host can tell: of an image that has
+/// lost its names nobody knows what it was.
+fn other_image(now: &Now<'_>, current: &Container) -> Option<Change> {
+    let (name, pin) = (&now.desired.service.image, now.desired.digest.as_ref()?);
+    if !now.images.knows(&current.image) || now.images.is(&current.image, name, pin) {
+        return None;
+    }
+    let short = |digest: &String| image::short(digest).to_owned();
+    let from = now.images.digests(&current.image, name).first().map(short);
+    Some(Change { what: format!("image {name}"), from, to: Some(short(pin)) })
 }
 
 /// It is the desired one: nothing to do if it answers.

@@ -190,6 +190,7 @@ impl<'a> Site<'a> {
             name,
             desired: service,
             dir: &self.host.dir,
+            images: &self.seen.images,
             current: container(&container_name(self.desired, name)),
             previous: container(&previous_name(self.desired, name)),
             wait,

@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 use serde::Serialize;
 
 use crate::diagnostic::clean;
+use crate::image;
 use crate::names::HostName;
 
 use super::{Action, Blocked, Cause, Plan, Step, Task};
@@ -152,7 +153,10 @@ fn effect(step: &Step) -> Option<Line> {
         }
         Action::WriteFile { path, .. } => (Mark::Change, format!("write {path}")),
         Action::CreateNetwork { name } => (Mark::Add, format!("make network {name}")),
-        Action::Pull { image } => (Mark::Add, format!("pull {image}")),
+        Action::Pull { image, digest: None } => (Mark::Add, format!("pull {image}")),
+        Action::Pull { image, digest: Some(digest) } => {
+            (Mark::Add, format!("pull {image}@{}", image::short(digest)))
+        }
         Action::Fetch { what, .. } => (Mark::Add, format!("fetch {what}")),
         Action::SetAside { service, .. } => (Mark::Remove, format!("set {service} aside")),
         Action::Create { service } => (Mark::Add, format!("create {service}")),

@@ -13,6 +13,7 @@ mod schema;
 pub mod status;
 pub mod verbose;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -54,6 +55,22 @@ pub fn out(text: &str) -> Result<()> {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }
+}
+
+/// Secrets by variable and source, with who uses them.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn secrets(rows: &BTreeMap<(String, String), BTreeSet<String>>) -> Result<()> {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(["SECRET", "FROM", "USED BY"]);
+    for ((name, from), users) in rows {
+        let users: Vec<&str> = users.iter().map(String::as_str).collect();
+        table.add_row([name, from, &users.join(", ")]);
+    }
+    let line = |line: String| format!("{}\n", line.trim_end().trim_start_matches(' '));
+    out(&crate::diagnostic::clean(&table.lines().map(line).collect::<String>()))
 }
 
 /// Prints to stderr.

@@ -5,7 +5,7 @@ use crate::program::Test;
 #[test]
 fn help_says_what_it_is_and_what_it_does() {
     let ran = Test::new().args(["--help"]).run();
-    let start: Vec<&str> = ran.stdout.lines().take(18).collect();
+    let start: Vec<&str> = ran.stdout.lines().take(21).collect();
     assert_eq!(
         start.join("\n"),
         "\
@@ -22,6 +22,9 @@ Commands:
   render       Write every file that deploy would push
   clients      What Claude Code, opencode, Codex, JetBrains IDEs and SDKs must be told; writes it
                into their files if asked
+  update       Pin images to what their tags mean now, in homelab.lock; a deploy then brings them to
+               the hosts
+  secrets      List secrets by name and source, never by value; replace the keys that homelab made
   down         Remove what homelab made, its keys too; images and model caches stay
   inventory    Show hosts, groups and variables as ansible-inventory does; reads only
   init         Write a first inventory: asks on a terminal, or takes what it needs from its options
@@ -40,6 +43,8 @@ fn every_verb_has_help() {
         "doctor",
         "render",
         "clients",
+        "update",
+        "secrets",
         "down",
         "inventory",
         "init",

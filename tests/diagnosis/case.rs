@@ -17,11 +17,13 @@ pub(crate) enum Of {
     Refusals,
     /// What Docker says when it pulls, but for what is shared.
     Pulls,
+    /// What it says of an image that is pinned to a digest.
+    Pins,
 }
 
 impl Of {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Vllm, Self::LlamaCpp, Self::Litellm, Self::Shared, Self::Refusals, Self::Pulls];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Vllm, Self::LlamaCpp, Self::Litellm, Self::Shared, Self::Refusals, Self::Pulls, Self::Pins];
 
     pub(crate) fn tables(self) -> Vec<&'static [Row]> {
         let causes = |name| engine::by_name(name).unwrap().causes();
@@ -32,6 +34,7 @@ impl Of {
             Self::Shared => SHARED.to_vec(),
             Self::Refusals => vec![diagnosis::DOCKER],
             Self::Pulls => vec![diagnosis::REGISTRY],
+            Self::Pins => vec![diagnosis::PINNED],
         }
     }
 
@@ -47,6 +50,7 @@ impl Of {
             Self::Shared => [Self::Vllm, Self::LlamaCpp, Self::Litellm].map(with_shared).to_vec(),
             Self::Refusals => vec![REFUSALS.to_vec()],
             Self::Pulls => vec![PULLS.to_vec()],
+            Self::Pins => vec![[&[diagnosis::PINNED], &PULLS[..]].concat()],
         }
     }
 }

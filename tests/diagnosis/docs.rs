@@ -4,13 +4,19 @@
 use std::fs;
 use std::path::Path;
 
-use homelab::diagnosis::{CONTAINER, DOCKER, HUB, KnownBy, NVIDIA, OLLAMA, REGISTRY, Row, SYSTEM};
+use homelab::diagnosis::{CONTAINER, DOCKER, HUB, KnownBy, NVIDIA, OLLAMA, PINNED, REGISTRY, Row, SYSTEM};
 use homelab::{engine, gateway};
 
 fn tables() -> Vec<(&'static str, &'static [Row])> {
     let mut all: Vec<_> = engine::ALL.iter().map(|e| (e.name(), e.causes())).collect();
     all.extend([("litellm", gateway::CAUSES), ("hub", HUB), ("nvidia", NVIDIA), ("ollama", OLLAMA)]);
-    all.extend([("system", SYSTEM), ("container", CONTAINER), ("docker", DOCKER), ("registry", REGISTRY)]);
+    all.extend([
+        ("system", SYSTEM),
+        ("container", CONTAINER),
+        ("docker", DOCKER),
+        ("registry", REGISTRY),
+        ("pins", PINNED),
+    ]);
     all
 }
 

@@ -159,16 +159,16 @@ cases! { REFUSALS, Of::Refusals, {
 cases! { PULLS, Of::Pulls, {
     image_unknown: Proof::Source("moby/moby, distribution/", "manifest for registry.lab/qwen:1 not found: manifest unknown: manifest unknown"),
         "there is no image registry.lab/qwen:1",
-        "check name and tag in `image`; a private one needs docker login on the host";
+        "check name and tag in `image`; a private one needs a login in `registry_auth`";
     image_other_processor: Proof::Source("moby/moby, distribution/", "no matching manifest for linux/arm64/v8 in the manifest list entries"),
         "registry.lab/qwen:1 is not made for this host's processor",
         "choose an `image` for it: docker manifest inspect lists them";
     registry_rate_limit: Proof::Source("Docker Hub", "toomanyrequests: You have reached your pull rate limit. You may increase the limit by authenticating and upgrading"),
         "registry.lab allows no more pulls for now",
-        "log in on the host (docker login), or wait";
+        "give a login in `registry_auth`, or wait";
     registry_unauthorised: Proof::Source("moby/moby, distribution/", "Head \"https://registry.lab/v2/qwen/manifests/1\": unauthorized: authentication required"),
         "registry.lab does not give registry.lab/qwen:1 to a stranger",
-        "pull it once on the host by hand: docker login registry.lab, then docker pull registry.lab/qwen:1";
+        "give registry.lab a login in `registry_auth`, as in {username: NAME, password: {env: VARIABLE}}";
     registry_certificate: Proof::Source("Go's crypto/x509", "Get \"https://registry.lab/v2/\": x509: certificate signed by unknown authority"),
         "the host's Docker does not trust the registry registry.lab",
         "put its certificate into /etc/docker/certs.d on the host, or name it in insecure-registries";
@@ -178,4 +178,10 @@ cases! { PULLS, Of::Pulls, {
     registry_unreachable: captured!("refusals/docker-20.10-pull-unknown.txt"),
         "the host cannot reach the registry registry.lab",
         "check the host's network, its DNS and its proxy settings for Docker";
+} }
+
+cases! { PINS, Of::Pins, {
+    image_pin_gone: Proof::Source("moby/moby, distribution/", "manifest for registry.lab/qwen@sha256:00 not found: manifest unknown: manifest unknown"),
+        "the registry no longer has registry.lab/qwen:1 as homelab.lock pins it: its tag was moved, or the image was taken back",
+        "find out why before you take what is there now: homelab update registry.lab/qwen:1";
 } }

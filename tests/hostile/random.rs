@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use homelab::lock::Pins;
 use homelab::{cluster, inventory};
 use proptest::prelude::*;
 
@@ -72,7 +73,8 @@ fn read(text: &str) {
                 let _ = inventory.list(&all, form);
             }
             let _ = inventory.graph("all", Some(inventory::Form::Resolved));
-            cluster::read(&inventory, false).map_or_else(|wrong| wrong.to_string(), |_| String::new())
+            cluster::read(&inventory, Pins::default(), false)
+                .map_or_else(|wrong| wrong.to_string(), |_| String::new())
         }
     };
     assert!(!words.contains(['\u{1b}', '\0', '\u{202e}']), "{words:?}");

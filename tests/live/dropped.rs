@@ -41,5 +41,9 @@ fn a_host_that_left_the_inventory_is_pointed_out_and_taken_down() {
 
     cluster.hosts["lab2"] = left;
     cluster.run(&["down", "--yes"]).exits(0);
-    assert!(!cluster.path("homelab.lock").exists(), "nothing is left to be remembered");
+    let after = std::fs::read_to_string(cluster.path("homelab.lock")).unwrap();
+    assert!(
+        after.contains("\nhosts: {}\n") && after.contains("\n  images:\n"),
+        "only pins are left: {after}"
+    );
 }

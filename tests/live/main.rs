@@ -30,6 +30,7 @@ mod refusals;
 mod replicas;
 mod running;
 mod secrets;
+mod versions;
 mod web;
 
 /// No program that these tests run may take longer.

@@ -3,11 +3,19 @@
 use serde_json::json;
 
 use crate::cluster::Cluster;
-use crate::lab::lab;
+use crate::lab::{HOSTS, lab};
 use crate::process;
 use crate::web;
 
 const USER_SECRET: &str = "promise-a-secret-of-the-user-s";
+const IN_A_FILE: &str = "promise-a-secret-in-a-file";
+const FROM_A_COMMAND: &str = "promise-a-secret-from-a-command";
+
+/// Every process of the lab and of this machine, as anybody sees it.
+fn processes() -> String {
+    let here = process::run(std::process::Command::new("ps").args(["-eo", "args"])).stdout;
+    HOSTS.map(|host| lab().root(host, "ps -eo args")).concat() + &here
+}
 
 #[test]
 fn secrets_are_only_where_they_are_used_and_a_wrong_key_opens_nothing() {
@@ -15,30 +23,52 @@ fn secrets_are_only_where_they_are_used_and_a_wrong_key_opens_nothing() {
     cluster.model("lab1", "alpha", 1);
     cluster.hosts["lab1"]["models"]["alpha"]["environment"] = json!({"THEIRS": {"env": "PROMISE_SECRET"}});
     cluster.env("PROMISE_SECRET", USER_SECRET);
+    let outside = tempfile::tempdir().unwrap();
+    let kept = |name: &str, value: &str| {
+        let path = outside.path().join(name);
+        std::fs::write(&path, format!("{value}\n")).unwrap();
+        path
+    };
+    cluster.hosts["lab1"]["hf_token"] = json!({"file": kept("token", IN_A_FILE)});
+    let password = json!({"command": ["cat", kept("password", FROM_A_COMMAND)]});
+    cluster.hosts["lab1"]["registry_auth"] =
+        json!({"registry.lab:5000": {"username": "promise", "password": password}});
+    let since = lab().ssh("lab1", "date +%s");
     let mut argv = String::new();
     let mut deploy = cluster.begin(&["deploy", "-v"]);
     while !deploy.is_over() {
-        argv += &lab().root("lab1", "ps -eo args");
-        argv += &lab().root("lab3", "ps -eo args");
+        argv += &processes();
     }
     let deploy = deploy.end();
     cluster.heard(&["deploy", "-v"], &deploy);
     deploy.exits(0);
     let backend = cluster.secret("lab1", "alpha", "LLAMA_API_KEY");
     let root = lab().ssh("lab3", &format!("cat ~/homelab/{}/root.key", cluster.project));
-    let secrets = [cluster.master_key(), backend.clone(), root.trim().to_owned(), USER_SECRET.to_owned()];
+    let secrets = [cluster.master_key(), backend.clone(), root.trim().to_owned()];
+    let theirs = [USER_SECRET, IN_A_FILE, FROM_A_COMMAND].map(str::to_owned);
+    let secrets: Vec<String> = secrets.into_iter().chain(theirs).collect();
     // The backend and the gateway need them.
     let variable = format!("docker exec {} printenv THEIRS", cluster.container("alpha"));
     assert_eq!(lab().ssh("lab1", &variable), format!("{USER_SECRET}\n"));
     keys_are_asked_for(&cluster);
 
-    for args in [&["status", "-v"][..], &["status", "--json"], &["plan", "--json", "-v"], &["render"]] {
-        cluster.run(args).exits(0);
+    let listed = cluster.run(&["secrets"]).exits(0).stdout;
+    for name in ["THEIRS", "env PROMISE_SECRET", "login of registry.lab:5000", "command cat", "key gateway"] {
+        assert!(listed.contains(name), "{name}: {listed}");
     }
+    for args in
+        [&["status", "-v"][..], &["status", "--json"], &["plan", "--json", "-v"], &["render"], &["doctor"]]
+    {
+        let _ = cluster.run(args);
+    }
+    failing_runs(&mut cluster);
     cluster.hosts["lab1"]["models"]["alpha"]["ctx_size"] = json!(1024);
     cluster.run(&["plan", "--json"]).exits(0);
     cluster.run(&["deploy", "--yes", "-v", "--json"]).exits(0);
     let rendered = lab_machine_files(cluster.dir());
+    argv += &processes();
+    let events = ["lab1", "lab3"]
+        .map(|host| lab().ssh(host, &format!("docker events --since {} --until $(date +%s)", since.trim())));
     let labels = ["lab1", "lab3"].map(|host| {
         lab().ssh(
             host,
@@ -48,16 +78,48 @@ fn secrets_are_only_where_they_are_used_and_a_wrong_key_opens_nothing() {
     let said = cluster.said();
     let places = [("argv", &argv), ("output", &said), ("rendered", &rendered)];
     let places = places.into_iter().chain(labels.iter().map(|text| ("labels", text)));
+    let places = places.chain(events.iter().map(|text| ("events", text)));
     for (place, text) in places {
         for secret in &secrets {
             assert!(!text.contains(secret.as_str()), "{secret} is in {place}");
         }
     }
-    for host in ["lab1", "lab3"] {
+    for host in HOSTS {
         for secret in &secrets {
             assert_eq!(holders(host, secret), Vec::<String>::new(), "{host}");
         }
     }
+    rotated(&cluster, &backend);
+}
+
+/// Nothing shows where something fails: an image that cannot be had, a server that does not start, a secret that
+/// cannot be read.
+fn failing_runs(cluster: &mut Cluster) {
+    let good = cluster.hosts.clone();
+    cluster.hosts["lab1"]["models"]["alpha"]["image"] = json!("registry.lab:5000/no-such-image:1");
+    cluster.run(&["deploy", "--yes", "-v"]).exits(1);
+    cluster.hosts = good.clone();
+    cluster.hosts["lab1"]["models"]["alpha"]["args"] = json!(["--no-such-flag"]);
+    cluster.run(&["deploy", "--yes", "-v", "--json"]).exits(1);
+    cluster.hosts = good.clone();
+    cluster.hosts["lab1"]["hf_token"] = json!({"command": ["sh", "-c", "cat /nowhere"]});
+    cluster.run(&["plan"]).exits(1);
+    cluster.hosts = good;
+    cluster.run(&["deploy", "--yes"]).exits(0);
+}
+
+/// New keys open everything, and the old ones nothing.
+fn rotated(cluster: &Cluster, backend: &str) {
+    let gateway = cluster.master_key();
+    let shown = cluster.run(&["secrets", "rotate", "--dry-run"]).exits(0).stdout;
+    assert!(shown.contains("make the root key") && shown.contains("~ replace alpha: secrets"), "{shown}");
+    assert_eq!(cluster.master_key(), gateway, "a dry run changes nothing");
+    cluster.run(&["secrets", "rotate", "--yes"]).exits(0);
+    assert_ne!(cluster.master_key(), gateway);
+    assert!(web::chat(&cluster.gateway(), &cluster.master_key(), "alpha").is_chat());
+    assert!([400, 401].contains(&web::chat(&cluster.gateway(), &gateway, "alpha").status));
+    assert_eq!(web::chat(&cluster.backend("lab1", 1), backend, "alpha").status, 401);
+    assert_eq!(cluster.run(&["plan"]).exits(0).stdout, "Nothing to do: 2 hosts are in sync.\n");
 }
 
 /// A wrong key opens neither the gateway nor a model's own server.

@@ -261,14 +261,14 @@ async fn files_have_their_mode_and_content_and_the_root_key_is_read_back() {
 async fn an_image_is_pulled_and_one_that_is_not_there_or_out_of_reach_says_so() {
     let project = Project::on("lab3", "linkpull").await;
     let mut status = String::new();
-    project.hands().pull(&project.image, |p| status.clone_from(&p.status)).await.unwrap();
+    project.hands().pull(by_tag(&project.image), |p| status.clone_from(&p.status)).await.unwrap();
     assert!(status.starts_with("Status: "), "{status}");
     assert!(project.seen().await.images.contains(&project.image));
     let registry = facts()["LAB_REGISTRY"].clone();
     let absent = format!("{registry}/pause:absent");
-    let failure = project.hands().pull(&absent, |_| ()).await.unwrap_err();
+    let failure = project.hands().pull(by_tag(&absent), |_| ()).await.unwrap_err();
     assert_eq!(failure.what, format!("there is no image {absent}"));
-    let failure = project.hands().pull("127.0.0.1:9/x:1", |_| ()).await.unwrap_err();
+    let failure = project.hands().pull(by_tag("127.0.0.1:9/x:1"), |_| ()).await.unwrap_err();
     assert_eq!(failure.what, "the host cannot reach the registry 127.0.0.1:9");
     let service = Service { image: absent, ..project.service("true", 18491) };
     let name = ServiceName::new("x").unwrap();
@@ -317,4 +317,8 @@ async fn this_machine_is_looked_at_without_ssh() {
     assert_eq!(seen.facts.address, None);
     assert!(seen.strangers.iter().any(|name| name.starts_with("homelab-testlab-")), "{:?}", seen.strangers);
     assert!(seen.taken.values().any(|who| who == "container homelab-testlab-registry"), "{:?}", seen.taken);
+}
+
+fn by_tag(image: &str) -> homelab::host::Pulling<'_> {
+    homelab::host::Pulling { image, digest: None, login: None }
 }

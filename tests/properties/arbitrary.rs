@@ -110,6 +110,7 @@ fn host(dice: &mut Dice<'_>, remote: bool) -> DesiredHost {
         files: BTreeMap::new(),
         services: BTreeMap::new(),
         external_networks: vec![],
+        logins: BTreeMap::new(),
     };
     let shift = dice.below(3);
     for (i, name) in MODELS.iter().enumerate().take(1 + dice.below(5)) {
@@ -146,7 +147,7 @@ fn host(dice: &mut Dice<'_>, remote: bool) -> DesiredHost {
 
 fn desired_service(service: Service, role: Role, (gpus, port): (Gpus, u16)) -> DesiredService {
     let port = Port::new(i64::from(port)).unwrap();
-    DesiredService { service, role, gpus, port, ready_timeout: 60, weights: None }
+    DesiredService { service, digest: None, role, gpus, port, ready_timeout: 60, weights: None }
 }
 
 /// What a model downloads; two of one host may need the same.

@@ -215,6 +215,7 @@ impl Around<'_, '_> {
         let lost_gpu = state == State::Running && truth.gpus != Gpus::None && self.dice.once_in(12);
         let mut made = Container {
             id: id.clone(),
+            image: String::new(),
             service: service.map_err(|_| "unknown field".to_owned()),
             labels,
             state,
@@ -248,6 +249,7 @@ impl Around<'_, '_> {
             let left = Container {
                 lost_gpu: false,
                 id: id.clone(),
+                image: String::new(),
                 service: Err("EOF while parsing".into()),
                 labels: labels.map(|(key, value)| (key.to_owned(), value)).into(),
                 state,
@@ -286,7 +288,8 @@ impl Around<'_, '_> {
         for wanted in host.services.values() {
             let needed = wanted.service.pull_policy.as_deref() == Some("never") && self.mood == Mood::Clear;
             if needed || !self.dice.once_in(3) {
-                seen.images.insert(wanted.service.image.clone());
+                let image = wanted.service.image.clone();
+                seen.images.0.insert(image.clone(), image);
             }
             if let Some(weights) = wanted.weights.as_ref().filter(|_| self.dice.coin()) {
                 let marker = format!("fetched/{}.txt", weights.key);

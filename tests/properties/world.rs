@@ -156,7 +156,7 @@ impl World {
             }
             Action::WriteFile { path, content } => drop(seen.files.insert(path.clone(), file(content))),
             Action::CreateNetwork { name } => drop(seen.networks.insert(name.clone(), true)),
-            Action::Pull { image } => drop(seen.images.insert(image.clone())),
+            Action::Pull { image, .. } => drop(seen.images.0.insert(image.clone(), image.clone())),
             Action::Fetch { service, what, marker } => {
                 let wanted = &wanted[service];
                 if !seen.images.contains(&wanted.service.image) {
@@ -258,6 +258,7 @@ impl World {
         labels.insert(label::SERVICE.to_owned(), "{}".into());
         let container = Container {
             id: id.clone(),
+            image: String::new(),
             service: Ok(wanted.clone()),
             labels,
             state: State::Created,

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use crate::cluster::{Role, Served};
 use crate::desired::{Desired, DesiredHost, DesiredService};
 use crate::engine::{Gpus, Kind};
+use crate::image;
 use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use crate::secret::SecretRef;
 use crate::service::{Service, label};
@@ -63,6 +64,7 @@ pub(super) fn gateway(version: u16) -> Service {
 pub(super) fn running(service: Service) -> Container {
     Container {
         id: String::new(),
+        image: String::new(),
         labels: service.labels.clone(),
         service: Ok(service),
         state: State::Running,
@@ -85,14 +87,17 @@ impl Bench {
         let empty = |name: &&str| {
             let dir = "/home/me/homelab/homelab".to_owned();
             let (files, services) = (BTreeMap::new(), BTreeMap::new());
-            (host(name), DesiredHost { dir, files, services, external_networks: vec![] })
+            (
+                host(name),
+                DesiredHost { dir, files, services, external_networks: vec![], logins: BTreeMap::new() },
+            )
         };
         let edge = host(hosts[hosts.len() - 1]);
         let hosts: BTreeMap<HostName, DesiredHost> = hosts.iter().map(empty).collect();
         let mut survey = Survey { root_key: RootKey::Present, ..Survey::default() };
         for name in hosts.keys() {
             let networks = [("homelab_default".to_owned(), true)].into();
-            let images = ["vllm:v1", "vllm:v2", "litellm:v1", "litellm:v2"].map(str::to_owned).into();
+            let images = ["vllm:v1", "vllm:v2", "litellm:v1", "litellm:v2"].into_iter().collect();
             let seen = Seen { networks, images, ..Seen::default() };
             survey.hosts.insert(name.clone(), Look::Seen(Box::new(seen)));
         }
@@ -105,7 +110,15 @@ impl Bench {
 
     fn want(&mut self, at: &str, name: &str, (wanted, role, gpus, port): (Service, Role, Gpus, u16)) {
         let port = Port::new(i64::from(port)).unwrap();
-        let wanted = DesiredService { service: wanted, role, gpus, port, ready_timeout: 60, weights: None };
+        let wanted = DesiredService {
+            service: wanted,
+            digest: None,
+            role,
+            gpus,
+            port,
+            ready_timeout: 60,
+            weights: None,
+        };
         self.desired.hosts.get_mut(&host(at)).unwrap().services.insert(service(name), wanted);
     }
 
@@ -230,7 +243,10 @@ fn step(step: &Step) -> String {
         Action::WriteRootKey => "root key".to_owned(),
         Action::WriteFile { path, .. } => format!("write {path}"),
         Action::CreateNetwork { name } => format!("network {name}"),
-        Action::Pull { image } => format!("pull {image}"),
+        Action::Pull { image, digest } => match digest {
+            None => format!("pull {image}"),
+            Some(digest) => format!("pull {image}@{}", image::short(digest)),
+        },
         Action::Fetch { what, .. } => format!("fetch {what}"),
         Action::RemoveFetch { id } => format!("unfetch {id}"),
         Action::SetAside { id, .. } => format!("aside {id}"),

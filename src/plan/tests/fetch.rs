@@ -44,7 +44,7 @@ fn unfinished(bench: &mut Bench, name: &str) {
 #[test]
 fn what_two_models_need_is_fetched_once_after_their_image() {
     let mut bench = two().has("box", "a", running(model("a", "0", 8000, 1)));
-    bench.seen("box").images.remove("vllm:v2");
+    bench.seen("box").images.0.remove("vllm:v2");
     check(
         &bench,
         &expect![[r#"

@@ -4,6 +4,7 @@ mod bench;
 mod fetch;
 mod gpus;
 mod models;
+mod pins;
 mod surroundings;
 
 use bench::Bench;

@@ -188,7 +188,7 @@ fn what_is_in_the_way_is_said_and_the_rest_goes_on() {
     (odd.service, odd.health) = (Err("unknown field `x`".into()), Health::NotAsked);
     odd.labels.insert(label::SERVICE.into(), "{\"x\":1}".into());
     let bench = bench.has("box", "odd", odd);
-    expect![[r"
+    expect![[r#"
         box
           ! mine: looking for a place for mine: a container homelab-mine-1 is there, and homelab did not make it
               hint: remove it (docker rm -f homelab-mine-1), or choose another homelab_project
@@ -199,7 +199,7 @@ fn what_is_in_the_way_is_said_and_the_rest_goes_on() {
           ! port: looking for a place for port: port 8002 is taken by a process
               hint: stop it, or give port another `port`
           ! never: looking for its image: the image mine:1 is not on the host, and pull_policy is never
-              hint: build or load it there, or drop pull_policy
+              hint: build or load it there, or drop `pull_policy`
           + create free: it is not there
         gone
           ! connecting: no route to host
@@ -207,7 +207,7 @@ fn what_is_in_the_way_is_said_and_the_rest_goes_on() {
             ask the gateway for free: a model behind it changed
 
         Plan: 1 to add, 6 things in the way; nothing that serves is interrupted.
-    "]]
+    "#]]
     .assert_eq(&bench.text());
 }
 

@@ -12,7 +12,7 @@ use homelab::service::{KEYS, Who};
 use homelab::{cluster, inventory};
 
 /// The modules, lowest first: each may import those before it, and itself.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "names",
     "image",
     "diagnostic",

@@ -25,13 +25,13 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::cluster::Role;
+use crate::cluster::{Model, Role};
 use crate::desired::Desired;
 use crate::names::{HostName, ServiceName};
-use crate::service::Service;
+use crate::service::{Service, label};
 use crate::survey::Failure;
 
-pub use action::{Action, Ask, Probe};
+pub use action::{Action, Ask, Known, Probe};
 pub use cause::{Cause, Change};
 pub use diff::{FileChange, FileDiff, diffs};
 pub use down::down;
@@ -188,13 +188,14 @@ pub fn network_name(desired: &Desired) -> String {
     format!("{}_default", desired.project)
 }
 
-/// How a service is asked, if it serves a model.
+/// How a service is asked, if it serves models.
 fn probe(service: &crate::desired::DesiredService) -> Option<Probe> {
     let Role::Model(served) = &service.role else { return None };
     let (address, port) = local(&service.service)?;
+    let known = |model: &Model| Known { name: model.upstream.clone(), kind: model.kind, load: model.load };
     Some(Probe {
-        model: served.model.clone(),
-        kind: served.kind,
+        models: served.models.iter().map(known).collect(),
+        health: service.service.labels.get(label::HEALTH)?.clone(),
         address,
         port,
         key: served.key(),

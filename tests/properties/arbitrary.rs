@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homelab::cluster::{Role, Served, Weights};
+use homelab::cluster::{Model, Role, Served, Weights};
 use homelab::desired::{Desired, DesiredHost, DesiredService};
-use homelab::engine::{Gpus, Kind};
+use homelab::engine::{Gpus, Kind, Load};
 use homelab::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use homelab::secret::{Content, SecretRef};
 use homelab::service::{Service, label};
@@ -90,7 +90,7 @@ pub(crate) fn desired(dice: &mut Dice<'_>) -> Desired {
         (0..count).map(|i| (host_name(i), host(dice, host_name(i) != gateway))).collect();
     let served = hosts.values().flat_map(|host| host.services.values());
     let names = served.filter_map(|service| match &service.role {
-        Role::Model(served) => Some((served.model.clone(), served.kind)),
+        Role::Model(served) => Some((served.name.clone(), (Kind::Chat, Load::Startup))),
         Role::Gateway { .. } => None,
     });
     let role = Role::Gateway { master_key: SecretRef::gateway(), names: names.collect() };
@@ -101,7 +101,7 @@ pub(crate) fn desired(dice: &mut Dice<'_>) -> Desired {
     for host in hosts.values_mut() {
         files(host);
     }
-    Desired { project: ProjectName::homelab(), gateway: Some(gateway), hosts }
+    Desired { project: ProjectName::homelab(), gateway: Some(gateway), hosts, externals: vec![] }
 }
 
 fn host(dice: &mut Dice<'_>, remote: bool) -> DesiredHost {
@@ -130,11 +130,16 @@ fn host(dice: &mut Dice<'_>, remote: bool) -> DesiredHost {
         }
         let model = ModelName::new(*name).unwrap();
         let served = Served {
-            aliases: vec![],
+            models: vec![Model {
+                name: model.clone(),
+                aliases: vec![],
+                upstream: model.to_string(),
+                kind: Kind::Chat,
+                load: Load::Startup,
+            }],
             engine: "vllm",
-            kind: Kind::Chat,
             api_key: Some(SecretRef::model(&model)),
-            model,
+            name: model,
             address: remote.then(|| "192.0.2.1".to_owned()),
         };
         let wanted = desired_service(service, Role::Model(served), (gpus, port));

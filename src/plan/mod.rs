@@ -21,7 +21,7 @@ mod status;
 mod tests;
 mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -195,13 +195,18 @@ fn probe(service: &crate::desired::DesiredService) -> Option<Probe> {
     let known = |model: &Model| Known { name: model.upstream.clone(), kind: model.kind, load: model.load };
     Some(Probe {
         models: served.models.iter().map(known).collect(),
-        health: service.service.labels.get(label::HEALTH)?.clone(),
+        health: health(&service.service.labels),
         address,
         port,
         key: served.key(),
         engine: served.engine.to_owned(),
         timeout: service.ready_timeout,
     })
+}
+
+/// The path that a container's labels name; one that homelab made before it had that label answers there.
+fn health(labels: &BTreeMap<String, String>) -> String {
+    labels.get(label::HEALTH).map_or("/health", String::as_str).to_owned()
 }
 
 /// Where its host itself reaches a service.

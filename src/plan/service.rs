@@ -233,7 +233,7 @@ fn old_wait(name: &ServiceName, older: &Container) -> Option<Action> {
     let probe = Probe {
         key: SecretRef::model(&model),
         models: word(label::KIND).and_then(|word| Kind::by_word(word)).map(known).into_iter().collect(),
-        health: word(label::HEALTH)?.clone(),
+        health: super::health(&older.labels),
         engine: word(label::ENGINE)?.clone(),
         address,
         port,

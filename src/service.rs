@@ -236,8 +236,10 @@ pub mod label {
     pub const ENGINE: &str = "dev.homelab.engine";
     /// What its model is for, by the inventory's word: `chat`, `embedding`.
     pub const KIND: &str = "dev.homelab.kind";
-    /// The public name of the model in it.
+    /// The public name of the model in it, or the name of a server of several, which then has no [`KIND`].
     pub const MODEL: &str = "dev.homelab.model";
+    /// What the server calls the model in it, where that is not its public name.
+    pub const UPSTREAM: &str = "dev.homelab.upstream";
     /// The service that a container downloads for. Such a container has no [`SERVICE`], so it never passes
     /// for a service's own.
     pub const FETCH: &str = "dev.homelab.fetch";

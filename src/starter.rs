@@ -67,6 +67,11 @@ pub struct Answers {
     pub gpus: BTreeMap<HostName, usize>,
 }
 
+/// The engines by name that a first inventory may use; one whose image only the user can know needs more keys.
+pub fn engines() -> impl Iterator<Item = &'static str> {
+    engine::ALL.iter().filter(|engine| engine.default_image(&Gpus::All).is_some()).map(|engine| engine.name())
+}
+
 impl FromStr for Host {
     type Err = String;
 
@@ -96,7 +101,7 @@ impl FromStr for Model {
         let (Some(host), Some(engine), Some(model)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(wrong());
         };
-        let names: Vec<&str> = engine::ALL.iter().map(|e| e.name()).collect();
+        let names: Vec<&str> = engines().collect();
         if !names.contains(&engine) {
             return Err(format!("there is no engine `{engine}`: {}", names.join(" or ")));
         }

@@ -84,6 +84,19 @@ pub struct Seen {
     /// Who deployed there, as the host wrote it down since it started: whoever deploys in between leaves
     /// another list.
     pub holders: Vec<Holder>,
+    /// What endpoints that somebody else runs say of themselves, as far as this host was to ask them.
+    pub endpoints: BTreeMap<Endpoint, Health>,
+}
+
+/// Where an endpoint is asked whether it answers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// The host in its URL.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// A path that costs nothing and loads nothing.
+    pub path: String,
 }
 
 /// Images on a host: their ids, by every tag and digest reference they have.

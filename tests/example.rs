@@ -43,7 +43,7 @@ fn keys_of_the_schema() -> BTreeSet<String> {
     let keys = |name: &str| -> BTreeSet<String> {
         schema["definitions"][name]["properties"].as_object().unwrap().keys().cloned().collect()
     };
-    let mut all = &(&keys("vars") | &keys("gateway")) | &keys("login");
+    let mut all = &(&(&keys("vars") | &keys("gateway")) | &keys("login")) | &keys("external");
     for engine in homelab::engine::ALL {
         let options = engine.options().iter().map(|option| option.name.to_owned()).collect();
         all.extend(&keys(engine.name()) - &options);

@@ -80,6 +80,7 @@ fn every_key_has_its_row_and_every_row_its_key() {
     assert!(of_models.is_disjoint(&of_compose));
     same("a host", &keys("keys of a host"), &known("vars"));
     same("the gateway", &(&keys("keys of the gateway") | &of_compose), &known("gateway"));
+    same("an endpoint", &keys("keys of an endpoint"), &known("external"));
     for engine in engine::ALL {
         let options = engine.options().iter().map(|option| option.name.to_owned()).collect();
         same(engine.name(), &(&(&of_models | &of_compose) | &options), &known(engine.name()));
@@ -89,7 +90,9 @@ fn every_key_has_its_row_and_every_row_its_key() {
 /// Hosts with both engines and a gateway, of which `all` has these variables.
 fn hosts(vars: &Value) -> Value {
     let model = |engine: &str, port: u16| json!({"engine": engine, "model": "user/model", "port": port});
-    let models = json!({"qwen3-4b": model("vllm", 8000), "bge-m3": model("llama_cpp", 8080)});
+    let elsewhere = json!({"engine": "external", "api_base": "http://nas.lan:8080"});
+    let models =
+        json!({"qwen3-4b": model("vllm", 8000), "bge-m3": model("llama_cpp", 8080), "elsewhere": elsewhere});
     let hosts = json!({"box": {"models": models}, "gw": {"gateway": {"engine": "litellm"}}});
     json!({"all": {"vars": vars, "hosts": hosts}})
 }
@@ -101,7 +104,8 @@ fn with(pointer: &str, key: &str, value: &Value) -> Value {
     hosts
 }
 
-const TABLES: [(&str, &str); 6] = [
+const TABLES: [(&str, &str); 7] = [
+    ("keys of an endpoint", "/all/hosts/box/models/elsewhere"),
     ("keys of a host", "/all/vars"),
     ("keys of a model", "/all/hosts/box/models/qwen3-4b"),
     ("keys of a model", "/all/hosts/box/models/bge-m3"),
@@ -166,7 +170,7 @@ fn the_page_names_the_image_of_every_engine_with_and_without_a_gpu() {
     let table = between(&page, "keys of a host");
     for engine in engine::ALL {
         for gpus in [Gpus::All, Gpus::None] {
-            let image = engine.default_image(&gpus);
+            let Some(image) = engine.default_image(&gpus) else { continue };
             assert!(table.contains(&format!("`{image}`")), "docs/inventory.md does not have {image}");
         }
     }

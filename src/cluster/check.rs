@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
-use crate::engine::{Gpus, Kind};
+use crate::engine::Gpus;
 use crate::names::{HostName, ModelName, Port, ServiceName};
 use crate::survey::Facts;
 
+use super::public::Public;
 use super::resolve::is_loopback;
 use super::spec::{GatewaySpec, HostSpec, ModelSpec, Spec};
-use super::{fallbacks, image, memory};
+use super::{External, fallbacks, image, memory};
 
 /// Everything that can be seen without a host.
 pub(super) fn all(spec: &Spec) -> Diagnostics {
@@ -23,6 +24,7 @@ pub(super) fn all(spec: &Spec) -> Diagnostics {
     }
     image::check(spec, &mut problems);
     public_names(spec, &mut problems);
+    endpoints(spec, &mut problems);
     one_gateway(spec, &mut problems);
     problems
 }
@@ -61,21 +63,48 @@ fn service_names(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
 
 /// A public name means one model, of one kind, wherever it is served.
 fn public_names(spec: &Spec, problems: &mut Diagnostics) {
-    let mut meaning: BTreeMap<&ModelName, (&ModelName, Kind, &Origin)> = BTreeMap::new();
-    for model in spec.hosts.values().flat_map(|h| &h.models) {
-        let own = [(&model.name, &model.origin)];
-        for (public, origin) in own.into_iter().chain(model.aliases.iter().map(|(name, at)| (name, at))) {
-            let (served, kind, at) = *meaning.entry(public).or_insert((&model.name, model.kind, origin));
-            if served != &model.name {
-                let both = format!("`{public}` would mean both `{served}` and `{}`", model.name);
-                let hint = format!("a public name leads to one model: rename one; the other is at {at}");
-                problems.push(Diagnostic::error(origin, both).hint(hint));
-            } else if kind != model.kind {
-                let (this, other) = (model.kind.word(), kind.word());
-                let both = format!("`{public}` is for {this} here and for {other} on another host");
-                let hint = format!("give it the same `kind` everywhere; the other is at {at}");
-                problems.push(Diagnostic::error(origin, both).hint(hint));
-            }
+    let mut meaning: BTreeMap<&ModelName, Public<'_>> = BTreeMap::new();
+    for this in spec.public() {
+        let Some(other) = meaning.get(this.name) else {
+            meaning.insert(this.name, this);
+            continue;
+        };
+        let (public, at) = (this.name, other.origin);
+        let (both, hint) = if other.external != this.external {
+            let both =
+                format!("`{public}` would be both a model of homelab's and one that somebody else runs");
+            (
+                both,
+                format!(
+                    "give one of them another name, and let it stand in by `fallbacks`; the other is at {at}"
+                ),
+            )
+        } else if other.leads_to != this.leads_to {
+            let both = format!("`{public}` would mean both `{}` and `{}`", other.leads_to, this.leads_to);
+            (both, format!("a public name leads to one model: rename one; the other is at {at}"))
+        } else if other.kind != this.kind {
+            let (this, other) = (this.kind.word(), other.kind.word());
+            let both = format!("`{public}` is for {this} here and for {other} on another host");
+            (both, format!("give it the same `kind` everywhere; the other is at {at}"))
+        } else {
+            continue;
+        };
+        problems.push(Diagnostic::error(this.origin, both).hint(hint));
+    }
+}
+
+/// A name means one endpoint, however many hosts it is typed for.
+fn endpoints(spec: &Spec, problems: &mut Diagnostics) {
+    let mut known: BTreeMap<&ModelName, &External> = BTreeMap::new();
+    for (_, this) in spec.externals() {
+        let other = *known.entry(&this.name).or_insert(this);
+        if other != this {
+            let both = format!("`{}` would be two endpoints", this.name);
+            let hint = format!(
+                "rename one; the other is at {}. Endpoints that share a public name in `models` take turns",
+                other.origin
+            );
+            problems.push(Diagnostic::error(&this.origin, both).hint(hint));
         }
     }
 }

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
 use crate::gateway::Fallbacks;
 
-use super::spec::{GatewaySpec, HostSpec, ModelSpec, Spec};
+use super::public::Public;
+use super::spec::{GatewaySpec, Spec};
 
 pub(super) fn check(spec: &Spec, gateway: &GatewaySpec, problems: &mut Diagnostics) {
     let all = &gateway.options.fallbacks;
@@ -19,21 +20,13 @@ pub(super) fn check(spec: &Spec, gateway: &GatewaySpec, problems: &mut Diagnosti
     cycles(all, problems);
 }
 
-/// The models that a public name leads to, and the hosts they are on.
-fn behind<'a>(spec: &'a Spec, name: &'a str) -> impl Iterator<Item = (&'a HostSpec, &'a ModelSpec)> {
-    let called = move |model: &&ModelSpec| {
-        model.name.as_str() == name || model.aliases.iter().any(|(alias, _)| alias.as_str() == name)
-    };
-    spec.hosts
-        .values()
-        .flat_map(move |host| host.models.iter().filter(called).map(move |model| (host, model)))
+/// What a public name leads to.
+fn behind<'a>(spec: &'a Spec, name: &'a str) -> impl Iterator<Item = Public<'a>> {
+    spec.public().filter(move |public| public.name.as_str() == name)
 }
 
 fn unknown(spec: &Spec, all: &Fallbacks, problems: &mut Diagnostics) {
-    let models = spec.hosts.values().flat_map(|h| &h.models);
-    let names: Vec<&str> = models
-        .flat_map(|m| std::iter::once(m.name.as_str()).chain(m.aliases.iter().map(|(a, _)| a.as_str())))
-        .collect();
+    let names: Vec<&str> = spec.public().map(|public| public.name.as_str()).collect();
     for (from, (origin, to)) in all {
         let from = std::iter::once((from, origin));
         for (name, origin) in from.chain(to.iter().map(|(name, at)| (name, at))) {
@@ -49,7 +42,7 @@ fn unknown(spec: &Spec, all: &Fallbacks, problems: &mut Diagnostics) {
 
 /// A name and one that stands in for it.
 fn pair(spec: &Spec, (from, to): (&str, &str), origin: &Origin, problems: &mut Diagnostics) {
-    let kind = |name| behind(spec, name).next().map(|(_, model)| model.kind);
+    let kind = |name| behind(spec, name).next().map(|public| public.kind);
     if let (Some(primary), Some(other)) = (kind(from), kind(to))
         && primary != other
     {
@@ -61,11 +54,7 @@ fn pair(spec: &Spec, (from, to): (&str, &str), origin: &Origin, problems: &mut D
         problems.push(Diagnostic::error(origin, message).hint("fall back to a model of the same `kind`"));
         return;
     }
-    let contexts = |name| {
-        behind(spec, name)
-            .filter(|(_, model)| model.sound)
-            .filter_map(|(host, model)| model.engine.context(&model.serve(&host.hf_home)))
-    };
+    let contexts = |name| behind(spec, name).filter_map(|public| public.context);
     if let (Some(long), Some(short)) = (contexts(from).max(), contexts(to).min())
         && short < long
     {

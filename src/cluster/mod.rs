@@ -6,6 +6,7 @@ mod check;
 mod connect;
 mod contest;
 mod defaults;
+mod external;
 mod fallbacks;
 mod image;
 mod memory;
@@ -14,6 +15,7 @@ mod offer;
 mod overlay;
 mod place;
 mod pool;
+mod public;
 mod resolve;
 pub mod schema;
 mod spec;
@@ -23,12 +25,13 @@ mod weights;
 
 use std::collections::BTreeMap;
 
-use crate::engine::{Gpus, Kind};
+use crate::engine::{Gpus, Kind, Load};
 use crate::gateway;
 use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use crate::secret::{Content, Login, SecretRef};
 use crate::service::Service;
 
+pub use external::External;
 pub use memory::headroom;
 pub use offer::offer;
 pub use overlay::LocalFile;
@@ -48,6 +51,8 @@ pub struct Cluster {
     pub options: gateway::Options,
     /// Every public name and backend, in the order of the gateway's config.
     pub routes: Vec<gateway::Route>,
+    /// What somebody else runs and the gateway leads to, by name.
+    pub externals: Vec<External>,
 }
 
 impl Cluster {
@@ -122,38 +127,58 @@ pub struct Config {
 /// What a service does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// It serves a model.
+    /// It serves a model, or several.
     Model(Served),
     /// It is the gateway.
     Gateway {
         /// The key clients show.
         master_key: SecretRef,
-        /// Every public name, and what each is for.
-        names: BTreeMap<ModelName, Kind>,
+        /// Every public name of a model that homelab runs, what each is for, and when it is loaded.
+        names: BTreeMap<ModelName, (Kind, Load)>,
     },
 }
 
-/// How a model is asked.
+/// How a server of models is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
-    /// Its public name, which its server answers to.
-    pub model: ModelName,
-    /// Further public names that lead to it.
-    pub aliases: Vec<ModelName>,
+    /// Its name in the inventory: the public name of its model, or that of a server of several.
+    pub name: ModelName,
+    /// What it serves; never empty.
+    pub models: Vec<Model>,
     /// The engine's name in the inventory.
     pub engine: &'static str,
-    /// What "it answers" means.
-    pub kind: Kind,
     /// The key its server asks for.
     pub api_key: Option<SecretRef>,
     /// How the gateway's host reaches it; none when that is its own host.
     pub address: Option<String>,
 }
 
+/// A model as clients and its server call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// Its public name.
+    pub name: ModelName,
+    /// Further public names that lead to it.
+    pub aliases: Vec<ModelName>,
+    /// What its server calls it.
+    pub upstream: String,
+    /// What "it answers" means.
+    pub kind: Kind,
+    /// When its server loads it.
+    pub load: Load,
+}
+
+impl Model {
+    /// Every public name that leads to it.
+    pub fn public(&self) -> impl Iterator<Item = &ModelName> {
+        [&self.name].into_iter().chain(&self.aliases)
+    }
+}
+
 impl Served {
     /// The key its server asks for if it asks for one: a server that wants none ignores it.
     #[must_use]
     pub fn key(&self) -> SecretRef {
-        SecretRef::model(&self.model)
+        SecretRef::model(&self.name)
     }
 }

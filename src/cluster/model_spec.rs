@@ -10,17 +10,22 @@ use crate::names::{ModelName, Port, Seconds};
 
 use super::catalogue::{self, OTHER_SHAPE};
 use super::spec::{ModelSpec, variable};
-use super::{defaults, image, overlay};
+use super::{External, defaults, external, image, overlay};
 
 /// How long a model may take to answer when nobody says: half an hour, in seconds.
 const READY_TIMEOUT: u64 = 30 * 60;
 
-/// The models that a host serves. Those that it has besides are read for their mistakes.
-pub(super) fn read_all(vars: &HostVars, problems: &mut Diagnostics) -> Vec<ModelSpec> {
+/// The models that a host serves, and the endpoints its variables name. Those that it has besides are read for their
+/// mistakes.
+pub(super) fn read_all(vars: &HostVars, problems: &mut Diagnostics) -> (Vec<ModelSpec>, Vec<External>) {
     let models = catalogue::read(vars, problems);
     let mut shared = BTreeMap::new();
-    let mut served = Vec::new();
+    let (mut served, mut externals) = (Vec::new(), Vec::new());
     for entry in &models.served {
+        if external::is(entry) {
+            externals.extend(external::read(entry, problems));
+            continue;
+        }
         let Some(engine) = defaults::engine_of(entry) else {
             served.extend(read_one(entry, vars, problems));
             continue;
@@ -29,11 +34,15 @@ pub(super) fn read_all(vars: &HostVars, problems: &mut Diagnostics) -> Vec<Model
         served.extend(read_one(&defaults::laid_under(under, entry), vars, problems));
     }
     for entry in models.others.iter().filter(|entry| entry.node.is_plain()) {
+        if external::is(entry) {
+            external::read(entry, problems);
+            continue;
+        }
         // Where it is served may say which port.
         let _ =
             read_one(&defaults::laid_under(&stand_in("port", Value::Int(1), entry), entry), vars, problems);
     }
-    served
+    (served, externals)
 }
 
 /// What goes under every model of an engine. Its mistakes are said here, once, and not of each model.
@@ -88,8 +97,8 @@ fn engine_of(
     entry: &Entry,
     problems: &mut Diagnostics,
 ) -> Option<&'static dyn Engine> {
-    let names = || engine::ALL.iter().map(|e| e.name());
-    let list = names().collect::<Vec<_>>().join(" or ");
+    let names = || engine::ALL.iter().map(|e| e.name()).chain([external::NAME]);
+    let list = names().collect::<Vec<_>>().join(", ");
     let Some(node) = fields.node("engine") else {
         problems.push(
             Diagnostic::error(&entry.origin, format!("model `{}` has no `engine`", entry.key))
@@ -117,10 +126,17 @@ fn read_fields(
     let overlay = overlay::read(fields);
     let shared = variable(vars, engine.image_variable(), problems, image::typed);
     let chosen = image::chosen(fields, &overlay.service, shared);
-    let (image, image_origin) = chosen.map_or_else(
-        || (engine.default_image(&gpus).to_owned(), None),
-        |(image, origin)| (image, Some(origin)),
-    );
+    let (image, image_origin) = match chosen {
+        Some((image, origin)) => (Some(image), Some(origin)),
+        None => (engine.default_image(&gpus).map(str::to_owned), None),
+    };
+    if image.is_none() {
+        let none = Diagnostic::error(&entry.origin, format!("model `{name}` has no `image`"));
+        fields.problems.push(none.hint(format!(
+            "the server's image with its version, as in image: ghcr.io/me/server:1.2; or {} for all of them",
+            engine.image_variable()
+        )));
+    }
     let options = engine.options().iter().filter_map(|o| {
         let value = fields.parse(o.name, |node| option(o, node))?;
         Some((o.name.to_owned(), value))
@@ -148,7 +164,7 @@ fn read_fields(
         model: fields.parse("model", Node::as_text),
         port_origin: fields.origin("port").unwrap_or(&entry.origin).clone(),
         gpus,
-        image,
+        image: image.unwrap_or_default(),
         image_origin,
         options,
         args,
@@ -172,7 +188,7 @@ fn explain_reserved(map: &Map, engine: &'static dyn Engine, fields: &mut Fields<
     }
 }
 
-fn aliases(node: &Node) -> Result<Vec<(ModelName, crate::diagnostic::Origin)>, Diagnostic> {
+pub(super) fn aliases(node: &Node) -> Result<Vec<(ModelName, crate::diagnostic::Origin)>, Diagnostic> {
     let one = |n: &Node| Ok((parsed(n, |text| text.parse())?, n.origin.clone()));
     match &node.value {
         Value::Seq(items) => items.iter().map(one).collect(),
@@ -201,7 +217,7 @@ fn gpus(node: &Node) -> Result<Gpus, Diagnostic> {
     }
 }
 
-fn kind(text: &str) -> Result<Kind, String> {
+pub(super) fn kind(text: &str) -> Result<Kind, String> {
     let list = || Kind::ALL.map(Kind::word).join(", ");
     Kind::by_word(text).ok_or_else(|| format!("`{text}` is not a kind of model: {}", list()))
 }

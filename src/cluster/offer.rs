@@ -8,9 +8,9 @@ use crate::gateway;
 use crate::names::ModelName;
 use crate::secret::SecretRef;
 
-use super::check;
 use super::resolve::is_loopback;
 use super::spec::{HostSpec, ModelSpec, Spec};
+use super::{External, check};
 
 /// What clients are told, and the key they show. `asked` is what ssh says the address of the gateway's host is.
 /// None without a gateway.
@@ -27,16 +27,28 @@ pub fn offer(spec: &Spec, asked: Option<&String>) -> Option<(Offer, SecretRef)> 
     };
     let url = format!("http://{}:{}", gateway::bracketed(&address), gateway.options.port);
     let mut models: BTreeMap<ModelName, Model> = BTreeMap::new();
-    for (host, model) in spec.hosts.values().flat_map(|host| host.models.iter().map(move |m| (host, m))) {
-        for model in named(host, model) {
-            match models.get_mut(&model.name) {
-                Some(known) => known.limit(&model),
-                None => drop(models.insert(model.name.clone(), model)),
-            }
+    let own =
+        spec.hosts.values().flat_map(|host| host.models.iter().flat_map(move |model| named(host, model)));
+    for model in own.chain(spec.externals().flat_map(|(_, one)| others(one))) {
+        match models.get_mut(&model.name) {
+            Some(known) => known.limit(&model),
+            None => drop(models.insert(model.name.clone(), model)),
         }
     }
     let key = gateway.options.master_key.clone().unwrap_or_else(SecretRef::gateway);
     Some((Offer { url, models: models.into_values().collect() }, key))
+}
+
+/// The models of an endpoint that somebody else runs: nobody says what they can do.
+fn others(endpoint: &External) -> impl Iterator<Item = Model> {
+    endpoint.models.iter().map(|(name, _, _)| Model {
+        name: name.clone(),
+        alias_of: None,
+        kind: endpoint.kind,
+        context: None,
+        output: None,
+        tools: None,
+    })
 }
 
 /// A model under each of its public names.

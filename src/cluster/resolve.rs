@@ -6,18 +6,19 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::engine::Gpus;
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
+use crate::engine::{Gpus, Kind, Load};
 use crate::gateway::{self, Route};
 use crate::names::{HostName, ModelName, ServiceName};
 use crate::secret::{Content, SecretRef};
 use crate::service::{Service, Ulimit, label};
 use crate::survey::{Facts, Survey};
 
+use super::external::OPENAI_LIKE;
 use super::overlay::Overlay;
 use super::pool::Pool;
 use super::spec::{GatewaySpec, HostSpec, ModelSpec, Spec};
-use super::{Cluster, Config, Host, Role, Served, Unit, check, weights};
+use super::{Cluster, Config, External, Host, Model, Role, Served, Unit, check, weights};
 
 /// What files of the user's hold, by their path in the inventory; or why one cannot be read.
 pub type LocalFiles = BTreeMap<String, Result<Vec<u8>, String>>;
@@ -58,16 +59,25 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
         };
         hosts.insert(name.clone(), resolved);
     }
-    routes.sort_by(|a, b| (&a.public, &a.api_base).cmp(&(&b.public, &b.api_base)));
+    let names = routes.iter().map(|route| (route.public.clone(), (route.kind, route.load))).collect();
+    let externals: BTreeMap<_, _> = spec.externals().map(|(_, one)| (&one.name, one)).collect();
+    routes.extend(externals.values().flat_map(|one| routes_to(one, &mut keys)));
+    routes.sort_by(|a, b| (&a.public, &a.api_base, &a.model).cmp(&(&b.public, &b.api_base, &b.model)));
     let home = Home(survey.seen(gateway_host).map_or("~", |seen| seen.facts.home.as_str()));
-    let unit = problems.take(gateway_unit((gateway, home), &routes, keys, files));
+    let unit = problems.take(gateway_unit((gateway, home), names, keys, files));
     problems.settle();
     let (Some(unit), false) = (unit, problems.has_errors()) else { return Err(problems) };
     if let Some(host) = hosts.get_mut(gateway_host) {
         host.units.push(unit);
     }
-    let project = spec.project.clone();
-    Ok(Cluster { project, hosts, gateway: gateway_host.clone(), options: gateway.options.clone(), routes })
+    Ok(Cluster {
+        project: spec.project.clone(),
+        hosts,
+        gateway: gateway_host.clone(),
+        options: gateway.options.clone(),
+        externals: externals.into_values().cloned().collect(),
+        routes,
+    })
 }
 
 /// The SSH user's home directory, or `~` where it is not known.
@@ -109,15 +119,15 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
     let host_ip = model.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
     let mut base = Service {
         image: model.image.clone(),
-        entrypoint: Some(draft.entrypoint),
-        command: Some(draft.command),
+        entrypoint: Some(draft.entrypoint).filter(|words| !words.is_empty()),
+        command: Some(draft.command).filter(|words| !words.is_empty()),
         environment: draft.environment,
-        ports: vec![gateway::published(host_ip, model.port, engine.container_port())],
+        ports: vec![gateway::published(host_ip, model.port, draft.port)],
         volumes: draft.volumes,
         networks: vec!["default".to_owned()],
         ipc: draft.ipc_host.then(|| "host".to_owned()),
         restart: Some("unless-stopped".to_owned()),
-        labels: labels("model", engine.name(), "/health", &model.gpus),
+        labels: labels("model", engine.name(), &draft.health, &model.gpus),
         ..Service::default()
     };
     base.labels.insert(label::MODEL.to_owned(), model.name.to_string());
@@ -126,11 +136,17 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
     if let Some(pool) = place.pool {
         pool.defaults(&model.gpus, &mut base);
     }
-    let api_key = model.api_key.then(|| SecretRef::model(&model.name));
-    let mut secrets = secrets(model, place.host);
-    if let (Some(variable), Some(key)) = (draft.api_key_variable, &api_key) {
-        secrets.insert(variable.to_owned(), key.clone());
+    let upstream = engine.upstream(&serve);
+    if upstream != model.name.as_str() {
+        base.labels.insert(label::UPSTREAM.to_owned(), upstream.clone());
     }
+    let mut secrets = secrets(model, place.host);
+    let variable = draft.api_key_variable.filter(|_| model.api_key);
+    let api_key = variable.map(|variable| {
+        let key = SecretRef::model(&model.name);
+        secrets.insert(variable, key.clone());
+        key
+    });
     let mut service = finish(base, &model.overlay, place.home);
     service.image.clone_from(&model.image);
     let weights = weights::of(model, &serve, &mut service, &secrets);
@@ -140,10 +156,15 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
         secrets,
         configs: configs(&model.overlay, files)?,
         role: Role::Model(Served {
-            model: model.name.clone(),
-            aliases: model.aliases.iter().map(|(name, _)| name.clone()).collect(),
+            name: model.name.clone(),
+            models: vec![Model {
+                name: model.name.clone(),
+                aliases: model.aliases.iter().map(|(name, _)| name.clone()).collect(),
+                upstream,
+                kind: model.kind,
+                load: Load::Startup,
+            }],
             engine: engine.name(),
-            kind: model.kind,
             api_key,
             address: (place.name != place.gateway_host).then(|| check::address_text(place.host, place.asked)),
         }),
@@ -224,7 +245,10 @@ type Keys = BTreeMap<String, SecretRef>;
 fn routes_of(model: &ModelSpec, unit: &Unit, address: Option<&str>, keys: &mut Keys) -> Vec<Route> {
     let api_base = match address {
         Some(address) => format!("http://{}:{}/v1", gateway::bracketed(address), model.port),
-        None => format!("http://{}:{}/v1", unit.name, model.engine.container_port()),
+        None => {
+            let port = unit.service.published().next().map_or(0, |port| port.container);
+            format!("http://{}:{port}/v1", unit.name)
+        }
     };
     let Role::Model(served) = &unit.role else { return vec![] };
     let key_variable = served.api_key.as_ref().map(|key| {
@@ -232,15 +256,33 @@ fn routes_of(model: &ModelSpec, unit: &Unit, address: Option<&str>, keys: &mut K
         keys.insert(variable.clone(), key.clone());
         variable
     });
-    let public = [&model.name].into_iter().chain(model.aliases.iter().map(|(name, _)| name));
-    let route = |public: &ModelName| Route {
+    let route = |(model, public): (&Model, &ModelName)| Route {
         public: public.clone(),
-        served: model.name.clone(),
-        api_base: api_base.clone(),
+        model: format!("{OPENAI_LIKE}/{}", model.upstream),
+        api_base: Some(api_base.clone()),
         key_variable: key_variable.clone(),
         kind: model.kind,
+        load: model.load,
     };
-    public.map(route).collect()
+    let all = served.models.iter().flat_map(|model| model.public().map(move |public| (model, public)));
+    all.map(route).collect()
+}
+
+fn routes_to(external: &External, keys: &mut Keys) -> Vec<Route> {
+    let key_variable = external.api_key.as_ref().map(|key| {
+        let variable = key_variable(&external.name);
+        keys.insert(variable.clone(), key.clone());
+        variable
+    });
+    let route = |(public, _, upstream): &(ModelName, Origin, String)| Route {
+        public: public.clone(),
+        model: format!("{}/{upstream}", external.provider),
+        api_base: external.api_base.clone(),
+        key_variable: key_variable.clone(),
+        kind: external.kind,
+        load: Load::OnDemand,
+    };
+    external.models.iter().map(route).collect()
 }
 
 /// `qwen3-4b` → `KEY_QWEN3_4B_1F0A`: names that differ only in punctuation stay apart.
@@ -253,7 +295,7 @@ fn key_variable(model: &ModelName) -> String {
 
 fn gateway_unit(
     (spec, home): (&GatewaySpec, Home<'_>),
-    routes: &[Route],
+    names: BTreeMap<ModelName, (Kind, Load)>,
     keys: Keys,
     files: &LocalFiles,
 ) -> Result<Unit, Diagnostic> {
@@ -269,10 +311,7 @@ fn gateway_unit(
         service: finish(base, &spec.overlay, home),
         secrets,
         configs: configs(&spec.overlay, files)?,
-        role: Role::Gateway {
-            master_key,
-            names: routes.iter().map(|r| (r.public.clone(), r.kind)).collect(),
-        },
+        role: Role::Gateway { master_key, names },
         gpus: Gpus::None,
         port: spec.options.port,
         ready_timeout: spec.options.ready_timeout,

@@ -8,7 +8,7 @@ use crate::gateway;
 use crate::service::{KEYS, Who};
 
 use super::defaults::NOT_SHARED;
-use super::overlay;
+use super::{external, overlay};
 
 /// Schema of an inventory: groups of hosts with variables.
 #[must_use]
@@ -38,6 +38,7 @@ fn root(title: &str, what: Value) -> Value {
     definitions.insert("gateway".into(), gateway_keys());
     definitions.insert("model".into(), model());
     definitions.insert("serve".into(), serve());
+    definitions.insert(external::NAME.into(), external_keys());
     for engine in engine::ALL {
         definitions.insert(engine.name().into(), engine_keys(*engine));
     }
@@ -161,7 +162,7 @@ fn connection() -> [(&'static str, Value); 7] {
 
 /// A model: the engine decides which keys there are.
 fn model() -> Value {
-    let names: Vec<&str> = engine::ALL.iter().map(|engine| engine.name()).collect();
+    let names: Vec<&str> = engine::ALL.iter().map(|engine| engine.name()).chain([external::NAME]).collect();
     let branch = |name: &&str| {
         let is = json!({"properties": {"engine": {"const": name}}, "required": ["engine"]});
         json!({"if": is, "then": {"$ref": format!("#/definitions/{name}")}})
@@ -176,7 +177,8 @@ fn model() -> Value {
 
 /// Names of models, or one name with keys that are different where it is served.
 fn serve() -> Value {
-    let keys = engine::ALL.iter().map(|engine| json!({"$ref": format!("#/definitions/{}", engine.name())}));
+    let names = engine::ALL.iter().map(|engine| engine.name()).chain([external::NAME]);
+    let keys = names.map(|name| json!({"$ref": format!("#/definitions/{name}")}));
     let different: Vec<Value> = keys.chain([json!({"type": "null"})]).collect();
     let one = json!({
         "type": "object",
@@ -225,6 +227,37 @@ fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 11] {
         ("prefetch", key("false leaves downloading to the server", json!({"type": "boolean"}))),
         ("args", key("Arguments passed through last", texts())),
     ]
+}
+
+/// An endpoint that somebody else runs.
+fn external_keys() -> Value {
+    let names = json!({
+        "type": "object",
+        "propertyNames": {"pattern": PUBLIC_NAME},
+        "additionalProperties": scalar(),
+    });
+    let secret = json!({"anyOf": [{"const": "none"}, {"$ref": "#/definitions/secret"}]});
+    let all = Map::from_iter([
+        ("engine".to_owned(), needed("Somebody else runs it", json!({"const": external::NAME}))),
+        (
+            "enabled".to_owned(),
+            key("false leaves it out, as if it were not here", json!({"type": "boolean"})),
+        ),
+        (
+            "api_base".to_owned(),
+            key("Its base URL, with /v1 where OpenAI's protocol is below it", json!({"type": "string"})),
+        ),
+        (
+            "litellm_provider".to_owned(),
+            key("How LiteLLM speaks to it", json!({"type": ["string", "boolean"]})),
+        ),
+        ("api_key".to_owned(), key("The key it asks for, by reference", secret)),
+        ("kind".to_owned(), key("What its models are for", json!({"enum": Kind::ALL.map(Kind::word)}))),
+        ("model".to_owned(), key("What it calls the model, if not by its public name", scalar())),
+        ("models".to_owned(), key("Public names, and what it calls each", names)),
+        ("aliases".to_owned(), key("Further public names", aliases())),
+    ]);
+    json!({"type": "object", "properties": all, "additionalProperties": false})
 }
 
 fn aliases() -> Value {

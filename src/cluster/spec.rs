@@ -14,7 +14,7 @@ use crate::secret::{Login, SecretRef};
 
 use super::overlay::{LocalFile, Overlay, secret};
 use super::place::Origins;
-use super::{catalogue, check, connect, image, model_spec};
+use super::{External, catalogue, check, connect, image, model_spec};
 
 /// Everything the user said that homelab understands.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub struct HostSpec {
     pub registry_auth: BTreeMap<String, Login>,
     /// Its models.
     pub models: Vec<ModelSpec>,
+    /// What its variables say of endpoints that somebody else runs. Which host they stand at means nothing.
+    pub externals: Vec<External>,
     /// The gateway, if it runs here.
     pub gateway: Option<GatewaySpec>,
     /// Where its variables stand.
@@ -246,7 +248,7 @@ fn read_host(vars: &HostVars, project: &ProjectName, problems: &mut Diagnostics)
     let address = text("homelab_address", problems);
     let hf_token = variable(vars, "hf_token", problems, secret);
     let registry_auth = variable(vars, "registry_auth", problems, logins);
-    let models = model_spec::read_all(vars, problems);
+    let (models, externals) = model_spec::read_all(vars, problems);
     let gateway = read_gateway(vars, problems);
     HostSpec {
         origin: vars.origin.clone(),
@@ -258,6 +260,7 @@ fn read_host(vars: &HostVars, project: &ProjectName, problems: &mut Diagnostics)
         hf_token,
         registry_auth: registry_auth.unwrap_or_default(),
         models,
+        externals,
         gateway,
         vars: BTreeMap::new(),
     }
@@ -349,6 +352,7 @@ impl Spec {
         let tokens = self.hosts.values().filter_map(|h| h.hf_token.as_ref());
         let gateways = self.hosts.values().filter_map(|h| h.gateway.as_ref());
         let theirs = gateways.flat_map(|g| g.overlay.secrets.values().chain(&g.options.master_key));
-        models.chain(tokens).chain(theirs)
+        let endpoints = self.externals().filter_map(|(_, one)| one.api_key.as_ref());
+        models.chain(tokens).chain(theirs).chain(endpoints)
     }
 }

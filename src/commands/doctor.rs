@@ -86,7 +86,7 @@ async fn all(
             let host = files.spec.hosts.get(&ask.connection.name);
             let models = host.filter(|host| !host.models.is_empty()).map(|host| host.hf_home.as_str());
             // GPUs are asked for in another way, and no secret is wanted.
-            let ask = Ask { gpus: false, root_key: false, ..ask };
+            let ask = Ask { gpus: false, root_key: false, endpoints: vec![], ..ask };
             (ask.connection.name.clone(), host::diagnose(&ask, models).await)
         },
     ));
@@ -176,7 +176,7 @@ fn targets(files: &Files, survey: &Survey) -> Vec<(String, String, Port)> {
             if let Some(address) = &served.address
                 && survey.seen(host).is_some_and(answers)
             {
-                all.push((format!("{} on {host}", served.model), address.clone(), unit.port));
+                all.push((format!("{} on {host}", served.name), address.clone(), unit.port));
             }
         }
     }

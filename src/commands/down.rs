@@ -42,7 +42,7 @@ fn targets(common: &Common, files: &Files, dropped: bool) -> Result<BTreeMap<Pro
     if !dropped {
         let here = files.asks().into_iter().filter(|ask| files.within.contains(&ask.connection.name));
         // What is to be removed needs neither; a root key that cannot be read is in nobody's way.
-        let asks = here.map(|ask| Ask { gpus: false, root_key: false, ..ask }).collect();
+        let asks = here.map(|ask| Ask { gpus: false, root_key: false, endpoints: vec![], ..ask }).collect();
         return Ok([(files.spec.project.clone(), asks)].into());
     }
     if common.limit.is_some() {
@@ -60,6 +60,7 @@ fn targets(common: &Common, files: &Files, dropped: bool) -> Result<BTreeMap<Pro
             dir: host.dir.clone(),
             gpus: false,
             root_key: false,
+            endpoints: vec![],
         };
         by_project.entry(host.project).or_default().push(ask);
     }

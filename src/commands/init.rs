@@ -91,6 +91,7 @@ async fn look(hosts: &[Host]) -> Survey {
         dir: "~/homelab/homelab".to_owned(),
         gpus: true,
         root_key: false,
+        endpoints: vec![],
     };
     let asks: Vec<Ask> = hosts.iter().map(ask).collect();
     let (survey, looks) = host::survey(&asks).await;

@@ -155,6 +155,7 @@ impl Files {
             dir: host.dir.clone(),
             gpus: host.models.iter().any(|model| model.gpus != Gpus::None),
             root_key: host.gateway.is_some(),
+            endpoints: if host.gateway.is_some() { self.spec.endpoints() } else { vec![] },
         };
         self.spec.hosts.values().map(ask).collect()
     }

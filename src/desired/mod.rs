@@ -7,7 +7,7 @@ mod templates;
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{Role, Weights};
+use crate::cluster::{External, Role, Weights};
 use crate::engine::Gpus;
 use crate::image;
 use crate::names::{HostName, Port, ProjectName, ServiceName};
@@ -27,6 +27,8 @@ pub struct Desired {
     pub gateway: Option<HostName>,
     /// The hosts, those that should have nothing too.
     pub hosts: BTreeMap<HostName, DesiredHost>,
+    /// What somebody else runs and the gateway leads to.
+    pub externals: Vec<External>,
 }
 
 /// What a host should have.
@@ -78,6 +80,7 @@ impl Desired {
         Self {
             project,
             gateway: None,
+            externals: vec![],
             hosts: dirs.into_iter().map(|(name, dir)| (name, host(dir))).collect(),
         }
     }

@@ -57,7 +57,12 @@ pub fn render(cluster: &Cluster, versions: &Versions, overrides: &Overrides) -> 
         problems.0.dedup();
         return Err(problems);
     }
-    Ok(Desired { project: cluster.project.clone(), gateway: Some(cluster.gateway.clone()), hosts })
+    Ok(Desired {
+        project: cluster.project.clone(),
+        gateway: Some(cluster.gateway.clone()),
+        hosts,
+        externals: cluster.externals.clone(),
+    })
 }
 
 fn render_host(

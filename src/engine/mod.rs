@@ -86,6 +86,30 @@ impl Kind {
     }
 }
 
+/// When a server loads a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Load {
+    /// When it starts.
+    Startup,
+    /// When somebody asks for it; nobody may ask only to see whether it answers.
+    OnDemand,
+}
+
+impl Load {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Startup, Self::OnDemand];
+
+    /// Its word in the inventory.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Startup => "startup",
+            Self::OnDemand => "on_demand",
+        }
+    }
+}
+
 /// A model as its engine sees it: every default resolved, no place, no host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Serve<'a> {
@@ -112,14 +136,18 @@ pub struct Serve<'a> {
 /// What an engine asks of a container. Compose keys the user typed are laid over it later.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draft {
-    /// The whole entrypoint.
+    /// The whole entrypoint; empty leaves the image its own.
     pub entrypoint: Vec<String>,
     /// The arguments after it.
     pub command: Vec<String>,
+    /// The port it listens on inside its container.
+    pub port: u16,
+    /// The path that answers 200 once it takes requests, and never loads or computes anything.
+    pub health: String,
     /// Plain environment variables.
     pub environment: BTreeMap<String, String>,
     /// The environment variable that carries the API key, when [`Serve::api_key`] is set.
-    pub api_key_variable: Option<&'static str>,
+    pub api_key_variable: Option<String>,
     /// `SOURCE:TARGET[:ro]`; a source may start with `~/`, the SSH user's home on the host.
     pub volumes: Vec<String>,
     /// Whether processes in it share memory with the host's (`ipc: host`).
@@ -159,11 +187,8 @@ pub trait Engine: Sync {
         format!("{}_defaults", self.name())
     }
 
-    /// The image when nobody names one, by a version tag, never a floating one.
-    fn default_image(&self, gpus: &Gpus) -> &'static str;
-
-    /// The port it listens on inside its container.
-    fn container_port(&self) -> u16;
+    /// The image when nobody names one, by a version tag, never a floating one; none where only the user can know.
+    fn default_image(&self, gpus: &Gpus) -> Option<&'static str>;
 
     /// Its own options, sorted by name.
     fn options(&self) -> &'static [Opt];
@@ -193,6 +218,12 @@ pub trait Engine: Sync {
         &[]
     }
 
+    /// What its server calls it. Wherever that can be chosen it is the public name, so that another model behind that
+    /// name changes nothing at the gateway.
+    fn upstream(&self, serve: &Serve<'_>) -> String {
+        serve.name.to_string()
+    }
+
     /// The container that serves it.
     fn draft(&self, serve: &Serve<'_>) -> Draft;
 
@@ -217,13 +248,14 @@ pub trait Engine: Sync {
 mod command_line;
 mod fetch;
 mod llama_cpp;
+mod openai;
 mod option;
 #[cfg(test)]
 mod testing;
 mod vllm;
 
 /// Every engine.
-pub const ALL: &[&dyn Engine] = &[&vllm::Vllm, &llama_cpp::LlamaCpp];
+pub const ALL: &[&dyn Engine] = &[&vllm::Vllm, &llama_cpp::LlamaCpp, &openai::OpenAi];
 
 /// The engine of that name.
 #[must_use]

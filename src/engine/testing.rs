@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Engine, Gpus, Kind, Serve};
 use crate::names::ModelName;
+use crate::service::Who;
 
 /// A model with all that it borrows.
 pub(super) struct World {
@@ -59,7 +60,8 @@ pub(super) fn sorted_and_plain(engine: &dyn Engine) {
             let ours = [
                 "engine", "kind", "model", "port", "gpu", "api_key", "args", "aliases", "enabled", "prefetch",
             ];
-            let compose = crate::service::KEYS.iter().map(|(key, _)| *key);
+            let compose =
+                crate::service::KEYS.iter().filter(|(_, who)| *who == Who::User).map(|(key, _)| *key);
             assert!(!ours.into_iter().chain(compose).any(|key| key == *name), "{name} is homelab's own key");
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::diagnostic::{Diagnostic, Origin};
-use crate::engine::Kind;
+use crate::engine::{Kind, Load};
 use crate::inventory::{Fields, Node, parsed};
 use crate::names::{ByteSize, ModelName, Port};
 use crate::secret::SecretRef;
@@ -52,14 +52,16 @@ pub type Fallbacks = BTreeMap<String, (Origin, Vec<(String, Origin)>)>;
 pub struct Route {
     /// What clients ask for.
     pub public: ModelName,
-    /// What the backend calls it.
-    pub served: ModelName,
-    /// The backend's base URL, with `/v1`.
-    pub api_base: String,
+    /// LiteLLM's provider, a slash, and what the backend calls the model.
+    pub model: String,
+    /// The backend's base URL; none where the provider has one of its own.
+    pub api_base: Option<String>,
     /// The gateway's environment variable with the backend's key; none where it takes any.
     pub key_variable: Option<String>,
     /// What it is for.
     pub kind: Kind,
+    /// When the backend loads it.
+    pub load: Load,
 }
 
 /// Reads the gateway's own keys. `secret` reads a secret's place.
@@ -163,18 +165,7 @@ struct ConfigModel {
 pub fn config(options: &Options, routes: &[Route]) -> ConfigContext {
     let model = |route: &Route| ConfigModel {
         name: route.public.to_string(),
-        params: [
-            // `openai/` would turn /v1/messages into /v1/responses, which backends lack.
-            ("model", format!("hosted_vllm/{}", route.served).into()),
-            ("api_base", route.api_base.clone().into()),
-            (
-                "api_key",
-                route.key_variable.as_ref().map_or("none".into(), |v| format!("os.environ/{v}").into()),
-            ),
-            ("timeout", options.timeout.into()),
-            ("stream_timeout", options.stream_timeout.into()),
-        ]
-        .into(),
+        params: params(options, route),
         info: match route.kind {
             Kind::Chat => BTreeMap::new(),
             Kind::Completion => [("mode", "completion".into())].into(),
@@ -194,4 +185,15 @@ pub fn config(options: &Options, routes: &[Route]) -> ConfigContext {
         num_retries: options.num_retries,
         drop_params: options.drop_params,
     }
+}
+
+fn params(options: &Options, route: &Route) -> BTreeMap<&'static str, serde_json::Value> {
+    let key = route.key_variable.as_ref().map(|variable| format!("os.environ/{variable}"));
+    // Without a URL of ours it is a provider's, which a key that is none would only confuse.
+    let key = key.or_else(|| route.api_base.is_some().then(|| "none".to_owned()));
+    let texts =
+        [("api_base", route.api_base.clone()), ("api_key", key), ("model", Some(route.model.clone()))];
+    let numbers = [("stream_timeout", options.stream_timeout), ("timeout", options.timeout)];
+    let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text?.into())));
+    texts.chain(numbers.map(|(name, number)| (name, number.into()))).collect()
 }

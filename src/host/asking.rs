@@ -6,11 +6,9 @@ use serde_json::{Value, json};
 use super::http::Reply;
 use crate::diagnostic::clean;
 use crate::engine::Kind;
-use crate::names::ModelName;
 
 /// The path and body that ask for the least a model of that kind can give.
-pub(super) fn question(model: &ModelName, kind: Kind) -> (&'static str, Value) {
-    let model = model.as_str();
+pub(super) fn question(model: &str, kind: Kind) -> (&'static str, Value) {
     match kind {
         Kind::Chat => (
             "/v1/chat/completions",

@@ -7,7 +7,7 @@ use super::http::{HttpError, Reply, Request};
 use super::link::Link;
 use crate::diagnostic::clean;
 use crate::service::Service;
-use crate::survey::Health;
+use crate::survey::{Endpoint, Health};
 
 /// A healthy server answers its health path at once.
 const WAIT: Duration = Duration::from_secs(3);
@@ -18,6 +18,17 @@ pub(super) async fn ask(link: &Link, service: &Service, path: &str) -> Health {
     let to = (port.local_address(), port.host);
     let reply = link.http(to, Request { path, ..Request::default() }, WAIT).await;
     health(path, reply)
+}
+
+/// Asks an endpoint that somebody else runs, without a key: whatever it says, it is there.
+pub(super) async fn of_endpoint(link: &Link, endpoint: &Endpoint) -> Health {
+    let request = Request { path: &endpoint.path, ..Request::default() };
+    match link.http((&endpoint.host, endpoint.port), request, WAIT).await {
+        Ok(reply) if reply.status < 500 => Health::Ready,
+        Err(HttpError::Timeout) => Health::Hung(format!("no answer in {} s", WAIT.as_secs())),
+        Err(error @ (HttpError::Refused | HttpError::Closed)) => Health::NotReady(error.to_string()),
+        reply => health(&endpoint.path, reply),
+    }
 }
 
 fn health(path: &str, reply: Result<Reply, HttpError>) -> Health {

@@ -10,12 +10,12 @@ use futures_util::future::{join_all, try_join_all};
 use super::facts::Wanted;
 use super::look::Look;
 use super::refusal::docker_failure;
-use super::{containers, facts, master};
+use super::{containers, facts, health, master};
 use crate::connection::Connection;
 use crate::diagnostic::clean;
 use crate::names::{HostName, ProjectName};
 use crate::service::label;
-use crate::survey::{self, Facts, Failure, Images, Seen, Survey};
+use crate::survey::{self, Endpoint, Facts, Failure, Images, Seen, Survey};
 
 /// What to look at on one host.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Ask {
     pub gpus: bool,
     /// Whether this host keeps the root key.
     pub root_key: bool,
+    /// What it is to find out of endpoints that somebody else runs.
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// Looks at all hosts at the same time. Those that were reached come back for what follows.
@@ -67,8 +69,12 @@ pub async fn again(look: &Look, ask: &Ask) -> survey::Look {
 
 async fn see(look: &Look, ask: &Ask) -> Result<Seen, Failure> {
     let wanted = Wanted { gpus: ask.gpus, root_key: ask.root_key };
-    let (read, docker) =
-        tokio::join!(facts::read(look.link(), (&ask.project, &ask.dir), wanted), docker(look, ask));
+    let others = ask.endpoints.iter().map(|endpoint| health::of_endpoint(look.link(), endpoint));
+    let (read, docker, others) = tokio::join!(
+        facts::read(look.link(), (&ask.project, &ask.dir), wanted),
+        docker(look, ask),
+        join_all(others)
+    );
     let (read, (mut seen, mut our_ports)) = (read?, docker?);
     look.keep_root_key(read.root_key)?;
     // Docker's own listener for a container of ours that is just starting or stopping is no
@@ -85,6 +91,7 @@ async fn see(look: &Look, ask: &Ask) -> Result<Seen, Failure> {
     }
     seen.files = read.files;
     seen.holders = read.holders;
+    seen.endpoints = ask.endpoints.iter().cloned().zip(others).collect();
     let address = look.link().address().map(clean);
     seen.facts = Facts { home: read.home, gpus: read.gpus, memory: read.memory, address, ..seen.facts };
     Ok(seen)
@@ -125,6 +132,7 @@ async fn docker(look: &Look, ask: &Ask) -> Result<(Seen, BTreeSet<u16>), Failure
         networks: networks.into_iter().filter_map(|n| Some((n.name?, ours(n.labels)))).collect(),
         files: BTreeMap::new(),
         holders: Vec::new(),
+        endpoints: BTreeMap::new(),
     };
     Ok((seen, sorted.our_ports))
 }

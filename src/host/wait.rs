@@ -15,8 +15,8 @@ use super::hands::Hands;
 use super::http::{HttpError, Request};
 use super::look::{Inspected, Look};
 use super::{failure, hinted};
-use crate::engine::Kind;
-use crate::names::{ModelName, Port, Secret};
+use crate::engine::{Kind, Load};
+use crate::names::{Port, Secret};
 use crate::plan::{Ask, Probe};
 use crate::survey::{Failure, State};
 
@@ -59,13 +59,19 @@ impl<'a> Waiting<'a> {
     /// Why it never will, or what it said last when its time was up; with its last log lines.
     pub(super) async fn model(&self, probe: &Probe, key: &Secret) -> Result<(), Failure> {
         let to = (probe.address.as_str(), probe.port);
-        let names = [probe.model.to_string()];
+        let names: Vec<String> = probe.models.iter().map(|known| known.name.clone()).collect();
         let ready = async {
-            self.healthy(to, "/health").await;
+            self.healthy(to, &probe.health).await;
+            if names.is_empty() {
+                return Ok(());
+            }
             (self.tell)("asking for its names", None);
             self.settled(MODEL_SETTLES, || self.knows(to, key, &names)).await?;
             (self.tell)("asking for a first answer", None);
-            self.settled(MODEL_SETTLES, || self.answers(to, key, (&probe.model, probe.kind))).await
+            for known in probe.models.iter().filter(|known| known.load == Load::Startup) {
+                self.settled(MODEL_SETTLES, || self.answers(to, key, (&known.name, known.kind))).await?;
+            }
+            Ok(())
         };
         self.watched(ready, probe.timeout, Some(&probe.engine)).await
     }
@@ -92,9 +98,10 @@ impl<'a> Waiting<'a> {
             (self.tell)("asking every name for an answer", None);
             let one = |ask: &&Ask| {
                 let (name, kind) = (ask.name.clone(), ask.kind);
-                async move { self.settled(GATEWAY_SETTLES, || self.answers(to, key, (&name, kind))).await }
+                async move { self.settled(GATEWAY_SETTLES, || self.answers(to, key, (name.as_str(), kind))).await }
             };
-            let asked = join_all(names.iter().map(one)).await;
+            let asked = names.iter().filter(|ask| ask.load == Load::Startup);
+            let asked = join_all(asked.map(one)).await;
             asked.into_iter().collect::<Result<(), Failure>>()
         };
         self.watched(ready, timeout, None).await
@@ -105,7 +112,7 @@ impl<'a> Waiting<'a> {
         &self,
         to: (&str, u16),
         key: &Secret,
-        (name, kind): (&ModelName, Kind),
+        (name, kind): (&str, Kind),
     ) -> Result<(), Refusal> {
         let (path, json) = question(name, kind);
         let request = Request { path, bearer: Some(key), json: Some(&json) };

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::engine::Kind;
+use crate::engine::{Kind, Load};
 use crate::names::{HostName, ModelName, Port, ServiceName};
 use crate::secret::{Content, SecretRef};
 
@@ -146,13 +146,24 @@ pub enum Action {
     },
 }
 
-/// How a model is asked whether it answers.
+/// A model as its own server knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Probe {
-    /// The name it must know.
-    pub model: ModelName,
+pub struct Known {
+    /// The name its server must list.
+    pub name: String,
     /// What it is for.
     pub kind: Kind,
+    /// When it is loaded: one that is loaded on demand is not asked for an answer.
+    pub load: Load,
+}
+
+/// How a server is asked whether it answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Probe {
+    /// What it must know; nothing is asked of an older version that tells nothing of its models.
+    pub models: Vec<Known>,
+    /// The path that answers 200 once it is ready.
+    pub health: String,
     /// Where its host itself reaches it.
     pub address: String,
     /// Its port on the host.
@@ -173,6 +184,8 @@ pub struct Ask {
     pub name: ModelName,
     /// What it is for.
     pub kind: Kind,
+    /// When it is loaded: one that is loaded on demand must be listed, and is not asked for an answer.
+    pub load: Load,
     /// Who serves it; it is not asked for if all of them failed.
     pub backends: Vec<(HostName, ServiceName)>,
 }

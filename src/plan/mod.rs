@@ -22,19 +22,19 @@ mod status;
 mod tests;
 mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::cluster::Role;
+use crate::cluster::{Model, Role};
 use crate::desired::Desired;
 use crate::image;
 use crate::names::{HostName, ServiceName};
 use crate::secret::SecretRef;
-use crate::service::Service;
+use crate::service::{Service, label};
 use crate::survey::Failure;
 
-pub use action::{Action, Ask, Probe};
+pub use action::{Action, Ask, Known, Probe};
 pub use cause::{Cause, Change};
 pub use diff::{FileChange, FileDiff, diffs, unified_texts};
 pub use down::down;
@@ -200,19 +200,25 @@ pub fn network_name(desired: &Desired) -> String {
     format!("{}_default", desired.project)
 }
 
-/// How a service is asked, if it serves a model.
+/// How a service is asked, if it serves models.
 fn probe(service: &crate::desired::DesiredService) -> Option<Probe> {
     let Role::Model(served) = &service.role else { return None };
     let (address, port) = local(&service.service)?;
+    let known = |model: &Model| Known { name: model.upstream.clone(), kind: model.kind, load: model.load };
     Some(Probe {
-        model: served.model.clone(),
-        kind: served.kind,
+        models: served.models.iter().map(known).collect(),
+        health: health(&service.service.labels),
         address,
         port,
         key: served.key(),
         engine: served.engine.to_owned(),
         timeout: service.ready_timeout,
     })
+}
+
+/// The path that a container's labels name; one that homelab made before it had that label answers there.
+fn health(labels: &BTreeMap<String, String>) -> String {
+    labels.get(label::HEALTH).map_or("/health", String::as_str).to_owned()
 }
 
 /// Where its host itself reaches a service.

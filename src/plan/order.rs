@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::Role;
+use crate::cluster::{Model, Role};
 use crate::desired::Desired;
-use crate::engine::Kind;
+use crate::engine::{Kind, Load};
 use crate::names::{HostName, ModelName, ServiceName};
 use crate::survey::{Images, Look, Seen, Survey};
 
@@ -59,11 +59,16 @@ fn await_gateway(desired: &Desired, survey: &Survey, blocked: &[Blocked], all: &
         work.leave_gateway();
     }
     let backends = backends(desired);
-    let ask = |(public, kind): (&ModelName, &Kind)| {
+    let ask = |(public, (kind, load)): (&ModelName, &(Kind, Load))| {
         let serving = backends.get(public).cloned().unwrap_or_default();
         let able: Vec<_> = serving.into_iter().filter(|(h, s)| !is_blocked(blocked, h, s)).collect();
         let wanted = work.gateway.is_some() || able.iter().any(|b| touched.contains(b));
-        (wanted && !able.is_empty()).then(|| Ask { name: public.clone(), kind: *kind, backends: able })
+        (wanted && !able.is_empty()).then(|| Ask {
+            name: public.clone(),
+            kind: *kind,
+            load: *load,
+            backends: able,
+        })
     };
     let names: Vec<Ask> = names.iter().filter_map(ask).collect();
     let (master_key, timeout) = (master_key.clone(), service.ready_timeout);
@@ -111,7 +116,7 @@ fn backends(desired: &Desired) -> BTreeMap<ModelName, Vec<(HostName, ServiceName
     for (host, services) in desired.hosts.iter().map(|(name, h)| (name, &h.services)) {
         for (name, service) in services {
             let Role::Model(served) = &service.role else { continue };
-            for public in std::iter::once(&served.model).chain(&served.aliases) {
+            for public in served.models.iter().flat_map(Model::public) {
                 all.entry(public.clone()).or_default().push((host.clone(), name.clone()));
             }
         }

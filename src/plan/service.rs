@@ -2,7 +2,7 @@
 //! It looks at no other service.
 
 use crate::desired::DesiredService;
-use crate::engine::Kind;
+use crate::engine::{Kind, Load};
 use crate::image;
 use crate::names::{ModelName, ServiceName};
 use crate::secret::SecretRef;
@@ -10,7 +10,7 @@ use crate::service::label;
 use crate::survey::{Container, Failure, Health, Images, State};
 
 use super::cause::changes;
-use super::{Action, Cause, Change, Probe, Step, Task};
+use super::{Action, Cause, Change, Known, Probe, Step, Task};
 
 /// A service and the containers it has now.
 pub(super) struct Now<'a> {
@@ -243,12 +243,15 @@ const OLD_TIMEOUT: u64 = 30 * 60;
 
 fn old_wait(name: &ServiceName, older: &Container) -> Option<Action> {
     let (address, port) = super::local(older.service.as_ref().ok()?)?;
-    let model = ModelName::new(older.labels.get(label::MODEL)?.as_str()).ok()?;
+    let word = |name: &str| older.labels.get(name);
+    let model = ModelName::new(word(label::MODEL)?.as_str()).ok()?;
+    let upstream = word(label::UPSTREAM).map_or_else(|| model.to_string(), Clone::clone);
+    let known = |kind| Known { name: upstream, kind, load: Load::Startup };
     let probe = Probe {
         key: SecretRef::model(&model),
-        kind: older.labels.get(label::KIND).and_then(|word| Kind::by_word(word))?,
-        engine: older.labels.get(label::ENGINE)?.clone(),
-        model,
+        models: word(label::KIND).and_then(|word| Kind::by_word(word)).map(known).into_iter().collect(),
+        health: super::health(&older.labels),
+        engine: word(label::ENGINE)?.clone(),
         address,
         port,
         timeout: OLD_TIMEOUT,

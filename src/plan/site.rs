@@ -124,7 +124,7 @@ impl<'a> Site<'a> {
                             (work.gateway, work.gateway_needs) = (Some(task), Some(needs));
                         }
                         Role::Model(served) => {
-                            work.models.push(ModelWork { needs, model: Some(&served.model), task });
+                            work.models.push(ModelWork { needs, model: Some(&served.name), task });
                         }
                     }
                 }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::cluster::Role;
+use crate::cluster::{External, Role};
 use crate::desired::{Desired, DesiredService};
 use crate::diagnosis::Finding;
 use crate::names::{HostName, ModelName, ServiceName};
@@ -12,7 +12,7 @@ use crate::survey::{Container, Gpu, Health, Look, State, Survey};
 use super::service::state_text;
 use super::{Action, Cause, Plan, Step, Task, container_name};
 
-/// How a service is.
+/// How a service or an endpoint is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "is", content = "why", rename_all = "snake_case")]
 pub enum Condition {
@@ -26,6 +26,8 @@ pub enum Condition {
     Starting(String),
     /// It is not there, or does not run.
     Missing(String),
+    /// Somebody else runs it, and it is not asked: that might cost money, or load a model.
+    NotAsked,
     /// Its host could not be seen.
     Unreachable(String),
     /// It cannot be made so.
@@ -72,6 +74,9 @@ pub fn status(desired: &Desired, survey: &Survey, plan: &Plan) -> Vec<Row> {
         {
             rows.push(Row { condition: Condition::Unreachable(why.what.clone()), ..empty(host, None) });
         }
+        if desired.gateway.as_ref() == Some(host) {
+            rows.extend(desired.externals.iter().map(|one| external(survey, host, one)));
+        }
         // Files of a service that is amiss itself need no line of their own.
         if rows.iter().all(|row| row.host != *host || row.is_fine()) {
             rows.extend(host_only(host, plan));
@@ -115,7 +120,7 @@ fn row(
     };
     Row {
         model: match &service.role {
-            Role::Model(served) => Some(served.model.clone()),
+            Role::Model(served) => Some(served.name.clone()),
             Role::Gateway { .. } => None,
         },
         condition: condition(survey, plan, (host, name), container),
@@ -124,6 +129,22 @@ fn row(
         gpus: seen.map(|s| s.facts.gpus.iter().filter(used).cloned().collect()).unwrap_or_default(),
         endpoint: Some(format!("http://{}:{}", address.as_deref().unwrap_or(host.as_str()), service.port)),
         ..empty(host, Some(name.clone()))
+    }
+}
+
+/// What somebody else runs, as the gateway's host sees it.
+fn external(survey: &Survey, gateway: &HostName, one: &External) -> Row {
+    let seen = survey.seen(gateway);
+    let health = one.endpoint().and_then(|endpoint| seen?.endpoints.get(&endpoint));
+    Row {
+        model: Some(one.name.clone()),
+        condition: match health {
+            Some(Health::Ready) => Condition::InSync,
+            Some(Health::NotReady(why) | Health::Hung(why)) => Condition::Unhealthy(why.clone()),
+            Some(Health::NotAsked) | None => Condition::NotAsked,
+        },
+        endpoint: Some(one.api_base.clone().unwrap_or_else(|| one.provider.clone())),
+        ..empty(gateway, None)
     }
 }
 
@@ -226,6 +247,6 @@ impl Row {
     /// Whether it is as it should be.
     #[must_use]
     pub fn is_fine(&self) -> bool {
-        self.condition == Condition::InSync
+        matches!(self.condition, Condition::InSync | Condition::NotAsked)
     }
 }

@@ -12,9 +12,9 @@ use zeroize::Zeroizing;
 
 use super::note;
 use crate::diagnostic::clean;
-use crate::engine::{self, Gpus};
+use crate::engine::Gpus;
 use crate::names::{HostName, ModelName};
-use crate::starter::{Host, Model};
+use crate::starter::{self, Host, Model};
 use crate::survey::{Gpu, Look, Survey};
 
 /// Whether somebody is there to be asked.
@@ -105,7 +105,7 @@ pub fn models(hosts: &[Host], survey: &Survey) -> Result<Vec<Model>> {
 }
 
 fn model(host: &HostName, survey: &Survey) -> Result<Model> {
-    let engines: Vec<&str> = engine::ALL.iter().map(|engine| engine.name()).collect();
+    let engines: Vec<&str> = starter::engines().collect();
     let seen: &[Gpu] = survey.seen(host).map_or(&[], |seen| &seen.facts.gpus);
     let usual = usize::from(seen.is_empty() && survey.seen(host).is_some());
     let chosen = Select::new().with_prompt("Engine").items(&engines).default(usual).interact()?;

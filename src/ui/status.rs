@@ -79,6 +79,7 @@ fn state(condition: &Condition) -> String {
         Condition::Missing(why) => format!("missing: {}", clipped(why)),
         Condition::Unreachable(why) => format!("unreachable: {}", clipped(why)),
         Condition::Blocked(why) => format!("blocked: {}", clipped(why)),
+        Condition::NotAsked => "not asked".to_owned(),
         Condition::NotInInventory => "not in the inventory".to_owned(),
     }
 }

@@ -11,6 +11,7 @@ mod diffs;
 mod doctor;
 mod down;
 mod dropped;
+mod engines;
 mod failing;
 mod faults;
 mod files;

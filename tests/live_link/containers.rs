@@ -20,6 +20,7 @@ impl Project {
             dir: format!("~/homelab/{name}"),
             gpus: true,
             root_key: true,
+            endpoints: vec![],
         };
         let (looked, look) = homelab::host::look(&ask).await;
         assert!(matches!(looked, Looked::Seen(_)), "{looked:?}");
@@ -288,6 +289,7 @@ async fn a_survey_of_several_hosts_costs_one_login_and_one_process_each() {
             dir: "~/homelab/linknothing".into(),
             gpus: false,
             root_key: false,
+            endpoints: vec![],
         })
         .into();
     let (found, looks) = survey(&asks).await;
@@ -309,7 +311,14 @@ async fn this_machine_is_looked_at_without_ssh() {
     let name = HostName::new("here").unwrap();
     let connection = Connection { local: true, ..Connection::new(name) };
     let project = ProjectName::new("linkhere").unwrap();
-    let ask = Ask { connection, project, dir: "~/homelab/linkhere".into(), gpus: true, root_key: true };
+    let ask = Ask {
+        connection,
+        project,
+        dir: "~/homelab/linkhere".into(),
+        gpus: true,
+        root_key: true,
+        endpoints: vec![],
+    };
     let (looked, look) = homelab::host::look(&ask).await;
     let Looked::Seen(seen) = looked else { panic!("{looked:?}") };
     let look = look.unwrap();

@@ -19,6 +19,8 @@ pub(super) struct LlamaCpp;
 /// Not the program's own default, which is 9931: the health check in its images asks here
 /// (ggml-org/llama.cpp, .devops/cuda.Dockerfile).
 const PORT: u16 = 8080;
+/// Answers without a key.
+const HEALTH: &str = "/health";
 
 impl Engine for LlamaCpp {
     fn name(&self) -> &'static str {
@@ -32,15 +34,11 @@ impl Engine for LlamaCpp {
     /// The release whose options this directory lists. Images are published for releases and for
     /// some builds only, so a build's number is not enough for a tag. `server-cuda` is CUDA 12,
     /// which more drivers run than `server-cuda13`.
-    fn default_image(&self, gpus: &Gpus) -> &'static str {
-        match gpus {
+    fn default_image(&self, gpus: &Gpus) -> Option<&'static str> {
+        Some(match gpus {
             Gpus::None => "ghcr.io/ggml-org/llama.cpp:server-v0.7.0",
             Gpus::All | Gpus::Some(_) => "ghcr.io/ggml-org/llama.cpp:server-cuda-v0.7.0",
-        }
-    }
-
-    fn container_port(&self) -> u16 {
-        PORT
+        })
     }
 
     fn options(&self) -> &'static [Opt] {
@@ -84,8 +82,10 @@ impl Engine for LlamaCpp {
         Draft {
             entrypoint: vec!["/app/llama-server".to_owned()],
             command: command(serve),
+            port: PORT,
+            health: HEALTH.to_owned(),
             // As its help says of --api-key.
-            api_key_variable: Some("LLAMA_API_KEY"),
+            api_key_variable: Some("LLAMA_API_KEY".to_owned()),
             volumes: vec![
                 // Repositories of Hugging Face land in the same layout that Python's library uses
                 // (seen with 0.7.0); everything else in llama.cpp's own cache.

@@ -54,7 +54,7 @@ fn a_repository_of_hugging_face() {
         draft.volumes,
         ["~/.cache/huggingface:/root/.cache/huggingface", "~/.cache/llama.cpp:/root/.cache/llama.cpp"]
     );
-    assert_eq!(draft.api_key_variable, Some("LLAMA_API_KEY"));
+    assert_eq!(draft.api_key_variable.as_deref(), Some("LLAMA_API_KEY"));
     assert!(!draft.ipc_host && draft.environment.is_empty());
 }
 

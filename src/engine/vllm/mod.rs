@@ -22,6 +22,8 @@ use crate::diagnosis::Row;
 pub(super) struct Vllm;
 
 const PORT: u16 = 8000;
+/// Answers without a key.
+const HEALTH: &str = "/health";
 
 impl Engine for Vllm {
     fn name(&self) -> &'static str {
@@ -34,15 +36,11 @@ impl Engine for Vllm {
 
     /// The release whose options this file lists. The build for CPUs has a repository of its own
     /// (<https://hub.docker.com/r/vllm/vllm-openai-cpu>).
-    fn default_image(&self, gpus: &Gpus) -> &'static str {
-        match gpus {
+    fn default_image(&self, gpus: &Gpus) -> Option<&'static str> {
+        Some(match gpus {
             Gpus::None => "vllm/vllm-openai-cpu:v0.33.0",
             Gpus::All | Gpus::Some(_) => "vllm/vllm-openai:v0.33.0",
-        }
-    }
-
-    fn container_port(&self) -> u16 {
-        PORT
+        })
     }
 
     fn options(&self) -> &'static [Opt] {
@@ -82,9 +80,11 @@ impl Engine for Vllm {
         Draft {
             entrypoint: entrypoint(serve.image),
             command: command(serve),
+            port: PORT,
+            health: HEALTH.to_owned(),
             environment: environment(),
             // vllm/envs.py; a key on the command line would show in every process list.
-            api_key_variable: Some("VLLM_API_KEY"),
+            api_key_variable: Some("VLLM_API_KEY".to_owned()),
             volumes: vec![
                 format!("{}:{HF_HOME}", serve.hf_home),
                 // Compiled graphs: without it every new container compiles again (vllm/envs.py,

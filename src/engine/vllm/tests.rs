@@ -55,7 +55,7 @@ fn a_small_model_on_a_share_of_a_gpu() {
         ["~/.cache/huggingface:/root/.cache/huggingface", "~/.cache/vllm:/root/.cache/vllm"]
     );
     assert_eq!(draft.environment["VLLM_NO_USAGE_STATS"], "1");
-    assert_eq!(draft.api_key_variable, Some("VLLM_API_KEY"));
+    assert_eq!(draft.api_key_variable.as_deref(), Some("VLLM_API_KEY"));
     assert!(draft.ipc_host);
 }
 

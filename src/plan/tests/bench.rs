@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::cluster::{Role, Served};
+use crate::cluster::{Model, Role, Served};
 use crate::desired::{Desired, DesiredHost, DesiredService};
-use crate::engine::{Gpus, Kind};
+use crate::engine::{Gpus, Kind, Load};
 use crate::image;
 use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use crate::secret::SecretRef;
@@ -102,7 +102,10 @@ impl Bench {
             survey.hosts.insert(name.clone(), Look::Seen(Box::new(seen)));
         }
         let project = ProjectName::homelab();
-        let mut bench = Self { desired: Desired { project, gateway: Some(edge.clone()), hosts }, survey };
+        let mut bench = Self {
+            desired: Desired { project, gateway: Some(edge.clone()), hosts, externals: vec![] },
+            survey,
+        };
         let role = Role::Gateway { master_key: SecretRef::gateway(), names: BTreeMap::new() };
         bench.want(edge.as_str(), ServiceName::gateway().as_str(), (gateway(2), role, Gpus::None, 4000));
         bench.has(edge.as_str(), "litellm", running(gateway(2)))
@@ -126,10 +129,15 @@ impl Bench {
     pub(super) fn wants(mut self, at: &str, name: &str, on: &str, port: u16) -> Self {
         let public = ModelName::new(name).unwrap();
         let served = Served {
-            model: public.clone(),
-            aliases: vec![],
+            name: public.clone(),
+            models: vec![Model {
+                name: public.clone(),
+                aliases: vec![],
+                upstream: name.to_owned(),
+                kind: Kind::Chat,
+                load: Load::Startup,
+            }],
             engine: "vllm",
-            kind: Kind::Chat,
             api_key: None,
             address: None,
         };
@@ -138,7 +146,7 @@ impl Bench {
             if let Some(DesiredService { role: Role::Gateway { names, .. }, .. }) =
                 host.services.get_mut(&ServiceName::gateway())
             {
-                names.insert(public.clone(), Kind::Chat);
+                names.insert(public.clone(), (Kind::Chat, Load::Startup));
             }
         }
         self

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::inventory::parse;
 use crate::names::{ByteSize, HostName};
 use crate::service::{Service, label};
-use crate::survey::{Devices, Container, Facts, Failure, Gpu, Health, Look, Seen, State, Survey};
+use crate::survey::{Container, Devices, Facts, Failure, Gpu, Health, Look, Seen, State, Survey};
 
 use super::{Cluster, LocalFiles, headroom, read, resolve};
 
@@ -63,7 +63,9 @@ fn a_host_that_is_down_keeps_its_address() {
 fn a_gpu_needs_a_way_that_the_host_offers() {
     let missing = resolved("0", &survey(seen(&["runc"]))).unwrap_err();
     assert!(
-        missing.starts_with("error: `tiny` wants a GPU, but box offers none: Docker has neither NVIDIA's runtime"),
+        missing.starts_with(
+            "error: `tiny` wants a GPU, but box offers none: Docker has neither NVIDIA's runtime"
+        ),
         "{missing}"
     );
     assert!(resolved("0", &survey(seen(&["runc", "nvidia"]))).is_ok());
@@ -75,7 +77,8 @@ fn the_image_follows_the_gpus_that_the_host_has_and_the_user_may_know_better() {
     there.facts.devices = Devices { kfd: true, dri: true, groups: [44].into(), ..Devices::default() };
     let amd = survey(Look::Seen(there));
     let made = |gpu: &str| {
-        let service = resolved(gpu, &amd).unwrap().hosts[&HostName::new("box").unwrap()].units[0].service.clone();
+        let service =
+            resolved(gpu, &amd).unwrap().hosts[&HostName::new("box").unwrap()].units[0].service.clone();
         (service.image, service.devices.join(" "))
     };
     let image = |kind: &str| format!("ghcr.io/ggml-org/llama.cpp:server{kind}-v0.7.0");

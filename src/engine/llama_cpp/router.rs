@@ -98,8 +98,7 @@ mod tests {
 
     #[test]
     fn a_server_of_several_gets_a_file_with_a_section_for_each() {
-        let options =
-            serde_json::from_value(json!({"ctx_size": 512, "warmup": false})).unwrap();
+        let options = serde_json::from_value(json!({"ctx_size": 512, "warmup": false})).unwrap();
         let first = World { model: Some("/m/a.gguf"), options, ..World::new("org/a:4b") };
         let second =
             World { model: Some("user/b:Q8_0"), kind: crate::engine::Kind::Embedding, ..World::new("b") };

@@ -75,7 +75,7 @@ compose_service! {
     User shm_size: Option<ByteSize>,
     /// Limits by name.
     User ulimits: BTreeMap<String, Ulimit>,
-    /// `HOST[:CONTAINER[:PERMISSIONS]]`.
+    /// `HOST[:CONTAINER[:PERMISSIONS]]`, or a name of CDI's, as in `nvidia.com/gpu=0`.
     User devices: Vec<String>,
     /// Further groups, by name or number.
     User group_add: Vec<String>,
@@ -95,8 +95,24 @@ compose_service! {
     User pull_policy: Option<String>,
     /// The OCI runtime; `nvidia` gives access to GPUs.
     Homelab runtime: Option<String>,
+    /// GPUs that a driver of Docker's gives.
+    Homelab gpus: Vec<GpuRequest>,
     /// Labels.
     User labels: BTreeMap<String, String>,
+}
+
+/// A request for GPUs, as `--gpus` makes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GpuRequest {
+    /// Whose: `nvidia`.
+    pub driver: String,
+    /// `all`; none where they are named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<String>,
+    /// Indices or UUIDs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub device_ids: Vec<String>,
 }
 
 /// A port as it is published.

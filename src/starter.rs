@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::cluster::{self, LocalFiles};
 use crate::desired::{Overrides, render_plain};
 use crate::diagnostic::{Diagnostic, Diagnostics, Source};
-use crate::engine::{self, Gpus};
+use crate::engine::{self, Chip, Gpus};
 use crate::inventory;
 use crate::lock::Pins;
 use crate::names::{HostName, ModelName};
@@ -69,7 +69,10 @@ pub struct Answers {
 
 /// The engines by name that a first inventory may use; one whose image only the user can know needs more keys.
 pub fn engines() -> impl Iterator<Item = &'static str> {
-    engine::ALL.iter().filter(|engine| engine.default_image(&Gpus::All).is_some()).map(|engine| engine.name())
+    engine::ALL
+        .iter()
+        .filter(|engine| engine.default_image(Chip::Nvidia).is_some())
+        .map(|engine| engine.name())
 }
 
 impl FromStr for Host {

@@ -154,12 +154,29 @@ pub struct Facts {
     pub home: String,
     /// OCI runtimes that Docker knows; empty where no model wants a GPU.
     pub runtimes: BTreeSet<String>,
+    /// What else there is of ways to GPUs; nothing where no model wants one.
+    pub devices: Devices,
     /// The GPUs that `nvidia-smi` lists; empty where there is no such command, or no model wants one.
     pub gpus: Vec<Gpu>,
     /// The system's memory, as `MemTotal` of /proc/meminfo; none where there is no such file.
     pub memory: Option<ByteSize>,
     /// What `ssh -G` says the host's address is; none on the local machine.
     pub address: Option<String>,
+}
+
+/// Ways to GPUs besides runtimes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Devices {
+    /// Whether Docker has found NVIDIA's GPUs by CDI.
+    pub cdi: bool,
+    /// Whether NVIDIA's hook is there, which answers Docker's requests for GPUs.
+    pub hook: bool,
+    /// Whether there is `/dev/kfd`, by which ROCm computes on AMD's GPUs.
+    pub kfd: bool,
+    /// Whether there is a GPU in `/dev/dri`.
+    pub dri: bool,
+    /// The groups of those devices.
+    pub groups: BTreeSet<u32>,
 }
 
 /// An NVIDIA GPU.

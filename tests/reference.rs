@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use homelab::cluster::{self, Cluster, LocalFiles, schema};
 use homelab::connection::Connection;
-use homelab::engine::{self, Gpus, Opt, Takes};
+use homelab::engine::{self, Chip, Opt, Takes};
 use homelab::inventory;
 use homelab::lock::Pins;
 use homelab::survey::Survey;
@@ -169,8 +169,8 @@ fn the_page_names_the_image_of_every_engine_with_and_without_a_gpu() {
     let page = fs::read_to_string(page("inventory.md")).unwrap();
     let table = between(&page, "keys of a host");
     for engine in engine::ALL {
-        for gpus in [Gpus::All, Gpus::None] {
-            let Some(image) = engine.default_image(&gpus) else { continue };
+        for chip in Chip::ALL {
+            let Some(image) = engine.default_image(chip) else { continue };
             assert!(table.contains(&format!("`{image}`")), "docs/inventory.md does not have {image}");
         }
     }

@@ -112,6 +112,15 @@ fn keys(definition: &str) -> Vec<String> {
 /// A key, and variables that set it.
 type Key = (String, Box<dyn Fn(&Value) -> Value>);
 
+/// A server with a model behind it, with one key more in one of the two.
+fn several(of_server: bool, key: &str, value: &Value) -> Value {
+    let mut server = json!({"engine": "llama_cpp", "port": 8080, "gpu": "none"});
+    let mut model = json!({"server": "s", "model": "/m.gguf"});
+    let place = if of_server { &mut server } else { &mut model };
+    place[key] = value.clone();
+    json!({"servers": {"s": server}, "models": {"m": model}})
+}
+
 /// Every key of models and of the gateway.
 fn every_key() -> Vec<Key> {
     let mut all: Vec<Key> = Vec::new();
@@ -123,6 +132,27 @@ fn every_key() -> Vec<Key> {
     }
     for key in keys("external") {
         all.push((format!("external {key}"), Box::new(move |value| model("external", &key, value))));
+    }
+    let schema = schema::vars();
+    for (definition, of_server) in [("server", true), ("behind", false)] {
+        let definition = &schema["definitions"][definition];
+        let one = definition.pointer("/allOf/1/anyOf/0").unwrap_or_else(|| &definition["anyOf"][0]);
+        let own = [
+            "engine",
+            "models_max",
+            "server",
+            "load",
+            "ttl",
+            "model",
+            "kind",
+            "aliases",
+            "ctx_size",
+            "api_key",
+        ];
+        for key in one["properties"].as_object().unwrap().keys().filter(|key| own.contains(&key.as_str())) {
+            let (name, key) = (format!("{of_server} {key}"), key.clone());
+            all.push((name, Box::new(move |value| several(of_server, &key, value))));
+        }
     }
     for key in keys("gateway") {
         all.push((format!("gateway {key}"), Box::new(move |value| gateway(&key, value))));
@@ -174,7 +204,7 @@ fn what_the_reader_takes_is_valid_and_types_it_refuses_are_not() {
     let options = one_of_a_kind();
     let samples: Vec<Value> = serde_json::from_str(SAMPLES).unwrap();
     // Needed, but not by the schema: a variable of the host, or another key, may stand for it.
-    let needed = ["openai image", "external api_base"];
+    let needed = ["openai image", "external api_base", "false server"];
     let every = every_key().into_iter();
     let every =
         every.filter(|(name, _)| options.get(name) != Some(&false) && !needed.contains(&name.as_str()));

@@ -32,7 +32,7 @@ struct Pick {
 
 /// Which variable holds what is called `name`: homelab's own name for it wins, for inventories in which the
 /// plain name means something else.
-fn twin(vars: &HostVars, name: &str) -> Option<String> {
+pub(super) fn twin(vars: &HostVars, name: &str) -> Option<String> {
     [format!("homelab_{name}"), name.to_owned()].into_iter().find(|name| vars.raw.contains_key(name))
 }
 

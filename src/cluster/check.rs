@@ -8,10 +8,11 @@ use crate::engine::Gpus;
 use crate::names::{HostName, ModelName, Port, ServiceName};
 use crate::survey::Facts;
 
+use super::access::Access;
 use super::public::Public;
 use super::resolve::is_loopback;
 use super::spec::{GatewaySpec, HostSpec, ModelSpec, Spec};
-use super::{External, fallbacks, image, memory};
+use super::{External, fallbacks, image, memory, server};
 
 /// Everything that can be seen without a host.
 pub(super) fn all(spec: &Spec) -> Diagnostics {
@@ -140,6 +141,10 @@ fn one_gateway(spec: &Spec, problems: &mut Diagnostics) {
 /// What the engine refuses, at the key it is about.
 fn engines(host: &HostSpec, problems: &mut Diagnostics) {
     for model in &host.models {
+        if model.models_max.is_some() {
+            server::check(model, &host.hf_home, problems);
+            continue;
+        }
         if let Err((key, why)) = model.engine.check(&model.serve(&host.hf_home)) {
             let wrong = Diagnostic::because(model.value_place(key), &why);
             let next = match model.places.contains_key(key) {
@@ -152,15 +157,26 @@ fn engines(host: &HostSpec, problems: &mut Diagnostics) {
     }
 }
 
-/// Whether the host has what the model's GPUs need.
-pub(super) fn runtime(model: &ModelSpec, host: &HostName, facts: Option<&Facts>) -> Result<(), Diagnostic> {
-    let Some(facts) = facts else { return Ok(()) };
-    if model.gpus == Gpus::None || facts.runtimes.contains("nvidia") {
-        return Ok(());
+/// The way to the model's GPUs: as the user says, else as the host offers; NVIDIA's runtime where nobody looked.
+pub(super) fn access(
+    model: &ModelSpec,
+    host: &HostName,
+    facts: Option<&Facts>,
+) -> Result<Access, Diagnostic> {
+    let offered = facts.map_or(Some(Access::Nvidia), Access::offered);
+    let chosen = model.gpu_access.or(offered);
+    if model.gpus == Gpus::None {
+        return Ok(chosen.unwrap_or(Access::Nvidia));
     }
-    let missing = format!("`{}` wants a GPU, but Docker on {host} has no `nvidia` runtime", model.name);
-    Err(Diagnostic::error(&model.origin, missing)
-        .hint("install the NVIDIA Container Toolkit there, or say `gpu: none` to run it on the CPU"))
+    chosen.ok_or_else(|| {
+        let missing = format!(
+            "`{}` wants a GPU, but {host} offers none: Docker has neither NVIDIA's runtime, nor its CDI devices, nor its hook, and there is no /dev/dri",
+            model.name
+        );
+        Diagnostic::error(&model.origin, missing).hint(
+            "install the NVIDIA Container Toolkit there, or say `gpu: none` to run it on the CPU; `gpu_access` says which way if you know better",
+        )
+    })
 }
 
 /// How other hosts reach a host: as the user says, else what ssh connects to.

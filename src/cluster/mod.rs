@@ -1,6 +1,7 @@
 //! What the inventory means: hosts, what runs on each, and the gateway's routes.
 //! Plain data without places; no `Option` stands for a default any more, and nothing here does I/O.
 
+mod access;
 mod catalogue;
 mod check;
 mod connect;
@@ -18,6 +19,7 @@ mod pool;
 mod public;
 mod resolve;
 pub mod schema;
+mod server;
 mod spec;
 #[cfg(test)]
 mod tests;

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
-use crate::engine::{self, Engine, Gpus, Kind, Opt, Takes};
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
+use crate::engine::{self, Chip, Engine, Gpus, Kind, Opt, Takes};
 use crate::inventory::{Entry, Fields, HostVars, Map, Node, Value, parsed};
 use crate::names::{ModelName, Port, Seconds};
 
+use super::access::Access;
 use super::catalogue::{self, OTHER_SHAPE};
 use super::spec::{ModelSpec, variable};
-use super::{External, defaults, external, image, overlay};
+use super::{External, defaults, external, image, overlay, server};
 
 /// How long a model may take to answer when nobody says: half an hour, in seconds.
 const READY_TIMEOUT: u64 = 30 * 60;
@@ -21,7 +22,12 @@ pub(super) fn read_all(vars: &HostVars, problems: &mut Diagnostics) -> (Vec<Mode
     let models = catalogue::read(vars, problems);
     let mut shared = BTreeMap::new();
     let (mut served, mut externals) = (Vec::new(), Vec::new());
+    let mut members = Vec::new();
     for entry in &models.served {
+        if server::of(entry).is_some() {
+            members.push(entry);
+            continue;
+        }
         if external::is(entry) {
             externals.extend(external::read(entry, problems));
             continue;
@@ -39,14 +45,18 @@ pub(super) fn read_all(vars: &HostVars, problems: &mut Diagnostics) -> (Vec<Mode
             continue;
         }
         // Where it is served may say which port.
+        if server::of(entry).is_some() {
+            continue;
+        }
         let _ =
             read_one(&defaults::laid_under(&stand_in("port", Value::Int(1), entry), entry), vars, problems);
     }
+    served.extend(server::read(vars, &members, problems));
     (served, externals)
 }
 
 /// What goes under every model of an engine. Its mistakes are said here, once, and not of each model.
-fn defaults_of(engine: &dyn Engine, vars: &HostVars, problems: &mut Diagnostics) -> Map {
+pub(super) fn defaults_of(engine: &dyn Engine, vars: &HostVars, problems: &mut Diagnostics) -> Map {
     let Some(defaults) = defaults::read(engine, vars, problems) else { return Map::default() };
     let engine = stand_in("engine", Value::Str(engine.name().to_owned()), &defaults);
     let port = stand_in("port", Value::Int(1), &defaults);
@@ -67,7 +77,12 @@ fn read_one(entry: &Entry, vars: &HostVars, problems: &mut Diagnostics) -> Optio
 }
 
 /// Reads the keys of `what`, which is a model or what models share.
-fn read_keys(entry: &Entry, what: String, vars: &HostVars, problems: &mut Diagnostics) -> Option<ModelSpec> {
+pub(super) fn read_keys(
+    entry: &Entry,
+    what: String,
+    vars: &HostVars,
+    problems: &mut Diagnostics,
+) -> Option<ModelSpec> {
     let name = ModelName::new(entry.key.as_str()).map_err(|why| Diagnostic::because(&entry.origin, &why));
     let name = problems.take(name)?;
     let Ok(map) = entry.node.as_map() else {
@@ -126,9 +141,14 @@ fn read_fields(
     let overlay = overlay::read(fields);
     let shared = variable(vars, engine.image_variable(), problems, image::typed);
     let chosen = image::chosen(fields, &overlay.service, shared);
+    let gpu_access = fields.parse("gpu_access", |node| parsed(node, Access::by_word));
+    let chip = match &gpus {
+        Gpus::None => Chip::None,
+        Gpus::All | Gpus::Some(_) => gpu_access.map_or(Chip::Nvidia, Access::chip),
+    };
     let (image, image_origin) = match chosen {
         Some((image, origin)) => (Some(image), Some(origin)),
-        None => (engine.default_image(&gpus).map(str::to_owned), None),
+        None => (engine.default_image(chip).map(str::to_owned), None),
     };
     if image.is_none() {
         let none = Diagnostic::error(&entry.origin, format!("model `{name}` has no `image`"));
@@ -152,8 +172,7 @@ fn read_fields(
                 .hint("the port on its host that the gateway reaches it by, as in port: 8000"),
         );
     }
-    let place = |e: &Entry| (e.key.clone(), (e.origin.clone(), e.node.origin.clone()));
-    let places = entry.node.as_map().ok()?.0.iter().map(place).collect();
+    let places = places(entry);
     Some(ModelSpec {
         origin: entry.origin.clone(),
         places,
@@ -164,12 +183,15 @@ fn read_fields(
         model: fields.parse("model", Node::as_text),
         port_origin: fields.origin("port").unwrap_or(&entry.origin).clone(),
         gpus,
+        gpu_access,
         image: image.unwrap_or_default(),
         image_origin,
         options,
         args,
         api_key: fields.parse("api_key", |n| parsed(n, api_key)).unwrap_or(true),
         ready_timeout: fields.parse("ready_timeout", |n| parsed(n, ready_timeout)).unwrap_or(READY_TIMEOUT),
+        members: vec![],
+        models_max: None,
         prefetch: fields.parse("prefetch", Node::as_bool).unwrap_or(true),
         overlay,
         name,
@@ -177,8 +199,16 @@ fn read_fields(
     })
 }
 
+/// Where each key of an entry is typed, and where its value is.
+pub(super) type Places = BTreeMap<String, (Origin, Origin)>;
+
+pub(super) fn places(entry: &Entry) -> Places {
+    let place = |e: &Entry| (e.key.clone(), (e.origin.clone(), e.node.origin.clone()));
+    entry.node.as_map().map(|map| map.0.iter().map(place).collect()).unwrap_or_default()
+}
+
 /// Options that homelab sets itself: says why, instead of "unknown".
-fn explain_reserved(map: &Map, engine: &'static dyn Engine, fields: &mut Fields<'_>) {
+pub(super) fn explain_reserved(map: &Map, engine: &'static dyn Engine, fields: &mut Fields<'_>) {
     for (key, why) in engine.reserved() {
         if let Some(entry) = map.get(key) {
             fields.node(key);
@@ -188,7 +218,7 @@ fn explain_reserved(map: &Map, engine: &'static dyn Engine, fields: &mut Fields<
     }
 }
 
-pub(super) fn aliases(node: &Node) -> Result<Vec<(ModelName, crate::diagnostic::Origin)>, Diagnostic> {
+pub(super) fn aliases(node: &Node) -> Result<Vec<(ModelName, Origin)>, Diagnostic> {
     let one = |n: &Node| Ok((parsed(n, |text| text.parse())?, n.origin.clone()));
     match &node.value {
         Value::Seq(items) => items.iter().map(one).collect(),
@@ -237,7 +267,7 @@ fn ready_timeout(text: &str) -> Result<u64, String> {
 }
 
 /// The value of an engine's option, if it is of the kind the engine takes.
-fn option(option: &Opt, node: &Node) -> Result<serde_json::Value, Diagnostic> {
+pub(super) fn option(option: &Opt, node: &Node) -> Result<serde_json::Value, Diagnostic> {
     let is_list = matches!(node.value, Value::Seq(_));
     let (fits, wants) = match option.takes {
         Takes::Flag | Takes::Switch => (matches!(node.value, Value::Bool(_)), "true or false"),

@@ -45,18 +45,27 @@ impl Spec {
 
 fn own(host: &HostSpec) -> impl Iterator<Item = Public<'_>> {
     host.models.iter().flat_map(|model| {
-        let context = model.sound.then(|| model.engine.context(&model.serve(&host.hf_home))).flatten();
-        let names =
-            [(&model.name, &model.origin)].into_iter().chain(model.aliases.iter().map(|(n, at)| (n, at)));
-        names.map(move |(name, origin)| Public {
-            name,
-            origin,
-            leads_to: &model.name,
-            kind: model.kind,
-            external: false,
-            context,
-        })
+        let single = model.models_max.is_none().then_some(model).into_iter();
+        let single = single.flat_map(|model| {
+            let context = model.sound.then(|| model.engine.context(&model.serve(&host.hf_home))).flatten();
+            names((&model.name, &model.origin), &model.aliases, (model.kind, context))
+        });
+        let members = model.members.iter().flat_map(|member| {
+            let context = model.engine.context(&model.serve_member(member, &host.hf_home));
+            names((&member.name, &member.origin), &member.aliases, (member.kind, context))
+        });
+        single.chain(members).collect::<Vec<_>>()
     })
+}
+
+/// A model's public names.
+fn names<'a>(
+    own: (&'a ModelName, &'a Origin),
+    aliases: &'a [(ModelName, Origin)],
+    (kind, context): (Kind, Option<u64>),
+) -> impl Iterator<Item = Public<'a>> {
+    let all = [own].into_iter().chain(aliases.iter().map(|(name, origin)| (name, origin)));
+    all.map(move |(name, origin)| Public { name, origin, leads_to: own.0, kind, external: false, context })
 }
 
 fn others(host: &HostSpec) -> impl Iterator<Item = Public<'_>> {

@@ -1,19 +1,21 @@
 //! From what the user said to what it means: every default, every address, every route.
 //! Pure: the same spec, files and survey always give the same cluster.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
-use crate::engine::{Gpus, Kind, Load};
+use crate::engine::{Gpus, Kind, Load, Serve};
 use crate::gateway::{self, Route};
 use crate::names::{HostName, ModelName, ServiceName};
 use crate::secret::{Content, SecretRef};
-use crate::service::{Service, Ulimit, label};
+use crate::service::{Service, label};
 use crate::survey::{Facts, Survey};
 
+use super::access::Access;
 use super::external::OPENAI_LIKE;
 use super::overlay::Overlay;
 use super::pool::Pool;
@@ -113,10 +115,15 @@ struct Place<'a> {
 }
 
 fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Result<Unit, Diagnostic> {
+    let access = check::access(model, place.name, place.facts)?;
+    let model = &on_chip(model, access);
     let (engine, serve) = (model.engine, model.serve(&place.host.hf_home));
-    check::runtime(model, place.name, place.facts)?;
     let draft = engine.draft(&serve);
     let host_ip = model.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
+    let made = draft.files.into_iter().map(|(path, text)| {
+        let name = path.rsplit('/').next().unwrap_or("file").to_owned();
+        (path, Config { name, content: Content::plain(text.into_bytes()) })
+    });
     let mut base = Service {
         image: model.image.clone(),
         entrypoint: Some(draft.entrypoint).filter(|words| !words.is_empty()),
@@ -131,14 +138,18 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
         ..Service::default()
     };
     base.labels.insert(label::MODEL.to_owned(), model.name.to_string());
-    base.labels.insert(label::KIND.to_owned(), model.kind.word().to_owned());
-    gpu_access(&model.gpus, &mut base);
+    if model.models_max.is_none() {
+        base.labels.insert(label::KIND.to_owned(), model.kind.word().to_owned());
+    }
+    access.give(&model.gpus, place.facts, &mut base);
     if let Some(pool) = place.pool {
         pool.defaults(&model.gpus, &mut base);
     }
-    let upstream = engine.upstream(&serve);
-    if upstream != model.name.as_str() {
-        base.labels.insert(label::UPSTREAM.to_owned(), upstream.clone());
+    let models = models(model, &serve);
+    if let [one] = models.as_slice()
+        && one.upstream != model.name.as_str()
+    {
+        base.labels.insert(label::UPSTREAM.to_owned(), one.upstream.clone());
     }
     let mut secrets = secrets(model, place.host);
     let variable = draft.api_key_variable.filter(|_| model.api_key);
@@ -154,16 +165,10 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
         name: ServiceName::of_model(&model.name),
         service,
         secrets,
-        configs: configs(&model.overlay, files)?,
+        configs: configs(&model.overlay, files)?.into_iter().chain(made).collect(),
         role: Role::Model(Served {
             name: model.name.clone(),
-            models: vec![Model {
-                name: model.name.clone(),
-                aliases: model.aliases.iter().map(|(name, _)| name.clone()).collect(),
-                upstream,
-                kind: model.kind,
-                load: Load::Startup,
-            }],
+            models,
             engine: engine.name(),
             api_key,
             address: (place.name != place.gateway_host).then(|| check::address_text(place.host, place.asked)),
@@ -173,6 +178,38 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
         ready_timeout: model.ready_timeout,
         weights,
     })
+}
+
+/// What a server serves: its own model, or those behind it.
+fn models(spec: &ModelSpec, serve: &Serve<'_>) -> Vec<Model> {
+    let model = |serve: &Serve<'_>, aliases: &[(ModelName, Origin)]| Model {
+        name: serve.name.clone(),
+        aliases: aliases.iter().map(|(name, _)| name.clone()).collect(),
+        upstream: spec.engine.upstream(serve),
+        kind: serve.kind,
+        load: serve.load,
+    };
+    match &serve.several {
+        None => vec![model(serve, &spec.aliases)],
+        Some(several) => {
+            let pairs = several.members.iter().zip(&spec.members);
+            pairs.map(|(serve, member)| model(serve, &member.aliases)).collect()
+        }
+    }
+}
+
+/// The model with the engine's image for the GPUs it gets, unless the user has chosen one.
+fn on_chip<'a>(model: &'a ModelSpec, access: Access) -> Cow<'a, ModelSpec> {
+    let other = model
+        .engine
+        .default_image(access.chip())
+        .filter(|_| model.image_origin.is_none() && model.gpus != Gpus::None);
+    match other {
+        Some(image) if image != model.image => {
+            Cow::Owned(ModelSpec { image: image.to_owned(), ..model.clone() })
+        }
+        _ => Cow::Borrowed(model),
+    }
 }
 
 /// The user's own secrets for a model, with the host's Hugging Face token unless the model has one.
@@ -189,20 +226,6 @@ fn labels(role: &str, engine: &str, health: &str, gpus: &Gpus) -> BTreeMap<Strin
     let gpus = gpus.to_string();
     let pairs = [(label::ROLE, role), (label::ENGINE, engine), (label::HEALTH, health), (label::GPUS, &gpus)];
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
-}
-
-/// GPUs by the NVIDIA runtime, counted in PCI bus order so that an index means what nvidia-smi shows.
-fn gpu_access(gpus: &Gpus, service: &mut Service) {
-    if *gpus == Gpus::None {
-        return;
-    }
-    let visible = gpus.to_string();
-    service.runtime = Some("nvidia".to_owned());
-    service.environment.insert("NVIDIA_VISIBLE_DEVICES".to_owned(), visible);
-    service.environment.insert("CUDA_DEVICE_ORDER".to_owned(), "PCI_BUS_ID".to_owned());
-    // Pinned memory for transfers, and stacks for kernels: what NVIDIA's own containers ask for.
-    let both = |limit| Ulimit { soft: limit, hard: limit };
-    service.ulimits = [("memlock".to_owned(), both(-1)), ("stack".to_owned(), both(64 << 20))].into();
 }
 
 /// The user's Compose keys over ours, and `~` made absolute.

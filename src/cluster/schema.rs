@@ -7,8 +7,11 @@ use crate::engine::{self, Engine, Kind, Opt, Takes};
 use crate::gateway;
 use crate::service::{KEYS, Who};
 
+use super::access::Access;
 use super::defaults::NOT_SHARED;
 use super::{external, overlay};
+
+mod beside;
 
 /// Schema of an inventory: groups of hosts with variables.
 #[must_use]
@@ -38,7 +41,9 @@ fn root(title: &str, what: Value) -> Value {
     definitions.insert("gateway".into(), gateway_keys());
     definitions.insert("model".into(), model());
     definitions.insert("serve".into(), serve());
-    definitions.insert(external::NAME.into(), external_keys());
+    definitions.insert(external::NAME.into(), beside::external());
+    definitions.insert("server".into(), beside::server());
+    definitions.insert("behind".into(), beside::behind());
     for engine in engine::ALL {
         definitions.insert(engine.name().into(), engine_keys(*engine));
     }
@@ -104,6 +109,14 @@ fn variables() -> Value {
         }),
     );
     let serve = key("Which of `models` this host serves", json!({"$ref": "#/definitions/serve"}));
+    let servers = key(
+        "Servers of several models, by name",
+        json!({
+            "type": "object",
+            "propertyNames": {"pattern": PUBLIC_NAME},
+            "additionalProperties": {"$ref": "#/definitions/server"},
+        }),
+    );
     let gateway = key("The gateway, on one host", json!({"$ref": "#/definitions/gateway"}));
     let secret = json!({"$ref": "#/definitions/secret"});
     let names = json!({"pattern": "^([^/]*[.:][^/]*|localhost)$"});
@@ -119,6 +132,8 @@ fn variables() -> Value {
         ("homelab_models", models),
         ("serve", serve.clone()),
         ("homelab_serve", serve),
+        ("servers", servers.clone()),
+        ("homelab_servers", servers),
         ("gateway", gateway.clone()),
         ("homelab_gateway", gateway),
         ("homelab_project", key("The Compose project on every host", scalar())),
@@ -167,12 +182,14 @@ fn model() -> Value {
         let is = json!({"properties": {"engine": {"const": name}}, "required": ["engine"]});
         json!({"if": is, "then": {"$ref": format!("#/definitions/{name}")}})
     };
-    json!({
+    let own = json!({
         "type": "object",
         "required": ["engine"],
         "properties": {"engine": needed("What serves it", json!({"enum": names}))},
         "allOf": names.iter().map(branch).collect::<Vec<_>>(),
-    })
+    });
+    let of_server = json!({"required": ["server"], "properties": {"server": {"not": {"type": "null"}}}});
+    json!({"if": of_server, "then": {"$ref": "#/definitions/behind"}, "else": own})
 }
 
 /// Names of models, or one name with keys that are different where it is served.
@@ -211,7 +228,7 @@ fn engine_keys(engine: &dyn Engine) -> Value {
     json!({"type": "object", "properties": all, "additionalProperties": false})
 }
 
-fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 11] {
+fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 12] {
     let index = json!({"anyOf": [{"type": "integer", "minimum": 0, "maximum": u32::MAX}, {"$ref": "#/definitions/expression"}]});
     let gpu = json!({"anyOf": [{"enum": ["none", "all"]}, index, {"type": "array", "minItems": 1, "items": index}]});
     [
@@ -221,43 +238,16 @@ fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 11] {
         ("model", key("A repo id, or a path in the container", scalar())),
         ("port", needed("The port on its host", port())),
         ("gpu", key("none, all, an index or a list of indices", gpu)),
+        (
+            "gpu_access",
+            key("How its container gets at the GPUs", json!({"enum": Access::ALL.map(Access::word)})),
+        ),
         ("aliases", key("Further public names", aliases())),
         ("api_key", key("none: its server asks for no key", json!({"const": "none"}))),
         ("ready_timeout", key("How long it may take to answer: 90s, 30m, 2h", duration(1))),
         ("prefetch", key("false leaves downloading to the server", json!({"type": "boolean"}))),
         ("args", key("Arguments passed through last", texts())),
     ]
-}
-
-/// An endpoint that somebody else runs.
-fn external_keys() -> Value {
-    let names = json!({
-        "type": "object",
-        "propertyNames": {"pattern": PUBLIC_NAME},
-        "additionalProperties": scalar(),
-    });
-    let secret = json!({"anyOf": [{"const": "none"}, {"$ref": "#/definitions/secret"}]});
-    let all = Map::from_iter([
-        ("engine".to_owned(), needed("Somebody else runs it", json!({"const": external::NAME}))),
-        (
-            "enabled".to_owned(),
-            key("false leaves it out, as if it were not here", json!({"type": "boolean"})),
-        ),
-        (
-            "api_base".to_owned(),
-            key("Its base URL, with /v1 where OpenAI's protocol is below it", json!({"type": "string"})),
-        ),
-        (
-            "litellm_provider".to_owned(),
-            key("How LiteLLM speaks to it", json!({"type": ["string", "boolean"]})),
-        ),
-        ("api_key".to_owned(), key("The key it asks for, by reference", secret)),
-        ("kind".to_owned(), key("What its models are for", json!({"enum": Kind::ALL.map(Kind::word)}))),
-        ("model".to_owned(), key("What it calls the model, if not by its public name", scalar())),
-        ("models".to_owned(), key("Public names, and what it calls each", names)),
-        ("aliases".to_owned(), key("Further public names", aliases())),
-    ]);
-    json!({"type": "object", "properties": all, "additionalProperties": false})
 }
 
 fn aliases() -> Value {

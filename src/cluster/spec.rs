@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 
 use crate::connection::Connection;
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
-use crate::engine::{Engine, Gpus, Kind, Serve};
+use crate::engine::{Engine, Gpus, Kind, Load, Serve, Several};
 use crate::gateway::Options;
 use crate::inventory::{Fields, HostVars, Inventory, Node, parsed};
 use crate::lock::Pins;
 use crate::names::{HostName, ModelName, Port, ProjectName};
 use crate::secret::{Login, SecretRef};
 
+use super::access::Access;
 use super::overlay::{LocalFile, Overlay, secret};
 use super::place::Origins;
+use super::server::MemberSpec;
 use super::{External, catalogue, check, connect, image, model_spec};
 
 /// Everything the user said that homelab understands.
@@ -83,6 +85,8 @@ pub struct ModelSpec {
     pub port_origin: Origin,
     /// Where it runs.
     pub gpus: Gpus,
+    /// The way to its GPUs, where the user said so.
+    pub(super) gpu_access: Option<Access>,
     /// Its image: the model's own, else the host variable's, else the engine's.
     pub image: String,
     /// Where that is typed; none where the engine chose.
@@ -97,14 +101,40 @@ pub struct ModelSpec {
     pub ready_timeout: u64,
     /// Whether its weights are downloaded before it starts.
     pub prefetch: bool,
+    /// The models behind it, if it is a server of several.
+    pub members: Vec<MemberSpec>,
+    /// How many of them it keeps loaded.
+    pub models_max: Option<u64>,
     /// Compose's keys.
     pub overlay: Overlay,
 }
 
 impl ModelSpec {
+    /// One of its models, as its engine sees it.
+    #[must_use]
+    pub fn serve_member<'a>(&'a self, member: &'a MemberSpec, hf_home: &'a str) -> Serve<'a> {
+        Serve {
+            name: &member.name,
+            model: member.model.as_deref(),
+            kind: member.kind,
+            options: &member.options,
+            member: true,
+            load: member.load,
+            ttl: member.ttl,
+            ..self.alone(hf_home)
+        }
+    }
+
     /// As its engine sees it on a host with this cache.
     #[must_use]
     pub fn serve<'a>(&'a self, hf_home: &'a str) -> Serve<'a> {
+        let members = || self.members.iter().map(|member| self.serve_member(member, hf_home)).collect();
+        let several = self.models_max.map(|models_max| Several { models_max, members: members() });
+        Serve { several, ..self.alone(hf_home) }
+    }
+
+    /// The same without the models behind it.
+    fn alone<'a>(&'a self, hf_home: &'a str) -> Serve<'a> {
         Serve {
             name: &self.name,
             model: self.model.as_deref(),
@@ -114,6 +144,10 @@ impl ModelSpec {
             gpus: &self.gpus,
             image: &self.image,
             api_key: self.api_key,
+            member: false,
+            load: Load::Startup,
+            ttl: None,
+            several: None,
             hf_home,
         }
     }

@@ -6,7 +6,7 @@ use crate::inventory::parse;
 use crate::lock::Pins;
 use crate::names::{ByteSize, HostName};
 use crate::service::{Service, label};
-use crate::survey::{Container, Facts, Failure, Gpu, Health, Look, Seen, State, Survey};
+use crate::survey::{Container, Devices, Facts, Failure, Gpu, Health, Look, Seen, State, Survey};
 
 use super::{Cluster, LocalFiles, headroom, read, resolve};
 
@@ -61,13 +61,33 @@ fn a_host_that_is_down_keeps_its_address() {
 }
 
 #[test]
-fn a_gpu_needs_dockers_nvidia_runtime() {
+fn a_gpu_needs_a_way_that_the_host_offers() {
     let missing = resolved("0", &survey(seen(&["runc"]))).unwrap_err();
     assert!(
-        missing.starts_with("error: `tiny` wants a GPU, but Docker on box has no `nvidia` runtime\n"),
+        missing.starts_with(
+            "error: `tiny` wants a GPU, but box offers none: Docker has neither NVIDIA's runtime"
+        ),
         "{missing}"
     );
     assert!(resolved("0", &survey(seen(&["runc", "nvidia"]))).is_ok());
+}
+
+#[test]
+fn the_image_follows_the_gpus_that_the_host_has_and_the_user_may_know_better() {
+    let Look::Seen(mut there) = seen(&["runc"]) else { panic!("it was seen") };
+    there.facts.devices = Devices { kfd: true, dri: true, groups: [44].into(), ..Devices::default() };
+    let amd = survey(Look::Seen(there));
+    let made = |gpu: &str| {
+        let service =
+            resolved(gpu, &amd).unwrap().hosts[&HostName::new("box").unwrap()].units[0].service.clone();
+        (service.image, service.devices.join(" "))
+    };
+    let image = |kind: &str| format!("ghcr.io/ggml-org/llama.cpp:server{kind}-v0.7.0");
+    assert_eq!(made("0"), (image("-rocm"), "/dev/kfd /dev/dri".to_owned()));
+    assert_eq!(made("0, gpu_access: dri"), (image("-vulkan"), "/dev/dri".to_owned()));
+    assert_eq!(made("0, gpu_access: cdi"), (image("-cuda"), "nvidia.com/gpu=0".to_owned()));
+    assert_eq!(made("none"), (image(""), String::new()));
+    assert_eq!(made("all, image: \"mine:1.0\"").0, "mine:1.0");
 }
 
 #[test]
@@ -130,6 +150,7 @@ fn spark(told: bool) -> Seen {
     let facts = Facts {
         home: "/home/me".into(),
         runtimes: ["nvidia".to_owned()].into(),
+        devices: Devices::default(),
         gpus: if told { vec![gpu] } else { vec![] },
         memory: Some(ByteSize(127_600_000 << 10)),
         address: Some("10.0.0.7".into()),

@@ -1,10 +1,13 @@
 //! `homelab status`: a survey and its plan, shown as a table.
 
 use anyhow::Result;
+use futures_util::future::join_all;
 
 use super::Exit;
-use super::prepare;
+use super::prepare::{self, Seen};
 use crate::cli::{Common, StatusArgs};
+use crate::cluster::Role;
+use crate::desired::Desired;
 use crate::host;
 use crate::inventory::Values;
 use crate::plan;
@@ -17,10 +20,16 @@ pub(super) async fn run(common: &Common, args: &StatusArgs) -> Result<Exit> {
     ui::verbose::connections(common.verbose, &seen.looks);
     let survey = seen.survey.clone();
     let mut causes = host::causes(&seen.looks, &survey).await;
-    seen.close().await;
-    let (desired, plan) = planned?;
-    let mut rows = plan::status(&desired, &survey, &plan);
+    let mut rows = match &planned {
+        Ok((desired, plan)) => plan::status(desired, &survey, plan),
+        Err(_) => vec![],
+    };
     rows.retain(|row| files.within.contains(&row.host));
+    if let Ok((desired, _)) = &planned {
+        rows = join_all(rows.into_iter().map(|row| with_loaded(row, desired, &seen))).await;
+    }
+    seen.close().await;
+    let (desired, _) = planned?;
     let explained = |row: plan::Row| {
         let Some(service) = row.service.clone() else { return row };
         let container = plan::container_name(&desired, &service);
@@ -31,4 +40,19 @@ pub(super) async fn run(common: &Common, args: &StatusArgs) -> Result<Exit> {
     let rows: Vec<_> = rows.into_iter().map(explained).collect();
     ui::status::show(&rows, &files.dropped(), args.json)?;
     Ok(if rows.iter().all(plan::Row::is_fine) { Exit::Done } else { Exit::Failed })
+}
+
+/// A row with what a server of several says is loaded.
+async fn with_loaded(row: plan::Row, desired: &Desired, seen: &Seen) -> plan::Row {
+    if row.models.is_empty() || row.since.is_none() {
+        return row;
+    }
+    let service = row.service.as_ref().and_then(|name| desired.hosts.get(&row.host)?.services.get(name));
+    let Some((service, look)) = service.zip(seen.looks.get(&row.host)) else { return row };
+    let (Role::Model(served), Some(port)) = (&service.role, service.service.published().next()) else {
+        return row;
+    };
+    let Ok(key) = seen.vault.value(&served.key()) else { return row };
+    let loaded = host::loaded(look, (port.local_address(), port.host), &key).await;
+    row.with_loaded(loaded.as_deref())
 }

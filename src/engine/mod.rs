@@ -50,6 +50,24 @@ impl fmt::Display for Gpus {
     }
 }
 
+/// Whose GPUs a model uses, for images are made for one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chip {
+    /// None: it runs on the CPU.
+    None,
+    /// NVIDIA's.
+    Nvidia,
+    /// AMD's, by ROCm.
+    Amd,
+    /// Whatever is behind `/dev/dri`: Intel's, and others by Vulkan.
+    Dri,
+}
+
+impl Chip {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::None, Self::Nvidia, Self::Amd, Self::Dri];
+}
+
 /// What "it answers" means for a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -129,8 +147,25 @@ pub struct Serve<'a> {
     pub image: &'a str,
     /// Whether clients must show a key.
     pub api_key: bool,
+    /// Whether it is one of several behind a server.
+    pub member: bool,
+    /// When it is loaded.
+    pub load: Load,
+    /// After how many idle seconds it is unloaded.
+    pub ttl: Option<u64>,
+    /// The models behind it, if this is a server of several; its own name is then no model's.
+    pub several: Option<Several<'a>>,
     /// The host's Hugging Face cache, an absolute path on the host or one that starts with `~/`.
     pub hf_home: &'a str,
+}
+
+/// The models behind one server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Several<'a> {
+    /// How many of them are loaded at the same time at most.
+    pub models_max: u64,
+    /// The models.
+    pub members: Vec<Serve<'a>>,
 }
 
 /// What an engine asks of a container. Compose keys the user typed are laid over it later.
@@ -150,6 +185,8 @@ pub struct Draft {
     pub api_key_variable: Option<String>,
     /// `SOURCE:TARGET[:ro]`; a source may start with `~/`, the SSH user's home on the host.
     pub volumes: Vec<String>,
+    /// Small files to mount, by path in the container.
+    pub files: BTreeMap<String, String>,
     /// Whether processes in it share memory with the host's (`ipc: host`).
     pub ipc_host: bool,
 }
@@ -188,7 +225,7 @@ pub trait Engine: Sync {
     }
 
     /// The image when nobody names one, by a version tag, never a floating one; none where only the user can know.
-    fn default_image(&self, gpus: &Gpus) -> Option<&'static str>;
+    fn default_image(&self, chip: Chip) -> Option<&'static str>;
 
     /// Its own options, sorted by name.
     fn options(&self) -> &'static [Opt];
@@ -198,6 +235,11 @@ pub trait Engine: Sync {
     /// # Errors
     /// The key in the inventory and what is wrong with it.
     fn check(&self, serve: &Serve<'_>) -> Result<(), (&'static str, String)>;
+
+    /// Whether one server of it can serve several models.
+    fn serves_several(&self) -> bool {
+        false
+    }
 
     /// What it takes of its GPUs' memory from the start; none where that is not known.
     fn share(&self, _serve: &Serve<'_>) -> Option<Share> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::command_line::word;
 use super::option::{Opt, int, many, text};
-use super::{Draft, Engine, Fetch, Gpus, Phase, Serve};
+use super::{Chip, Draft, Engine, Fetch, Phase, Serve};
 use crate::diagnosis::Row;
 
 /// A container that answers `/v1/models` and the endpoint of what its model is for.
@@ -25,7 +25,7 @@ impl Engine for OpenAi {
         "openai_image"
     }
 
-    fn default_image(&self, _gpus: &Gpus) -> Option<&'static str> {
+    fn default_image(&self, _chip: Chip) -> Option<&'static str> {
         None
     }
 

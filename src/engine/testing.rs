@@ -43,6 +43,10 @@ impl World {
             gpus: &self.gpus,
             image: self.image,
             api_key: true,
+            member: false,
+            load: super::Load::Startup,
+            ttl: None,
+            several: None,
             hf_home: "~/.cache/huggingface",
         })
     }

@@ -96,6 +96,36 @@ pub(super) fn lists(names: &[String], reply: &Reply) -> Result<(), Refusal> {
     }
 }
 
+/// Whether a model list of a server of several says that one of them is loaded. Where it tells nothing, it is.
+///
+/// # Errors
+/// What it says instead.
+pub(super) fn is_loaded(name: &str, reply: &Reply) -> Result<(), Refusal> {
+    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let all = body["data"].as_array().into_iter().flatten();
+    let status =
+        all.filter(|model| model["id"] == name).map(|model| &model["status"]).next().unwrap_or(&Value::Null);
+    let value = status["value"].as_str().map(clean);
+    match value.as_deref() {
+        _ if status["failed"] == true => {
+            let code = status["exit_code"]
+                .as_i64()
+                .map(|code| format!(", with exit code {code}"))
+                .unwrap_or_default();
+            Err(Refusal::Ever(format!("{name} could not be loaded{code}")))
+        }
+        None | Some("loaded" | "sleeping") => Ok(()),
+        Some(other) => Err(Refusal::Yet(format!("{name} is {other}"))),
+    }
+}
+
+/// The models that such a list says are loaded; none where it tells nothing of that.
+pub(super) fn loaded(reply: &Reply) -> Option<Vec<String>> {
+    let body: Value = serde_json::from_slice(&reply.body).ok()?;
+    let all = body["data"].as_array()?.iter().filter(|model| model["status"]["value"] == "loaded");
+    Some(all.filter_map(|model| model["id"].as_str()).map(clean).collect())
+}
+
 /// The first words of a body, fit to be shown.
 pub(super) fn shortened(body: &[u8]) -> String {
     let text = clean(&String::from_utf8_lossy(body)).replace('\n', " ");
@@ -120,6 +150,20 @@ mod tests {
         let no = Refusal::Ever("it answered 401: nokey".into());
         assert_eq!(is_answer(Kind::Chat, &reply(401, "no\u{1b}[2Jkey")), Err(no));
         assert!(matches!(is_answer(Kind::Chat, &reply(500, "")), Err(Refusal::Yet(_))));
+    }
+
+    #[test]
+    fn a_list_of_several_models_says_which_are_loaded() {
+        let list = reply(
+            200,
+            r#"{"data":[{"id":"a","status":{"value":"loaded"}},{"id":"b","status":{"value":"loading"}},
+                {"id":"c","status":{"value":"unloaded","failed":true,"exit_code":1}},{"id":"d"}]}"#,
+        );
+        assert_eq!((is_loaded("a", &list), is_loaded("d", &list)), (Ok(()), Ok(())));
+        assert_eq!(is_loaded("b", &list), Err(Refusal::Yet("b is loading".into())));
+        let failed = Refusal::Ever("c could not be loaded, with exit code 1".into());
+        assert_eq!(is_loaded("c", &list), Err(failed));
+        assert_eq!(loaded(&list), Some(vec!["a".to_owned()]));
     }
 
     #[test]

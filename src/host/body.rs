@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
-    ContainerCreateBody, DeviceMapping, EndpointSettings, HostConfig, NetworkingConfig, PortBinding,
-    ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, DeviceMapping, DeviceRequest, EndpointSettings, HostConfig, NetworkingConfig,
+    PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -105,6 +105,7 @@ fn host_config(placed: &Placed<'_>, published: Vec<Published>) -> Result<HostCon
         soft: Some(limit.soft),
         hard: Some(limit.hard),
     };
+    let (named, nodes): (Vec<_>, Vec<_>) = service.devices.iter().partition(|device| is_cdi(device));
     Ok(HostConfig {
         network_mode: Some(networks(placed).remove(0)),
         port_bindings: Some(bindings),
@@ -115,12 +116,34 @@ fn host_config(placed: &Placed<'_>, published: Vec<Published>) -> Result<HostCon
         ipc_mode: service.ipc.clone(),
         runtime: service.runtime.clone(),
         ulimits: some(service.ulimits.iter().map(ulimit).collect()),
-        devices: some(service.devices.iter().map(|d| device(d)).collect::<Result<_, _>>()?),
+        devices: some(nodes.iter().map(|d| device(d)).collect::<Result<_, _>>()?),
+        device_requests: some(requests(service, &named)),
         group_add: some(service.group_add.clone()),
         cap_add: some(service.cap_add.clone()),
         security_opt: some(service.security_opt.clone()),
         ..HostConfig::default()
     })
+}
+
+/// Whether a device goes by a name of CDI's, as in `nvidia.com/gpu=0`, and not by a path.
+fn is_cdi(device: &str) -> bool {
+    !device.starts_with('/') && device.contains('=')
+}
+
+fn requests(service: &Service, cdi: &[&String]) -> Vec<DeviceRequest> {
+    let asked = service.gpus.iter().map(|gpus| DeviceRequest {
+        driver: Some(gpus.driver.clone()),
+        count: gpus.count.as_ref().map(|_| -1),
+        device_ids: some(gpus.device_ids.clone()),
+        capabilities: Some(vec![vec!["gpu".to_owned()]]),
+        ..DeviceRequest::default()
+    });
+    let named = (!cdi.is_empty()).then(|| DeviceRequest {
+        driver: Some("cdi".to_owned()),
+        device_ids: Some(cdi.iter().map(|&name| name.clone()).collect()),
+        ..DeviceRequest::default()
+    });
+    asked.chain(named).collect()
 }
 
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
@@ -257,6 +280,20 @@ mod tests {
         assert_eq!(names, BTreeSet::from(["home_default", "proxy"]));
         let aliases = vec!["home-qwen3-4b-1".to_owned(), "qwen3-4b".to_owned()];
         assert_eq!(endpoints["home_default"].aliases, Some(aliases));
+    }
+
+    #[test]
+    fn gpus_by_name_and_by_request_are_asked_for_as_docker_s_own_command_does() {
+        let text = r#"{"devices": ["/dev/dri", "nvidia.com/gpu=0", "nvidia.com/gpu=2"],
+            "gpus": [{"driver": "nvidia", "count": "all"}, {"driver": "nvidia", "device_ids": ["GPU-1"]}]}"#;
+        let host = body(&serde_json::from_str(text).unwrap()).unwrap().host_config.unwrap();
+        assert_eq!(host.devices.unwrap().len(), 1);
+        let expected = serde_json::json!([
+            {"Driver": "nvidia", "Count": -1, "Capabilities": [["gpu"]]},
+            {"Driver": "nvidia", "DeviceIDs": ["GPU-1"], "Capabilities": [["gpu"]]},
+            {"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=0", "nvidia.com/gpu=2"]}
+        ]);
+        assert_eq!(serde_json::to_value(host.device_requests).unwrap(), expected);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::link::Link;
 use super::{after_mark, failure, hinted, last_lines};
 use crate::claim::Holder;
 use crate::names::{ByteSize, ProjectName, Secret};
-use crate::survey::{Failure, FileSeen, Gpu};
+use crate::survey::{Devices, Failure, FileSeen, Gpu};
 
 const STEP: &str = "reading the host's facts";
 
@@ -40,6 +40,18 @@ fi
 echo '#gpus'
 if [ "$2" = yes ]; then
   smi --query-gpu=index,name,memory.total,memory.used --format=csv,noheader,nounits
+  for hook in /usr/bin/nvidia-container-runtime-hook /usr/local/nvidia/toolkit/nvidia-container-runtime-hook; do
+    if [ -e "$hook" ]; then echo 'device hook'; fi
+  done
+  for node in /dev/kfd /dev/dri/renderD*; do
+    if [ -e "$node" ]; then
+      case $node in
+        *kfd) echo 'device kfd' ;;
+        *) echo 'device dri' ;;
+      esac
+      stat -c 'group %g' "$node" 2>/dev/null
+    fi
+  done
 fi
 echo '#ports'
 grep -h ' 0A ' /proc/net/tcp /proc/net/tcp6 2>/dev/null
@@ -79,6 +91,8 @@ pub(super) struct Read {
     /// The system's memory: the first line of /proc/meminfo, in KiB there.
     pub(super) memory: Option<ByteSize>,
     pub(super) gpus: Vec<Gpu>,
+    /// Ways to GPUs, as far as the host itself tells of them.
+    pub(super) devices: Devices,
     /// TCP ports something listens on.
     pub(super) listening: BTreeSet<u16>,
     /// The first line of the root key's file; none if it was not asked for or is not there.
@@ -131,12 +145,27 @@ fn parse(text: &str) -> Option<Result<Read, Failure>> {
         dir: dir.trim_end_matches('/').to_owned(),
         holders: head.filter_map(|line| Holder::parse(line.strip_prefix("by ")?)).collect(),
         memory: memory.trim().parse().ok().and_then(|kib: u64| kib.checked_mul(1 << 10)).map(ByteSize),
+        devices: devices(gpus),
         gpus: gpus.lines().filter_map(Gpu::from_csv).collect(),
         listening: ports.lines().filter_map(listening).collect(),
         root_key: key.lines().next().map(|key| Secret::new(key.trim().to_owned())),
         // What says that something was downloaded says nothing when that is gone.
         files: files(seen).into_iter().filter(|(path, _)| !gone.lines().any(|line| line == path)).collect(),
     }))
+}
+
+/// What stands of devices among the lines of `nvidia-smi`.
+fn devices(text: &str) -> Devices {
+    let is = |device: &str| text.lines().any(|line| line.strip_prefix("device ") == Some(device));
+    let group = |line: &str| line.strip_prefix("group ")?.parse().ok();
+    Devices {
+        cdi: false,
+        hook: is("hook"),
+        kfd: is("kfd"),
+        dri: is("dri"),
+        // Root's own are open to a container's root anyway.
+        groups: text.lines().filter_map(group).filter(|group| *group != 0).collect(),
+    }
 }
 
 /// The port of a line of `/proc/net/tcp` or `tcp6` whose state is LISTEN.
@@ -208,12 +237,14 @@ mod tests {
     fn the_script_s_text_is_read_whole() {
         let sum = "a".repeat(64);
         let text = format!(
-            "/home/lab\n/home/lab/homelab/x\nby done 7 r1 deploy 42 anna@laptop\n#memory\n127600000\n#gpus\n#ports\n#key\nrk-1\n#gone\nfetched/1.txt\n#files\n600 ./a b.env\n644 ./d/#files\n644 ./fetched/1.txt\n\
+            "/home/lab\n/home/lab/homelab/x\nby done 7 r1 deploy 42 anna@laptop\n#memory\n127600000\n#gpus\ndevice kfd\ngroup 992\ndevice dri\ngroup 44\n#ports\n#key\nrk-1\n#gone\nfetched/1.txt\n#files\n600 ./a b.env\n644 ./d/#files\n644 ./fetched/1.txt\n\
              {sum}  ./fetched/1.txt\n{sum}  ./a b.env\n{sum} *./d/#files\n{sum}  ./gone\n"
         );
         let read = parse(&text).unwrap().unwrap();
         assert_eq!(read.home, "/home/lab");
         assert_eq!(read.holders, [Holder::parse("done 7 r1 deploy 42 anna@laptop").unwrap()]);
+        let devices = Devices { kfd: true, dri: true, groups: [44, 992].into(), ..Devices::default() };
+        assert_eq!((&read.devices, &read.gpus), (&devices, &vec![]));
         assert_eq!(read.memory, Some(ByteSize(127_600_000 << 10)));
         assert_eq!(read.root_key.as_ref().map(Secret::reveal), Some("rk-1"));
         assert!(!format!("{read:?}").contains("rk-1"));

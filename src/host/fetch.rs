@@ -73,6 +73,7 @@ fn body(of: &Fetching<'_>, secrets: &[(String, Secret)]) -> Result<ContainerCrea
         runtime: None,
         ulimits: [].into(),
         devices: vec![],
+        gpus: vec![],
         restart: None,
         labels: [].into(),
         ..of.placed.service.clone()

@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
+use super::asking;
 use super::http::{HttpError, Reply, Request};
 use super::link::Link;
+use super::look::Look;
 use crate::diagnostic::clean;
+use crate::names::Secret;
 use crate::service::Service;
 use crate::survey::{Endpoint, Health};
 
@@ -29,6 +32,11 @@ pub(super) async fn of_endpoint(link: &Link, endpoint: &Endpoint) -> Health {
         Err(error @ (HttpError::Refused | HttpError::Closed)) => Health::NotReady(error.to_string()),
         reply => health(&endpoint.path, reply),
     }
+}
+
+/// Which of its models a server of several has loaded, by its own names; none where it does not tell. It loads none.
+pub async fn loaded(look: &Look, to: (&str, u16), key: &Secret) -> Option<Vec<String>> {
+    asking::loaded(&look.get(to, "/v1/models", Some(key), WAIT).await.ok()?)
 }
 
 fn health(path: &str, reply: Result<Reply, HttpError>) -> Health {

@@ -45,6 +45,7 @@ pub use claim::{Claim, Claimed};
 pub use doctor::{Diagnosed, diagnose, reached};
 pub use explain::causes;
 pub use hands::Hands;
+pub use health::loaded;
 pub use http::{HttpError, Reply, Request};
 pub use link::{Counts, Link, Output};
 pub use look::{Inspected, Look};

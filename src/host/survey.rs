@@ -15,7 +15,7 @@ use crate::connection::Connection;
 use crate::diagnostic::clean;
 use crate::names::{HostName, ProjectName};
 use crate::service::label;
-use crate::survey::{self, Endpoint, Facts, Failure, Images, Seen, Survey};
+use crate::survey::{self, Devices, Endpoint, Facts, Failure, Images, Seen, Survey};
 
 /// What to look at on one host.
 #[derive(Clone, Debug)]
@@ -93,7 +93,9 @@ async fn see(look: &Look, ask: &Ask) -> Result<Seen, Failure> {
     seen.holders = read.holders;
     seen.endpoints = ask.endpoints.iter().cloned().zip(others).collect();
     let address = look.link().address().map(clean);
-    seen.facts = Facts { home: read.home, gpus: read.gpus, memory: read.memory, address, ..seen.facts };
+    let devices = Devices { cdi: seen.facts.devices.cdi, ..read.devices };
+    let runtimes = seen.facts.runtimes;
+    seen.facts = Facts { home: read.home, runtimes, devices, gpus: read.gpus, memory: read.memory, address };
     Ok(seen)
 }
 
@@ -103,9 +105,14 @@ async fn docker(look: &Look, ask: &Ask) -> Result<(Seen, BTreeSet<u16>), Failure
     let every = ListContainersOptionsBuilder::new().all(true).build();
     let runtimes = async {
         let info = if ask.gpus { look.docker().info().await? } else { SystemInfo::default() };
-        Ok(info.runtimes.unwrap_or_default().into_keys().collect())
+        let found = info.discovered_devices.unwrap_or_default();
+        let cdi = found
+            .iter()
+            .filter_map(|device| device.id.as_deref())
+            .any(|id| id.starts_with("nvidia.com/gpu="));
+        Ok((info.runtimes.unwrap_or_default().into_keys().collect(), cdi))
     };
-    let (runtimes, containers, images, networks) = tokio::try_join!(
+    let ((runtimes, cdi), containers, images, networks) = tokio::try_join!(
         runtimes,
         look.docker().list_containers(Some(every)),
         look.docker().list_images(Some(ListImagesOptionsBuilder::new().build())),
@@ -124,7 +131,7 @@ async fn docker(look: &Look, ask: &Ask) -> Result<(Seen, BTreeSet<u16>), Failure
         labels.is_some_and(|labels| labels.get(label::PROJECT).is_some_and(|p| p == project.as_str()))
     };
     let seen = Seen {
-        facts: Facts { runtimes, ..Facts::default() },
+        facts: Facts { runtimes, devices: Devices { cdi, ..Devices::default() }, ..Facts::default() },
         containers: accounts.into_iter().flatten().collect(),
         taken: sorted.taken,
         strangers: sorted.strangers,

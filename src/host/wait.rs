@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::{join_all, pending};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::asking::{Refusal, is_answer, lists, question, shortened};
+use super::asking::{Refusal, is_answer, is_loaded, lists, question, shortened};
 use super::explain::Log;
 use super::hands::Hands;
 use super::http::{HttpError, Request};
@@ -67,6 +67,9 @@ impl<'a> Waiting<'a> {
             }
             (self.tell)("asking for its names", None);
             self.settled(MODEL_SETTLES, || self.knows(to, key, &names)).await?;
+            for known in probe.models.iter().filter(|known| known.load == Load::Startup) {
+                self.loads(to, key, &known.name, probe.timeout).await?;
+            }
             (self.tell)("asking for a first answer", None);
             for known in probe.models.iter().filter(|known| known.load == Load::Startup) {
                 self.settled(MODEL_SETTLES, || self.answers(to, key, (&known.name, known.kind))).await?;
@@ -137,6 +140,22 @@ impl<'a> Waiting<'a> {
     async fn knows(&self, to: (&str, u16), key: &Secret, names: &[String]) -> Result<(), Refusal> {
         let reply = self.hands.get(to, "/v1/models", Some(key), Duration::from_secs(10)).await;
         lists(names, &reply.map_err(|e| Refusal::Yet(e.to_string()))?)
+    }
+
+    /// Waits until a server of several has loaded one that it loads when it starts. Asking for an answer would load it,
+    /// too, but no request may take as long.
+    async fn loads(&self, to: (&str, u16), key: &Secret, name: &str, timeout: u64) -> Result<(), Failure> {
+        let end = Instant::now() + Duration::from_secs(timeout);
+        loop {
+            let reply = self.hands.get(to, "/v1/models", Some(key), Duration::from_secs(10)).await;
+            match reply.map_err(|e| Refusal::Yet(e.to_string())).and_then(|reply| is_loaded(name, &reply)) {
+                Ok(()) => return Ok(()),
+                Err(Refusal::Ever(why)) => return Err(failure(self.step, why)),
+                Err(Refusal::Yet(why)) if Instant::now() >= end => return Err(failure(self.step, why)),
+                Err(Refusal::Yet(why)) => (self.tell)(&why, None),
+            }
+            sleep(PAUSE).await;
+        }
     }
 
     /// Tries until it works; what is in the way is kept for the case that its time runs out.

@@ -45,7 +45,7 @@ pub use order::plan;
 pub use pins::{Learnt, learnt, unpinned};
 pub use pretend::{as_if_deployed, before, dropped};
 pub use report::{Against, JSON_VERSION, Report, dropped_note};
-pub use status::{Condition, Row, status};
+pub use status::{Behind, Condition, Row, status};
 pub use text::{Summary, text};
 
 /// What would be done.

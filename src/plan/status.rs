@@ -3,10 +3,11 @@
 
 use serde::Serialize;
 
-use crate::cluster::{External, Role};
+use crate::cluster::{External, Model, Role};
 use crate::desired::{Desired, DesiredService};
 use crate::diagnosis::Finding;
 use crate::names::{HostName, ModelName, ServiceName};
+use crate::service::label;
 use crate::survey::{Container, Gpu, Health, Look, State, Survey};
 
 use super::service::state_text;
@@ -45,6 +46,9 @@ pub struct Row {
     pub service: Option<ServiceName>,
     /// The model it serves.
     pub model: Option<ModelName>,
+    /// The models behind it, if it is a server of several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<Behind>,
     /// How it is.
     pub condition: Condition,
     /// Since when it runs, RFC 3339.
@@ -58,6 +62,18 @@ pub struct Row {
     /// What is known to stand behind it, if it is not well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finding: Option<Finding>,
+}
+
+/// A model behind a server of several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Behind {
+    /// Its public name.
+    pub name: ModelName,
+    /// What its server calls it.
+    #[serde(skip)]
+    pub upstream: String,
+    /// Whether it is loaded now; none where nobody asked, or the server did not tell.
+    pub loaded: Option<bool>,
 }
 
 /// A row per service, and one per host that could not be seen.
@@ -91,6 +107,7 @@ fn empty(host: &HostName, service: Option<ServiceName>) -> Row {
         host: host.clone(),
         service,
         model: None,
+        models: vec![],
         condition,
         since: None,
         restarts: 0,
@@ -118,7 +135,16 @@ fn row(
         crate::engine::Gpus::All => true,
         crate::engine::Gpus::Some(indices) => indices.contains(&gpu.index),
     };
+    let behind =
+        |model: &Model| Behind { name: model.name.clone(), upstream: model.upstream.clone(), loaded: None };
     Row {
+        models: match &service.role {
+            // A server of several goes by no label of what its model is for.
+            Role::Model(served) if !service.service.labels.contains_key(label::KIND) => {
+                served.models.iter().map(behind).collect()
+            }
+            Role::Model(_) | Role::Gateway { .. } => vec![],
+        },
         model: match &service.role {
             Role::Model(served) => Some(served.name.clone()),
             Role::Gateway { .. } => None,
@@ -242,6 +268,15 @@ impl Row {
             other => return Self { condition: other, ..self },
         };
         Self { condition, finding: Some(finding), ..self }
+    }
+
+    /// The same with what its server says is loaded.
+    #[must_use]
+    pub fn with_loaded(mut self, loaded: Option<&[String]>) -> Self {
+        for model in &mut self.models {
+            model.loaded = loaded.map(|all| all.contains(&model.upstream));
+        }
+        self
     }
 
     /// Whether it is as it should be.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::out;
 use crate::diagnostic::clean;
 use crate::names::HostName;
-use crate::plan::{Condition, JSON_VERSION, Row, dropped_note};
+use crate::plan::{Behind, Condition, JSON_VERSION, Row, dropped_note};
 
 /// Shows the rows.
 ///
@@ -38,7 +38,7 @@ pub fn show(rows: &[Row], dropped: &BTreeSet<HostName>, as_json: bool) -> Result
         let mut cells = vec![
             row.host.to_string(),
             row.service.as_ref().map_or("-".to_owned(), ToString::to_string),
-            row.model.as_ref().map_or("-".to_owned(), ToString::to_string),
+            model(row),
             state(&row.condition),
             row.since.as_deref().map_or("-".to_owned(), |since| ago(since, now)),
             row.since.as_ref().map_or("-".to_owned(), |_| row.restarts.to_string()),
@@ -96,6 +96,18 @@ fn ago(since: &str, now: Timestamp) -> String {
     }
 }
 
+/// The model, or those behind a server of several, with which of them are loaded.
+fn model(row: &Row) -> String {
+    let one = |model: &Behind| match model.loaded {
+        Some(true) => format!("{} (loaded)", model.name),
+        Some(false) | None => model.name.to_string(),
+    };
+    match row.models.as_slice() {
+        [] => row.model.as_ref().map_or("-".to_owned(), ToString::to_string),
+        several => several.iter().map(one).collect::<Vec<_>>().join(", "),
+    }
+}
+
 fn memory(row: &Row) -> String {
     let one = |gpu: &crate::survey::Gpu| match (gpu.memory_used, gpu.memory_total) {
         (Some(used), Some(total)) => format!("{used}/{total} MiB"),
@@ -128,6 +140,7 @@ mod tests {
             host: HostName::new("nas").unwrap(),
             service: Some(ServiceName::gateway()),
             model: None,
+            models: vec![],
             condition: Condition::Unhealthy("it keeps restarting (7 times): it has no master key".into()),
             since: None,
             restarts: 7,

@@ -114,3 +114,43 @@ fn what_somebody_else_runs_is_routed_to_and_never_touched_and_any_other_server_r
     assert_eq!(stranger.seen(), again);
     assert_eq!(before.split(' ').next(), again.split(' ').next());
 }
+
+#[test]
+fn models_behind_one_server_are_loaded_on_demand_and_no_wait_or_look_loads_one() {
+    let mut cluster = Cluster::new("several");
+    cluster.host("lab1");
+    cluster.hosts["lab1"]["servers"]["chat"] = json!({
+        "engine": "llama_cpp",
+        "image": lab().fact("LAB_IMAGE_LLAMA"),
+        "port": cluster.port(1),
+        "gpu": "none",
+        "models_max": 1,
+        "ctx_size": 512,
+        "parallel": 1,
+        "threads": 1,
+        "volumes": [format!("{}:/models:ro", lab().fact("LAB_MODELS_DIR"))],
+    });
+    let model = |load: &str| json!({"server": "chat", "model": lab().fact("LAB_MODEL"), "load": load});
+    cluster.hosts["lab1"]["models"] = json!({"first": model("startup"), "org/second:4b": model("on_demand")});
+    cluster.deploy();
+    let loaded = |cluster: &Cluster| -> Vec<String> {
+        let row = row(cluster, 0, "chat");
+        let all = row["models"].as_array().unwrap().iter().filter(|model| model["loaded"] == true);
+        all.map(|model| model["name"].as_str().unwrap().to_owned()).collect()
+    };
+    // The one that is loaded at the start has answered; whatever was asked of the gateway loaded no other.
+    assert_eq!(loaded(&cluster), ["first"]);
+    let loads = |cluster: &Cluster| {
+        let log = lab().ssh("lab1", &format!("docker logs {} 2>&1", cluster.container("chat")));
+        log.lines().filter(|line| line.contains("spawning server instance with name=")).count()
+    };
+    assert_eq!(loads(&cluster), 1);
+    cluster.answers("org/second:4b");
+    assert_eq!(loaded(&cluster), ["org/second:4b"]);
+    cluster.run(&["status"]).exits(0).says("first, org/second:4b (loaded)");
+    cluster.run(&["plan", "--detailed-exitcode"]).exits(0);
+    assert_eq!((loaded(&cluster), loads(&cluster)), (vec!["org/second:4b".to_owned()], 2));
+    cluster.answers("first");
+    assert_eq!(loaded(&cluster), ["first"]);
+    assert_eq!(cluster.containers().into_keys().collect::<Vec<_>>(), ["lab1-chat-1", "lab3-litellm-1"]);
+}

@@ -4,13 +4,14 @@
 use serde_json::Value;
 
 use super::super::{Kind, Serve};
-use super::{EMBEDDING, RERANK, Source, source};
+use super::{EMBEDDING, RERANK, Source, router, source};
 
 type Wrong = (&'static str, String);
 
 pub(super) fn check(serve: &Serve<'_>) -> Result<(), Wrong> {
     model(serve)?;
-    kind(serve)
+    kind(serve)?;
+    if serve.member { router::check(serve) } else { Ok(()) }
 }
 
 fn model(serve: &Serve<'_>) -> Result<(), Wrong> {

@@ -6,11 +6,12 @@ mod check;
 mod fetch;
 mod options;
 mod phase;
+mod router;
 #[cfg(test)]
 mod tests;
 
 use super::command_line::{LeadingDash, arguments, carry};
-use super::{Draft, Engine, Fetch, Gpus, Kind, Opt, Phase, Serve};
+use super::{Chip, Draft, Engine, Fetch, Kind, Opt, Phase, Serve};
 use crate::diagnosis::Row;
 
 /// llama.cpp in Docker, one server per model.
@@ -34,10 +35,12 @@ impl Engine for LlamaCpp {
     /// The release whose options this directory lists. Images are published for releases and for
     /// some builds only, so a build's number is not enough for a tag. `server-cuda` is CUDA 12,
     /// which more drivers run than `server-cuda13`.
-    fn default_image(&self, gpus: &Gpus) -> Option<&'static str> {
-        Some(match gpus {
-            Gpus::None => "ghcr.io/ggml-org/llama.cpp:server-v0.7.0",
-            Gpus::All | Gpus::Some(_) => "ghcr.io/ggml-org/llama.cpp:server-cuda-v0.7.0",
+    fn default_image(&self, chip: Chip) -> Option<&'static str> {
+        Some(match chip {
+            Chip::None => "ghcr.io/ggml-org/llama.cpp:server-v0.7.0",
+            Chip::Nvidia => "ghcr.io/ggml-org/llama.cpp:server-cuda-v0.7.0",
+            Chip::Amd => "ghcr.io/ggml-org/llama.cpp:server-rocm-v0.7.0",
+            Chip::Dri => "ghcr.io/ggml-org/llama.cpp:server-vulkan-v0.7.0",
         })
     }
 
@@ -78,10 +81,20 @@ impl Engine for LlamaCpp {
         (!carry(serve.args, &["--no-jinja"])).then(|| serve.options.get("jinja") != Some(&false.into()))
     }
 
+    fn serves_several(&self) -> bool {
+        true
+    }
+
+    fn upstream(&self, serve: &Serve<'_>) -> String {
+        if serve.member { router::upstream(serve.name) } else { serve.name.to_string() }
+    }
+
     fn draft(&self, serve: &Serve<'_>) -> Draft {
+        let several = serve.several.as_ref();
         Draft {
             entrypoint: vec!["/app/llama-server".to_owned()],
-            command: command(serve),
+            command: several.map_or_else(|| command(serve), |several| router::command(serve, several)),
+            files: several.map(router::files).unwrap_or_default(),
             port: PORT,
             health: HEALTH.to_owned(),
             // As its help says of --api-key.

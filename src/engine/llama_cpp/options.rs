@@ -59,7 +59,8 @@ pub(super) const RESERVED: &[(&str, &str)] = &[
 ];
 
 const MODEL: &str = "`model` takes all of them: user/repo:quant, a URL, or a file in the container";
-const ONE_MODEL: &str = "one server serves one model; give every model an entry of its own";
+const ONE_MODEL: &str =
+    "a server of several models stands in `servers`, with `models_max`; its models say `server: NAME`";
 const PLAIN_HTTP: &str = "the gateway asks its servers in plain HTTP; TLS belongs in front of the gateway";
 const PRESET: &str = "it names a model and more; write the model as `model: user/repo:quant`";
 const PRINTS: &str = "with it the server prints something and exits";

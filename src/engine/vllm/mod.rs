@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::command_line::{LeadingDash, arguments, carry};
-use super::{Draft, Engine, Fetch, Gpus, Kind, Opt, Phase, Serve, Share};
+use super::{Chip, Draft, Engine, Fetch, Gpus, Kind, Opt, Phase, Serve, Share};
 use crate::diagnosis::Row;
 
 /// vLLM in Docker: `vllm/vllm-openai` and `nvcr.io/nvidia/vllm` alike.
@@ -34,12 +34,14 @@ impl Engine for Vllm {
         "vllm_image"
     }
 
-    /// The release whose options this file lists. The build for CPUs has a repository of its own
-    /// (<https://hub.docker.com/r/vllm/vllm-openai-cpu>).
-    fn default_image(&self, gpus: &Gpus) -> Option<&'static str> {
-        Some(match gpus {
-            Gpus::None => "vllm/vllm-openai-cpu:v0.33.0",
-            Gpus::All | Gpus::Some(_) => "vllm/vllm-openai:v0.33.0",
+    /// The release whose options this file lists. Builds for other chips have repositories of
+    /// their own (<https://hub.docker.com/r/vllm/vllm-openai-cpu>).
+    fn default_image(&self, chip: Chip) -> Option<&'static str> {
+        Some(match chip {
+            Chip::None => "vllm/vllm-openai-cpu:v0.33.0",
+            Chip::Nvidia => "vllm/vllm-openai:v0.33.0",
+            Chip::Amd => "vllm/vllm-openai-rocm:v0.33.0",
+            Chip::Dri => "vllm/vllm-openai-xpu:v0.33.0",
         })
     }
 
@@ -82,6 +84,7 @@ impl Engine for Vllm {
             command: command(serve),
             port: PORT,
             health: HEALTH.to_owned(),
+            files: BTreeMap::new(),
             environment: environment(),
             // vllm/envs.py; a key on the command line would show in every process list.
             api_key_variable: Some("VLLM_API_KEY".to_owned()),

@@ -1,0 +1,84 @@
+//! Schema of what stands beside models of one server each: endpoints of others, servers of several.
+//! It reads nothing, as the rest of the schema.
+
+use serde_json::{Map, Value, json};
+
+use crate::cluster::external::NAME;
+use crate::cluster::server::OF_MODELS;
+use crate::engine::{self, Engine, Kind, Load};
+
+use super::{PUBLIC_NAME, aliases, duration, engine_keys, key, needed, option_value, own_keys, scalar};
+
+/// An endpoint that somebody else runs.
+pub(super) fn external() -> Value {
+    let names = json!({
+        "type": "object",
+        "propertyNames": {"pattern": PUBLIC_NAME},
+        "additionalProperties": scalar(),
+    });
+    let secret = json!({"anyOf": [{"const": "none"}, {"$ref": "#/definitions/secret"}]});
+    let all = Map::from_iter([
+        ("engine".to_owned(), needed("Somebody else runs it", json!({"const": NAME}))),
+        (
+            "enabled".to_owned(),
+            key("false leaves it out, as if it were not here", json!({"type": "boolean"})),
+        ),
+        (
+            "api_base".to_owned(),
+            key("Its base URL, with /v1 where OpenAI's protocol is below it", json!({"type": "string"})),
+        ),
+        (
+            "litellm_provider".to_owned(),
+            key("How LiteLLM speaks to it", json!({"type": ["string", "boolean"]})),
+        ),
+        ("api_key".to_owned(), key("The key it asks for, by reference", secret)),
+        ("kind".to_owned(), key("What its models are for", json!({"enum": Kind::ALL.map(Kind::word)}))),
+        ("model".to_owned(), key("What it calls the model, if not by its public name", scalar())),
+        ("models".to_owned(), key("Public names, and what it calls each", names)),
+        ("aliases".to_owned(), key("Further public names", aliases())),
+    ]);
+    json!({"type": "object", "properties": all, "additionalProperties": false})
+}
+
+/// The engines of which one server serves several models.
+fn several() -> impl Iterator<Item = &'static &'static dyn Engine> {
+    engine::ALL.iter().filter(|engine| engine.serves_several())
+}
+
+/// A server of several models.
+pub(super) fn server() -> Value {
+    let names: Vec<&str> = several().map(|engine| engine.name()).collect();
+    let keys = |engine: &&'static dyn Engine| {
+        let mut all = engine_keys(*engine);
+        if let Some(keys) = all["properties"].as_object_mut() {
+            keys.retain(|name, _| !OF_MODELS.contains(&name.as_str()));
+            let most = json!({"type": "integer", "minimum": 1});
+            keys.insert("models_max".into(), key("How many are loaded at the same time at most", most));
+            keys.insert("engine".into(), needed("What serves them", json!({"enum": names})));
+        }
+        all
+    };
+    json!({"allOf": [{"required": ["engine"]}, {"anyOf": several().map(keys).collect::<Vec<_>>()}]})
+}
+
+/// A model behind such a server.
+pub(super) fn behind() -> Value {
+    let when = json!({"enum": Load::ALL.map(Load::word)});
+    let keys = |engine: &&'static dyn Engine| {
+        let own = own_keys(*engine).into_iter().filter(|(name, _)| OF_MEMBERS.contains(name));
+        let mut all = Map::from_iter(own.map(|(name, schema)| (name.to_owned(), schema)));
+        all.insert("engine".into(), key("That of its server", json!({"const": engine.name()})));
+        all.insert("server".into(), needed("Which of `servers` it is behind", scalar()));
+        all.insert("load".into(), key("When it is loaded", when.clone()));
+        all.insert("ttl".into(), key("After how long without a request it is unloaded: 15m", duration(1)));
+        for option in engine.options() {
+            let description = format!("--{} of {}", option.name.replace('_', "-"), engine.name());
+            all.entry(option.name).or_insert_with(|| key(&description, option_value(option)));
+        }
+        json!({"type": "object", "properties": all, "additionalProperties": false})
+    };
+    json!({"anyOf": several().map(keys).collect::<Vec<_>>()})
+}
+
+/// Keys of a model that one behind a server has, too.
+const OF_MEMBERS: [&str; 4] = ["enabled", "kind", "model", "aliases"];

@@ -150,3 +150,17 @@ fn a_slot_has_its_part_of_the_context_unless_each_may_have_all() {
     assert_eq!(context(json!({"ctx_size": 8192, "kv_unified_per_slot": 1024}), &[]), None);
     assert_eq!(context(json!({"ctx_size": 8192}), &["-np", "2"]), None);
 }
+
+#[test]
+fn tools_are_called_unless_templates_are_off() {
+    let of = |options: Value, args: &[&str]| {
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        World { options: self::options(options), args, ..world() }
+            .with(|serve| (LlamaCpp.calls_tools(serve), LlamaCpp.longest_answer(serve)))
+    };
+    assert_eq!(of(json!({}), &[]), (Some(true), None));
+    assert_eq!(of(json!({"jinja": false}), &[]).0, Some(false));
+    assert_eq!(of(json!({}), &["--no-jinja"]).0, None);
+    assert_eq!(of(json!({"n_predict": 9}), &[]).1, Some(9));
+    assert_eq!(of(json!({"predict": -1}), &[]).1, None);
+}

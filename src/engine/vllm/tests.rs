@@ -225,3 +225,21 @@ fn a_share_is_of_the_gpus_that_surely_are_used() {
     assert_eq!(share(Gpus::None, json!({})), None);
     assert_eq!(share(Gpus::All, json!({"kv_cache_memory_bytes": "4G"})), None);
 }
+
+#[test]
+fn tools_are_called_where_somebody_said_how() {
+    let of = |options: Value, args: &[&str]| {
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        World { options: self::options(options), args, ..world() }
+            .with(|serve| (Vllm.calls_tools(serve), Vllm.longest_answer(serve)))
+    };
+    assert_eq!(of(json!({}), &[]), (Some(false), None));
+    assert_eq!(of(json!({"tool_call_parser": "hermes"}), &[]).0, Some(true));
+    assert_eq!(of(json!({}), &["--tool-call-parser=hermes"]).0, Some(true));
+    assert_eq!(
+        of(json!({"tool_call_parser": "hermes", "enable_auto_tool_choice": false}), &[]).0,
+        Some(false)
+    );
+    assert_eq!(of(json!({}), &["--enable-auto-tool-choice"]).0, None);
+    assert_eq!(of(json!({"override_generation_config": {"max_new_tokens": 9}}), &[]).1, Some(9));
+}

@@ -165,3 +165,31 @@ impl Target {
         bail!("{base} and all names like it are taken")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{Change, Format, at};
+
+    #[test]
+    fn a_file_that_changed_since_it_was_read_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f.json");
+        let file = File {
+            place: Place::Project("f.json"),
+            may_be_jsonc: false,
+            format: Format::Json,
+            holds_key: false,
+            changes: vec![Change::Set(at(&["a"]), 1.into())],
+        };
+        let target = || read(std::slice::from_ref(&file), Some(dir.path())).unwrap().remove(0);
+        let (before, meanwhile) = (target(), "{\"b\": 2}");
+        fs::write(&path, meanwhile).unwrap();
+        assert!(before.write().unwrap_err().to_string().contains("has changed meanwhile"));
+        assert_eq!(fs::read_to_string(&path).unwrap(), meanwhile);
+        let before = target();
+        fs::remove_file(&path).unwrap();
+        assert!(before.write().is_err() && !lock::present(&path));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}

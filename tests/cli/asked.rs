@@ -24,6 +24,8 @@ impl Terminal {
         command.arg(format!("tty; exec {} {args}", env!("CARGO_BIN_EXE_homelab"))).arg("/dev/null");
         command.current_dir(test.command().get_current_dir().unwrap());
         command.env_clear().env("PATH", std::env::var("PATH").unwrap_or_default());
+        // What the test says of the environment.
+        command.envs(test.command().get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.env("TERM", "xterm").stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (send, shown) = channel();

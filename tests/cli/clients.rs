@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::asked::Terminal;
 use crate::program::{Ran, Test};
 
 const KEY: &str = "sk-hunter2";
@@ -168,6 +169,20 @@ fn without_somebody_to_ask_nothing_is_written() {
     let refused = "error: this changes a client's files\n  hint: nobody is there to ask; say --yes if that is fine. Nothing was changed\n";
     let ran = clients(["claude-code", "--write"]).stderr(refused).code(1).run();
     assert!(!ran.path(".claude").exists());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn somebody_who_is_there_is_asked() {
+    for (answer, code, written) in [("n\r", Some(1), false), ("y\r", Some(0), true)] {
+        let test = clients([]);
+        let settings = test.command().get_current_dir().unwrap().join(CLAUDE);
+        let mut terminal = Terminal::start(&test, "clients claude-code --write");
+        terminal.answer("Write this? [y/N] ", answer);
+        let (said, ended) = terminal.end();
+        assert_eq!((ended, settings.exists()), (code, written), "{said}");
+        assert!(!said.contains(KEY), "{said}");
+    }
 }
 
 #[test]

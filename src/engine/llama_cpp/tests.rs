@@ -182,3 +182,17 @@ fn what_only_the_server_can_find_is_left_to_it() {
     let hostile = World { options: options(json!({"spec_draft_hf": "a/$(id)"})), ..world() };
     assert_eq!(fetched(&hostile), None);
 }
+
+#[test]
+fn tools_are_called_unless_templates_are_off() {
+    let of = |options: Value, args: &[&str]| {
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        World { options: self::options(options), args, ..world() }
+            .with(|serve| (LlamaCpp.calls_tools(serve), LlamaCpp.longest_answer(serve)))
+    };
+    assert_eq!(of(json!({}), &[]), (Some(true), None));
+    assert_eq!(of(json!({"jinja": false}), &[]).0, Some(false));
+    assert_eq!(of(json!({}), &["--no-jinja"]).0, None);
+    assert_eq!(of(json!({"n_predict": 9}), &[]).1, Some(9));
+    assert_eq!(of(json!({"predict": -1}), &[]).1, None);
+}

@@ -273,3 +273,21 @@ fn what_only_vllm_can_find_is_left_to_it() {
     }
     assert_eq!(fetched(&World { args: vec!["--revision=v1".to_owned()], ..world() }), None);
 }
+
+#[test]
+fn tools_are_called_where_somebody_said_how() {
+    let of = |options: Value, args: &[&str]| {
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        World { options: self::options(options), args, ..world() }
+            .with(|serve| (Vllm.calls_tools(serve), Vllm.longest_answer(serve)))
+    };
+    assert_eq!(of(json!({}), &[]), (Some(false), None));
+    assert_eq!(of(json!({"tool_call_parser": "hermes"}), &[]).0, Some(true));
+    assert_eq!(of(json!({}), &["--tool-call-parser=hermes"]).0, Some(true));
+    assert_eq!(
+        of(json!({"tool_call_parser": "hermes", "enable_auto_tool_choice": false}), &[]).0,
+        Some(false)
+    );
+    assert_eq!(of(json!({}), &["--enable-auto-tool-choice"]).0, None);
+    assert_eq!(of(json!({"override_generation_config": {"max_new_tokens": 9}}), &[]).1, Some(9));
+}

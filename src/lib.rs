@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod engine;
 pub mod event;
 pub mod exit;
+pub mod fit;
 pub mod gateway;
 pub mod host;
 pub mod inventory;

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 
 mod configs;
+mod gguf;
 
 use std::fs;
 use std::path::{Path, PathBuf};

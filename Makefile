@@ -30,6 +30,7 @@ test-vllm: ## The tests with the real vLLM on CPUs (11 minutes; the first time 5
 	RUST_TEST_THREADS=1 cargo test --locked --test live_vllm -- --ignored
 
 test-faults: lab ## What befalls a deploy, all of it (about an hour); prints what was survived
+	@test -e /usr/lib/*/faketime/libfaketime.so.1 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy faketime >/dev/null; }
 	PROPTEST_CASES=20000 cargo test --locked --test properties
 	RUST_TEST_THREADS=1 cargo test --locked --test live -- faults:: locks:: --include-ignored --show-output 2>&1 | tee target/faults.log | grep -E '^(test |survived )|panicked'
 	@! grep -q 'test result: FAILED' target/faults.log

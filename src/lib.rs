@@ -16,6 +16,7 @@ pub mod exit;
 pub mod fit;
 pub mod gateway;
 pub mod host;
+pub mod hub;
 pub mod inventory;
 pub mod lock;
 pub mod names;

@@ -230,7 +230,7 @@ impl<'de> Deserialize<'de> for Ulimit {
 pub mod label {
     /// The [`super::Service`] as JSON, exactly as it was read from the Compose file.
     pub const SERVICE: &str = "dev.homelab.service";
-    /// `model` or `gateway`.
+    /// `model` or `gateway`; `fetch` of a container that only downloads.
     pub const ROLE: &str = "dev.homelab.role";
     /// The engine that answers in it, by its name in the inventory.
     pub const ENGINE: &str = "dev.homelab.engine";
@@ -238,6 +238,9 @@ pub mod label {
     pub const KIND: &str = "dev.homelab.kind";
     /// The public name of the model in it.
     pub const MODEL: &str = "dev.homelab.model";
+    /// The service that a container downloads for. Such a container has no [`SERVICE`], so it never passes
+    /// for a service's own.
+    pub const FETCH: &str = "dev.homelab.fetch";
     /// The GPUs it may use: `none`, `all`, or indices with commas.
     pub const GPUS: &str = "dev.homelab.gpus";
     /// `shared` where the GPUs take their memory from the system's.

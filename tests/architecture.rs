@@ -11,7 +11,7 @@ use homelab::service::{KEYS, Who};
 use homelab::{cluster, inventory};
 
 /// The modules, lowest first: each may import those before it, and itself.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 27] = [
     "names",
     "diagnostic",
     "exit",
@@ -32,6 +32,7 @@ const ORDER: [&str; 26] = [
     "starter",
     "plan",
     "event",
+    "hub",
     "host",
     "cli",
     "ui",

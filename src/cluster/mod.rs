@@ -18,6 +18,7 @@ pub mod schema;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 use std::collections::BTreeMap;
 
@@ -84,6 +85,25 @@ pub struct Unit {
     pub port: Port,
     /// How long it may take until it answers, in seconds.
     pub ready_timeout: u64,
+    /// What is downloaded before it starts.
+    pub weights: Option<Weights>,
+}
+
+/// What a server needs of Hugging Face, and how a container of its image downloads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weights {
+    /// What is downloaded, as people call it.
+    pub what: String,
+    /// Equal for equal downloads to the same place on a host, with whatever image: 16 hexadecimal digits.
+    pub key: String,
+    /// The container's entrypoint.
+    pub entrypoint: Vec<String>,
+    /// Its arguments.
+    pub command: Vec<String>,
+    /// Where the hub's files lie in the container.
+    pub cache: String,
+    /// The same directory on the host.
+    pub on_host: String,
 }
 
 /// A file that a container mounts.

@@ -150,6 +150,7 @@ fn read_fields(
         args,
         api_key: fields.parse("api_key", |n| parsed(n, api_key)).unwrap_or(true),
         ready_timeout: fields.parse("ready_timeout", |n| parsed(n, ready_timeout)).unwrap_or(READY_TIMEOUT),
+        prefetch: fields.parse("prefetch", Node::as_bool).unwrap_or(true),
         overlay,
         name,
         port: port?,

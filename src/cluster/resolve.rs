@@ -14,11 +14,10 @@ use crate::secret::{Content, SecretRef};
 use crate::service::{Service, Ulimit, label};
 use crate::survey::{Facts, Survey};
 
-use super::check;
 use super::overlay::Overlay;
 use super::pool::Pool;
 use super::spec::{GatewaySpec, HostSpec, ModelSpec, Spec};
-use super::{Cluster, Config, Host, Role, Served, Unit};
+use super::{Cluster, Config, Host, Role, Served, Unit, check, weights};
 
 /// What files of the user's hold, by their path in the inventory; or why one cannot be read.
 pub type LocalFiles = BTreeMap<String, Result<Vec<u8>, String>>;
@@ -128,6 +127,7 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
     }
     let mut service = finish(base, &model.overlay, place.home);
     service.image.clone_from(&model.image);
+    let weights = weights::of(model, &serve, &mut service, &secrets);
     Ok(Unit {
         name: ServiceName::of_model(&model.name),
         service,
@@ -144,6 +144,7 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
         gpus: model.gpus.clone(),
         port: model.port,
         ready_timeout: model.ready_timeout,
+        weights,
     })
 }
 
@@ -269,6 +270,7 @@ fn gateway_unit(
         gpus: Gpus::None,
         port: spec.options.port,
         ready_timeout: spec.options.ready_timeout,
+        weights: None,
     })
 }
 

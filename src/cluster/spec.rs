@@ -86,6 +86,8 @@ pub struct ModelSpec {
     pub api_key: bool,
     /// How long it may take to answer, in seconds.
     pub ready_timeout: u64,
+    /// Whether its weights are downloaded before it starts.
+    pub prefetch: bool,
     /// Compose's keys.
     pub overlay: Overlay,
 }

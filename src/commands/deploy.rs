@@ -109,7 +109,8 @@ async fn go_on(
     (desired, plan): (&Desired, &Plan),
     (locks, args): (&Locks, &DeployArgs),
 ) -> Result<Exit> {
-    let (mut outcome, stopped) = carry_out(seen, (desired, plan), locks).await;
+    let mut outcome = carry_out(seen, (desired, plan), locks, "deploy").await;
+    let stopped = outcome.stopped;
     for failed in &mut outcome.failures {
         failed.why = files.placed(failed);
     }
@@ -137,7 +138,8 @@ pub(super) async fn carry_out(
     seen: &mut Seen,
     (desired, plan): (&Desired, &Plan),
     locks: &Locks,
-) -> (Outcome, bool) {
+    verb: &'static str,
+) -> Outcome {
     let looks: BTreeMap<HostName, Look> = std::mem::take(&mut seen.looks);
     let hands = |(host, look): (HostName, Look)| {
         let hands = look.into_hands(locks.get(&host));
@@ -147,14 +149,13 @@ pub(super) async fn carry_out(
     let (events, heard) = mpsc::unbounded_channel();
     let (stop, stopping) = watch::channel(false);
     let shown = tokio::spawn(ui::progress::show(heard));
-    let interrupts = tokio::spawn(ui::progress::interrupts(stop));
-    let outcome = CarryOut::new(desired, &hands, &seen.vault, events, stopping.clone()).run(plan).await;
+    let interrupts = tokio::spawn(ui::progress::interrupts(stop, verb));
+    let outcome = CarryOut::new(desired, &hands, &seen.vault, events, stopping).run(plan).await;
     interrupts.abort();
     // Ends when the last sender is gone, which `run` has taken with it.
     let _ = shown.await;
     seen.looks = hands.into_iter().map(|(host, hands)| (host, hands.into_look())).collect();
-    let stopped = *stopping.borrow();
-    (outcome, stopped)
+    outcome
 }
 
 /// Looks again: after a deploy that succeeded there must be nothing left to do.

@@ -124,12 +124,12 @@ async fn removed(
             return Ok(None);
         }
     };
-    let (outcome, stopped) = carry_out(seen, (desired, plan), &locks).await;
+    let outcome = carry_out(seen, (desired, plan), &locks, "down").await;
     turn::release(locks).await;
     ui::errors::blocked(&plan.blocked);
-    ui::errors::failures(&outcome);
-    let worked = outcome.failures.is_empty() && !stopped;
-    Ok(Some(match (stopped, worked && plan.blocked.is_empty()) {
+    ui::errors::failures(&outcome, "down");
+    let worked = outcome.failures.is_empty() && !outcome.stopped;
+    Ok(Some(match (outcome.stopped, worked && plan.blocked.is_empty()) {
         (true, _) => (Exit::Interrupted, false),
         (false, true) => (Exit::Done, true),
         (false, false) => (Exit::Failed, worked),

@@ -5,6 +5,7 @@ mod completions;
 mod deploy;
 mod doctor;
 mod down;
+mod fit;
 mod guard;
 mod init;
 mod inventory;
@@ -30,6 +31,7 @@ pub async fn run(cli: Cli) -> Exit {
         Verb::Deploy(args) => deploy::run(&common, &args).await,
         Verb::Status(args) => status::run(&common, &args).await,
         Verb::Doctor(args) => doctor::run(&common, &args).await,
+        Verb::Fit(args) => fit::run(&common, &args).await,
         Verb::Render(args) => render::run(&common, &args).await,
         Verb::Down(args) => down::run(&common, &args).await,
         Verb::Inventory(args) => inventory::run(&common, &args),

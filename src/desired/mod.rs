@@ -7,7 +7,7 @@ mod templates;
 
 use std::collections::BTreeMap;
 
-use crate::cluster::Role;
+use crate::cluster::{Role, Weights};
 use crate::engine::Gpus;
 use crate::names::{HostName, Port, ProjectName, ServiceName};
 use crate::secret::{Content, SecretRef};
@@ -54,6 +54,8 @@ pub struct DesiredService {
     pub port: Port,
     /// How long it may take until it answers, in seconds.
     pub ready_timeout: u64,
+    /// What is downloaded before it starts.
+    pub weights: Option<Weights>,
 }
 
 impl Desired {

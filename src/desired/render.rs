@@ -199,6 +199,7 @@ fn matched(
             gpus: unit.gpus.clone(),
             port: unit.port,
             ready_timeout: unit.ready_timeout,
+            weights: unit.weights.clone(),
         };
         services.insert(unit.name.clone(), desired);
     }

@@ -40,11 +40,20 @@ pub const HUB: &[Row] = &[
         "hub-offline",
         &["offline mode is enabled", "OfflineModeIsEnabled"],
         "it may not download anything, and the model is not in the cache",
-        "take HF_HUB_OFFLINE out of [environment], or fill the cache in [hf_home] first",
+        "take HF_HUB_OFFLINE out of [environment], or let the server download what it needs when it starts, with \
+         [prefetch=false]",
     ),
     row(
         "hub-unreachable",
-        &["We couldn't connect to '", "cannot find the requested files in the local cache"],
+        &[
+            "We couldn't connect to '",
+            "cannot find the requested files in the local cache",
+            "ConnectError",
+            "ConnectTimeout",
+            "Max retries exceeded with url",
+            "requests.exceptions.ConnectionError",
+            "RemoteProtocolError: Server disconnected",
+        ],
         "the host does not reach Hugging Face, and the model is not in its cache",
         "check the host's network and DNS; a proxy or a mirror (HF_ENDPOINT) goes into [environment]",
     ),

@@ -8,8 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::diagnosis::Row;
+use crate::fit;
 use crate::names::ModelName;
 
+pub use fetch::Fetch;
 pub use option::{Opt, Takes};
 
 /// The GPUs a model may use.
@@ -178,6 +180,9 @@ pub trait Engine: Sync {
         None
     }
 
+    /// What its options say of memory, and what loads beside the weights.
+    fn memory(&self, serve: &Serve<'_>) -> (fit::Options, Vec<fit::Extra>);
+
     /// How many tokens a request may have, prompt and answer together; none where only the model says it.
     fn context(&self, serve: &Serve<'_>) -> Option<u64>;
 
@@ -188,6 +193,9 @@ pub trait Engine: Sync {
 
     /// The container that serves it.
     fn draft(&self, serve: &Serve<'_>) -> Draft;
+
+    /// What it downloads when it starts, and how that is done before; none where there is nothing, or no way.
+    fn fetch(&self, serve: &Serve<'_>) -> Option<Fetch>;
 
     /// What a line of its log says it is doing; none if the line says nothing of that.
     fn phase(&self, line: &str) -> Option<Phase>;
@@ -205,6 +213,7 @@ pub trait Engine: Sync {
 }
 
 mod command_line;
+mod fetch;
 mod llama_cpp;
 mod option;
 #[cfg(test)]

@@ -56,7 +56,9 @@ pub(super) fn sorted_and_plain(engine: &dyn Engine) {
         assert!(names.is_sorted_by(|a, b| a < b), "{}", engine.name());
         for name in names {
             assert!(!name.contains('-'), "{name}");
-            let ours = ["engine", "kind", "model", "port", "gpu", "api_key", "args", "aliases", "enabled"];
+            let ours = [
+                "engine", "kind", "model", "port", "gpu", "api_key", "args", "aliases", "enabled", "prefetch",
+            ];
             let compose = crate::service::KEYS.iter().map(|(key, _)| *key);
             assert!(!ours.into_iter().chain(compose).any(|key| key == *name), "{name} is homelab's own key");
         }

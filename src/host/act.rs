@@ -6,13 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::watch;
 
 use super::body::{Placed, container_body, network_labels};
+use super::fetch::{Fetching, fetch};
 use super::hands::Hands;
 use super::vault::Vault;
 use super::wait::{Tell, Waiting, reach};
 use super::{failure, gpus};
-use crate::desired::{Desired, DesiredHost};
+use crate::cluster::Role;
+use crate::desired::{Desired, DesiredHost, DesiredService};
 use crate::names::{HostName, Secret, ServiceName};
-use crate::plan::{Action, ROOT_KEY_FILE, container_name, previous_name};
+use crate::plan::{Action, ROOT_KEY_FILE, container_name, fetch_name, previous_name};
 use crate::secret::Content;
 use crate::service::label;
 use crate::survey::{Failure, State};
@@ -41,6 +43,7 @@ pub(super) fn words(action: &Action) -> String {
         Action::WriteFile { path, .. } => format!("writing {path}"),
         Action::CreateNetwork { name } => format!("making the network {name}"),
         Action::Pull { image } => format!("pulling {image}"),
+        Action::Fetch { what, .. } => format!("fetching {what}"),
         Action::SetAside { .. } => "stopping it and setting it aside".to_owned(),
         Action::Create { .. } => "starting it".to_owned(),
         Action::Start { .. } => "starting it again".to_owned(),
@@ -54,6 +57,7 @@ pub(super) fn words(action: &Action) -> String {
         }
         Action::AwaitModel { .. } | Action::AwaitGateway { .. } => "waiting until it answers".to_owned(),
         Action::Reach { from, .. } => format!("checking that {from} reaches it"),
+        Action::RemoveFetch { .. } => "removing an unfinished download".to_owned(),
         Action::RemoveFile { path } => format!("removing {path}"),
         Action::RemoveNetwork { name } => format!("removing the network {name}"),
     }
@@ -72,6 +76,7 @@ impl Act<'_> {
         let waits = matches!(
             action,
             Action::Pull { .. }
+                | Action::Fetch { .. }
                 | Action::AwaitMemory { .. }
                 | Action::AwaitModel { .. }
                 | Action::AwaitGateway { .. }
@@ -82,7 +87,10 @@ impl Act<'_> {
             lost = self.hands.lost() => Err(Failure { step: self.words.to_owned(), ..lost }),
             done = self.perform(action) => done,
             // If the sender is gone, nobody can ask to stop.
-            Ok(_) = stop.wait_for(|stop| *stop), if waits => Err(failure(self.words, "interrupted")),
+            Ok(_) = stop.wait_for(|stop| *stop), if waits => {
+                self.stop_fetching(action).await;
+                Err(failure(self.words, "interrupted"))
+            }
         };
         // People know services, not container ids.
         let worded = |why: Failure| match why.step.contains(" container ") {
@@ -106,6 +114,7 @@ impl Act<'_> {
                     .pull(image, |p| tell(&p.status, (p.total > 0).then_some((p.done, p.total))))
                     .await?;
             }
+            Action::Fetch { service, marker, .. } => self.fetch(service, marker).await?,
             Action::SetAside { service, id } => self.set_aside(service, id).await?,
             Action::Start { id, .. } => self.hands.start(id).await?,
             Action::Restart { id, .. } => self.hands.restart(id).await?,
@@ -132,6 +141,7 @@ impl Act<'_> {
                 None => return Err(failure(self.words, format!("{from} was not reached"))),
             },
             Action::AwaitGateway { .. } => self.await_gateway(action).await?,
+            Action::RemoveFetch { id } => self.hands.remove(id).await?,
             Action::RemoveFile { path } => self.remove_file(path).await?,
             Action::RemoveNetwork { name } => self.hands.remove_network(name).await?,
         }
@@ -181,18 +191,46 @@ impl Act<'_> {
         }
     }
 
-    async fn create(&self, name: &ServiceName) -> Result<String, Failure> {
-        let site = self.site()?;
-        let Some(desired) = site.services.get(name) else {
-            return Err(failure(self.words, format!("the cluster has no service {name}")));
-        };
+    fn service(&self, name: &ServiceName) -> Result<&DesiredService, Failure> {
+        let service = self.site()?.services.get(name);
+        service.ok_or_else(|| failure(self.words, format!("the cluster has no service {name}")))
+    }
+
+    /// A service where it belongs, with the values of its secrets.
+    fn placed<'b>(&'b self, name: &'b ServiceName) -> Result<(Placed<'b>, Vec<(String, Secret)>), Failure> {
+        let (site, desired) = (self.site()?, self.service(name)?);
         let secrets = site.secrets_of(&desired.service).map_err(|why| failure(self.words, why))?;
-        let secrets: Vec<(String, Secret)> = secrets
-            .iter()
-            .map(|(variable, secret)| Ok((variable.clone(), self.vault.value(secret)?)))
-            .collect::<Result<_, Failure>>()?;
-        let placed =
-            Placed { project: &self.desired.project, name, service: &desired.service, dir: &site.dir };
+        let value = |(variable, secret): (&String, _)| Ok((variable.clone(), self.vault.value(secret)?));
+        let secrets = secrets.iter().map(value).collect::<Result<_, Failure>>()?;
+        let (project, dir) = (&self.desired.project, site.dir.as_str());
+        Ok((Placed { project, name, service: &desired.service, dir }, secrets))
+    }
+
+    /// Downloads what a service needs, and writes down where it lies.
+    async fn fetch(&self, name: &ServiceName, marker: &str) -> Result<(), Failure> {
+        let desired = self.service(name)?;
+        let (Some(weights), Role::Model(served)) = (&desired.weights, &desired.role) else {
+            return Err(failure(self.words, format!("{name} downloads nothing")));
+        };
+        let (placed, secrets) = self.placed(name)?;
+        let container = fetch_name(self.desired, weights);
+        let engine = served.engine;
+        let fetching = Fetching { placed, weights, engine, name: &container, step: self.words };
+        let found = fetch(self.hands, fetching, &secrets, self.tell).await?;
+        let lines: String = found.iter().map(|path| format!("{path}\n")).collect();
+        self.hands.write_file(&self.path(marker)?, lines.as_bytes(), 0o644).await
+    }
+
+    /// Ends what downloads; what has arrived stays. If that fails, the next deploy does it.
+    async fn stop_fetching(&self, action: &Action) {
+        let Action::Fetch { service, .. } = action else { return };
+        if let Some(weights) = self.service(service).ok().and_then(|service| service.weights.as_ref()) {
+            let _ = self.hands.remove(&fetch_name(self.desired, weights)).await;
+        }
+    }
+
+    async fn create(&self, name: &ServiceName) -> Result<String, Failure> {
+        let (placed, secrets) = self.placed(name)?;
         let mut body = container_body(&placed, &secrets).map_err(|why| failure(self.words, why))?;
         let version = self.vault.root_version().to_owned();
         body.labels.get_or_insert_default().insert(label::ROOT_KEY.to_owned(), version);

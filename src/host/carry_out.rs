@@ -26,6 +26,10 @@ pub struct Outcome {
     pub skipped: BTreeSet<(HostName, ServiceName)>,
     /// Services that are back on their previous version.
     pub back: Vec<(HostName, ServiceName)>,
+    /// Services that are as the plan wants them now, and were not before.
+    pub done: BTreeSet<(HostName, ServiceName)>,
+    /// Whether the user ended it before its end.
+    pub stopped: bool,
 }
 
 /// A step that failed.
@@ -83,8 +87,11 @@ impl<'a> CarryOut<'a> {
                 join_all(wave.iter().map(|lane| self.lane(stage.name, lane))).await;
             }
         }
-        let progress = self.state.into_inner();
-        progress.unwrap_or_else(std::sync::PoisonError::into_inner).outcome
+        let progress = self.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut outcome = progress.outcome;
+        outcome.done.retain(|service| !progress.failed.contains(service));
+        outcome.stopped = *self.stop.borrow();
+        outcome
     }
 
     fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
@@ -123,6 +130,10 @@ impl<'a> CarryOut<'a> {
                     self.lead_back(lane, later).await;
                 }
                 return;
+            }
+            if stage != StageName::Prepare {
+                let done = task.services.iter().map(|service| (lane.host.clone(), service.clone()));
+                self.progress().outcome.done.extend(done);
             }
         }
     }

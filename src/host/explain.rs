@@ -99,7 +99,8 @@ fn known(state: Option<&State>, engine: Option<&'static dyn Engine>, lines: &[St
     diagnosis::find(tables, &Evidence { lines, out_of_memory, code, names: &[] })
 }
 
-fn explained(
+/// The same failure with what its log tells of its cause.
+pub(super) fn explained(
     failure: Failure,
     state: Option<&State>,
     engine: Option<&'static dyn Engine>,

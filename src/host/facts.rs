@@ -48,6 +48,13 @@ if [ "$3" = yes ] && [ -r "$dir/root.key" ]; then
   IFS= read -r key <"$dir/root.key"
   printf '%s\n' "$key"
 fi
+echo '#gone'
+for marker in "$dir"/fetched/*.txt; do
+  [ -r "$marker" ] || continue
+  while IFS= read -r path; do
+    [ -d "$path" ] || { printf '%s\n' "fetched/${marker##*/}"; break; }
+  done <"$marker"
+done
 echo '#files'
 if [ -d "$dir" ] && cd "$dir"; then
   if [ -e /proc/self ]
@@ -112,7 +119,8 @@ fn parse(text: &str) -> Option<Result<Read, Failure>> {
     let (memory, rest) = rest.split_once("#gpus\n")?;
     let (gpus, rest) = rest.split_once("#ports\n")?;
     let (ports, rest) = rest.split_once("#key\n")?;
-    let (key, seen) = rest.split_once("#files\n")?;
+    let (key, rest) = rest.split_once("#gone\n")?;
+    let (gone, seen) = rest.split_once("#files\n")?;
     let mut head = head.lines();
     let (home, dir) = (head.next()?, head.next()?);
     if !home.starts_with('/') || !dir.starts_with('/') {
@@ -126,7 +134,8 @@ fn parse(text: &str) -> Option<Result<Read, Failure>> {
         gpus: gpus.lines().filter_map(Gpu::from_csv).collect(),
         listening: ports.lines().filter_map(listening).collect(),
         root_key: key.lines().next().map(|key| Secret::new(key.trim().to_owned())),
-        files: files(seen),
+        // What says that something was downloaded says nothing when that is gone.
+        files: files(seen).into_iter().filter(|(path, _)| !gone.lines().any(|line| line == path)).collect(),
     }))
 }
 
@@ -199,8 +208,8 @@ mod tests {
     fn the_script_s_text_is_read_whole() {
         let sum = "a".repeat(64);
         let text = format!(
-            "/home/lab\n/home/lab/homelab/x\nby done 7 r1 deploy 42 anna@laptop\n#memory\n127600000\n#gpus\n#ports\n#key\nrk-1\n#files\n600 ./a b.env\n644 ./d/#files\n\
-             {sum}  ./a b.env\n{sum} *./d/#files\n{sum}  ./gone\n"
+            "/home/lab\n/home/lab/homelab/x\nby done 7 r1 deploy 42 anna@laptop\n#memory\n127600000\n#gpus\n#ports\n#key\nrk-1\n#gone\nfetched/1.txt\n#files\n600 ./a b.env\n644 ./d/#files\n644 ./fetched/1.txt\n\
+             {sum}  ./fetched/1.txt\n{sum}  ./a b.env\n{sum} *./d/#files\n{sum}  ./gone\n"
         );
         let read = parse(&text).unwrap().unwrap();
         assert_eq!(read.home, "/home/lab");
@@ -212,7 +221,7 @@ mod tests {
         assert_eq!(read.dir, "/home/lab/homelab/x");
         assert!(parse("This account is currently not available.\n").is_none());
         let relative =
-            parse("/home/lab\nhomelab\n#memory\n#gpus\n#ports\n#key\n#files\n").unwrap().unwrap_err();
+            parse("/home/lab\nhomelab\n#memory\n#gpus\n#ports\n#key\n#gone\n#files\n").unwrap().unwrap_err();
         assert_eq!(relative.what, "`homelab` is not an absolute path, nor is it below ~/");
     }
 

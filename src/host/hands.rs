@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, EndpointSettings, NetworkConnectRequest, NetworkCreateRequest};
-use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
-};
+use bollard::query_parameters::{CreateContainerOptionsBuilder, RenameContainerOptionsBuilder};
 
 use super::claim::{Claim, Lost};
 use super::http::{HttpError, Reply, Request};
+use super::late;
 use super::look::Look;
 use super::pull::{self, PullProgress};
 use super::refusal::{docker_failure, is_missing};
@@ -136,8 +135,13 @@ impl Hands {
     pub async fn create(&self, name: &str, mut body: ContainerCreateBody) -> Result<String, Failure> {
         let step = format!("making the container {name}");
         let further = further_networks(&mut body);
-        let options = CreateContainerOptionsBuilder::new().name(name).build();
-        let made = self.docker().create_container(Some(options), body).await;
+        let options = || Some(CreateContainerOptionsBuilder::new().name(name).build());
+        let mut made = self.docker().create_container(options(), body.clone()).await;
+        if let Err(error) = &made
+            && late::freed(self.docker(), name, body.labels.as_ref(), error).await
+        {
+            made = self.docker().create_container(options(), body).await;
+        }
         let id = made.map_err(|e| docker_failure(&step, &e))?.id;
         for (network, endpoint_config) in further {
             let request =
@@ -183,19 +187,24 @@ impl Hands {
     /// # Errors
     /// What Docker said; "changed under us" if it is gone.
     pub async fn rename(&self, id: &str, name: &str) -> Result<(), Failure> {
-        let options = RenameContainerOptionsBuilder::new().name(name).build();
-        let done = self.docker().rename_container(id, options).await;
+        let options = || RenameContainerOptionsBuilder::new().name(name).build();
+        let mut done = self.docker().rename_container(id, options()).await;
+        if let Err(error) = &done
+            && late::freed_for(self.docker(), name, id, error).await
+        {
+            done = self.docker().rename_container(id, options()).await;
+        }
         done.map_err(|e| docker_failure(&format!("renaming container {id} to {name}"), &e))
     }
 
-    /// Removes a container with its anonymous volumes, running or not.
+    /// Removes a container with its anonymous volumes, by its id or name, running or not. One that is gone, or that
+    /// somebody else is removing, is no failure.
     ///
     /// # Errors
-    /// What Docker said; "changed under us" if it is gone.
-    pub async fn remove(&self, id: &str) -> Result<(), Failure> {
-        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        let done = self.docker().remove_container(id, Some(options)).await;
-        done.map_err(|e| docker_failure(&format!("removing container {id}"), &e))
+    /// What Docker said.
+    pub async fn remove(&self, container: &str) -> Result<(), Failure> {
+        let done = late::remove(self.docker(), container).await;
+        done.map_err(|e| docker_failure(&format!("removing container {container}"), &e))
     }
 
     /// Asks a port as the host itself reaches it; may POST.

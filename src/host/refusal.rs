@@ -38,11 +38,25 @@ pub(super) fn is_missing(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
 }
 
+/// Whether another container has the name it wants.
+pub(super) fn is_name_taken(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: 409, message } if message.contains("already in use"))
+}
+
+/// Whether it is gone, or about to be.
+pub(super) fn is_going(error: &Error) -> bool {
+    let Error::DockerResponseServerError { status_code, message } = error else { return false };
+    *status_code == 404 || (*status_code == 409 && message.contains(IN_PROGRESS))
+}
+
+/// Docker's words for what somebody else removes right now.
+const IN_PROGRESS: &str = "is already in progress";
+
 fn refused(step: &str, status: u16, message: &str) -> Failure {
     let lines: Vec<String> = message.lines().map(clean).collect();
     let meant = match diagnosis::find(REFUSALS, &Evidence { lines: &lines, ..Evidence::default() }) {
         Some(finding) => known(step, finding),
-        None if status == 404 || (status == 409 && message.contains("is already in progress")) => hinted(
+        None if status == 404 || (status == 409 && message.contains(IN_PROGRESS)) => hinted(
             step,
             "changed under us",
             "somebody else changed this host meanwhile; run the same command again",

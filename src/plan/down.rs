@@ -7,6 +7,7 @@ use crate::names::{HostName, ProjectName, ServiceName};
 use crate::service::label;
 use crate::survey::{Look, Seen, Survey};
 
+use super::fetch::downloads;
 use super::service::serves;
 use super::{Action, Blocked, Cause, Lane, Plan, Stage, StageName, Step, Task, files};
 
@@ -46,7 +47,9 @@ fn lane(host: &HostName, project: &ProjectName, seen: &Seen) -> Option<Lane> {
     let task = |(service, steps)| Task { services: vec![service], steps, ..Task::default() };
     let mut tasks: Vec<Task> = by_service.into_iter().map(task).collect();
     let step = |action| Step { action, because: Cause::Down, interrupts: false };
-    let mut rest: Vec<Step> = files::all(seen).map(|path| step(Action::RemoveFile { path })).collect();
+    let left = seen.containers.values().filter(|container| downloads(container));
+    let mut rest: Vec<Step> = left.map(|c| step(Action::RemoveFetch { id: c.id.clone() })).collect();
+    rest.extend(files::all(seen).map(|path| step(Action::RemoveFile { path })));
     let network = format!("{project}_default");
     if seen.networks.get(&network) == Some(&true) {
         rest.push(step(Action::RemoveNetwork { name: network }));

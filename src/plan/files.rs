@@ -10,10 +10,10 @@ use crate::names::ServiceName;
 use crate::secret::Content;
 use crate::survey::{Failure, FileSeen, Seen};
 
-use super::{Action, Cause, Step, Task};
+use super::{Action, Cause, Step, Task, fetch};
 
 /// The directories whose files are named by content, so that homelab may remove them.
-const OWN_DIRECTORIES: [&str; 3] = ["env/", "litellm/", "configs/"];
+const OWN_DIRECTORIES: [&str; 4] = ["env/", "litellm/", "configs/", fetch::DIRECTORY];
 
 /// The root key's file on the gateway's host.
 pub const ROOT_KEY_FILE: &str = "root.key";
@@ -54,9 +54,11 @@ pub(super) fn file_seen(content: &Content) -> FileSeen {
 /// Files of ours that nothing mounts once the plan is carried out, and nothing else.
 pub(super) fn stale_files(host: &DesiredHost, seen: &Seen) -> Vec<Step> {
     let own = |path: &str| OWN_DIRECTORIES.iter().any(|d| path.starts_with(d));
-    let compose_goes = host.services.is_empty();
+    let all_goes = host.services.is_empty();
     let stale = |path: &&String| match path.as_str() {
-        COMPOSE_FILE => compose_goes,
+        COMPOSE_FILE => all_goes,
+        // What was downloaded stays in its cache, and may be wanted again.
+        path if path.starts_with(fetch::DIRECTORY) => all_goes,
         path => own(path) && !host.files.contains_key(path),
     };
     let remove = |path: &String| Step {

@@ -44,7 +44,9 @@ impl Site<'_> {
                 Next::Models(models) => (models, false),
                 Next::Gateway => (vec![ServiceName::gateway()], true),
             };
-            let mut task = Task { services: vec![service.clone()], ..Task::default() };
+            // If what needs its place cannot come, it stays where it is.
+            let after: Vec<_> = after.into_iter().map(|s| (self.name.clone(), s)).collect();
+            let mut task = Task { services: vec![service.clone()], after: after.clone(), ..Task::default() };
             if *name == aside {
                 // Somebody started what was set aside; its name leaves no room to do it again.
                 task.ahead = vec![remove(&service, container, serves(container))];
@@ -55,7 +57,6 @@ impl Site<'_> {
                 }
                 task.ahead.push(set_aside(&service, container));
                 task.way_back = service::come_back(&service, container);
-                let after = after.into_iter().map(|s| (self.name.clone(), s)).collect();
                 let steps = vec![remove(&service, container, false)];
                 work.tidy.push(Task { services: vec![service], after, steps, ..Task::default() });
             }

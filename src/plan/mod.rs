@@ -1,9 +1,11 @@
 //! The plan: what would be done, where, in which order, and why. Data only.
 //! It is made by [`plan`] without I/O and carried out by `host::carry_out`, which decides nothing.
 
+mod action;
 mod cause;
 mod diff;
 mod down;
+mod fetch;
 mod files;
 mod gpus;
 mod leftovers;
@@ -25,15 +27,15 @@ use serde::Serialize;
 
 use crate::cluster::Role;
 use crate::desired::Desired;
-use crate::engine::Kind;
-use crate::names::{HostName, ModelName, Port, ServiceName};
-use crate::secret::{Content, SecretRef};
+use crate::names::{HostName, ServiceName};
 use crate::service::Service;
 use crate::survey::Failure;
 
+pub use action::{Action, Ask, Probe};
 pub use cause::{Cause, Change};
 pub use diff::{FileChange, FileDiff, diffs};
 pub use down::down;
+pub use fetch::fetch_name;
 pub use files::ROOT_KEY_FILE;
 pub use markdown::markdown;
 pub use order::plan;
@@ -66,7 +68,7 @@ pub struct Blocked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StageName {
-    /// Slow and harmless: files, networks, images.
+    /// Slow and harmless: files, networks, images, weights.
     Prepare,
     /// Models start, are swapped, and answer.
     Models,
@@ -127,159 +129,6 @@ pub struct Step {
     pub interrupts: bool,
 }
 
-/// Every effect there is.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "do", rename_all = "snake_case")]
-pub enum Action {
-    /// Writes the root key that was made for this deploy.
-    WriteRootKey,
-    /// Writes a file below the project's directory.
-    WriteFile {
-        /// Where.
-        path: String,
-        /// What.
-        #[serde(skip)]
-        content: Content,
-    },
-    /// Makes the project's network.
-    CreateNetwork {
-        /// Its name.
-        name: String,
-    },
-    /// Pulls an image.
-    Pull {
-        /// Which.
-        image: String,
-    },
-    /// Stops a container and renames it, so that it can come back.
-    SetAside {
-        /// Its service.
-        service: ServiceName,
-        /// Its id.
-        id: String,
-    },
-    /// Makes and starts the container of a service.
-    Create {
-        /// Which.
-        service: ServiceName,
-    },
-    /// Starts a container that is there.
-    Start {
-        /// Its service.
-        service: ServiceName,
-        /// Its id.
-        id: String,
-    },
-    /// Stops and starts a container.
-    Restart {
-        /// Its service.
-        service: ServiceName,
-        /// Its id.
-        id: String,
-    },
-    /// Gives a container that was set aside its name back and starts it.
-    PutBack {
-        /// Its service.
-        service: ServiceName,
-        /// Its id.
-        id: String,
-    },
-    /// Stops and removes a container.
-    Remove {
-        /// Its service, as far as it is known.
-        service: ServiceName,
-        /// Its id.
-        id: String,
-    },
-    /// Removes the container that this deploy made for a service, if it made one.
-    RemoveMade {
-        /// Which.
-        service: ServiceName,
-    },
-    /// Waits until GPUs have given back the memory of what was stopped there, but not for ever.
-    AwaitMemory {
-        /// The service that loads next.
-        service: ServiceName,
-        /// Their indices.
-        gpus: Vec<u32>,
-    },
-    /// Waits until a server answers as what it is for.
-    AwaitModel {
-        /// Its service.
-        service: ServiceName,
-        /// How it is asked.
-        probe: Probe,
-    },
-    /// Checks that the gateway's host reaches a model.
-    Reach {
-        /// Its service.
-        service: ServiceName,
-        /// From which host.
-        from: HostName,
-        /// The address.
-        address: String,
-        /// The port.
-        port: Port,
-    },
-    /// Waits until the gateway is ready, lists the names and answers by each.
-    AwaitGateway {
-        /// Its service.
-        service: ServiceName,
-        /// Where its host itself reaches it.
-        address: String,
-        /// The port on its host.
-        port: u16,
-        /// The key clients show.
-        #[serde(skip)]
-        master_key: SecretRef,
-        /// What to ask it for.
-        names: Vec<Ask>,
-        /// Seconds until that fails.
-        timeout: u64,
-    },
-    /// Removes a file below the project's directory.
-    RemoveFile {
-        /// Where.
-        path: String,
-    },
-    /// Removes the project's network.
-    RemoveNetwork {
-        /// Its name.
-        name: String,
-    },
-}
-
-/// How a model is asked whether it answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Probe {
-    /// The name it must know.
-    pub model: ModelName,
-    /// What it is for.
-    pub kind: Kind,
-    /// Where its host itself reaches it.
-    pub address: String,
-    /// Its port on the host.
-    pub port: u16,
-    /// The key it asks for; it is shown always, since a server that wants none ignores it.
-    #[serde(skip)]
-    pub key: SecretRef,
-    /// The engine whose log it writes.
-    pub engine: String,
-    /// Seconds until waiting fails.
-    pub timeout: u64,
-}
-
-/// A public name the gateway must answer by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Ask {
-    /// The name.
-    pub name: ModelName,
-    /// What it is for.
-    pub kind: Kind,
-    /// Who serves it; it is not asked for if all of them failed.
-    pub backends: Vec<(HostName, ServiceName)>,
-}
-
 impl Plan {
     /// The part of it that is about these hosts.
     #[must_use]
@@ -318,32 +167,6 @@ impl Plan {
     /// The steps that stop something that serves.
     pub fn interruptions(&self) -> impl Iterator<Item = (&HostName, &Step)> {
         self.steps().filter(|(_, step)| step.interrupts)
-    }
-}
-
-impl Action {
-    /// The service it acts on, if it acts on one.
-    #[must_use]
-    pub fn service(&self) -> Option<&ServiceName> {
-        match self {
-            Self::SetAside { service, .. }
-            | Self::Create { service }
-            | Self::Start { service, .. }
-            | Self::Restart { service, .. }
-            | Self::PutBack { service, .. }
-            | Self::Remove { service, .. }
-            | Self::RemoveMade { service }
-            | Self::AwaitMemory { service, .. }
-            | Self::AwaitModel { service, .. }
-            | Self::Reach { service, .. }
-            | Self::AwaitGateway { service, .. } => Some(service),
-            Self::WriteRootKey
-            | Self::WriteFile { .. }
-            | Self::CreateNetwork { .. }
-            | Self::Pull { .. }
-            | Self::RemoveFile { .. }
-            | Self::RemoveNetwork { .. } => None,
-        }
     }
 }
 

@@ -121,15 +121,19 @@ fn backends(desired: &Desired) -> BTreeMap<ModelName, Vec<(HostName, ServiceName
 fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
     let mut key = Vec::new();
     let mut prepare = Vec::new();
+    let mut fetches = Vec::new();
     let mut models: BTreeMap<usize, Vec<Lane>> = BTreeMap::new();
     let mut gateway = Vec::new();
     let mut tidy = Vec::new();
     let mut replaced = Replaced::new();
     for work in all {
         key.extend(work.root_key.map(|task| Lane { host: work.host.clone(), tasks: vec![task] }));
-        // Pulls and files of a host do not wait for each other.
+        // Pulls and files of a host do not wait for each other. Downloads need both: they run in the
+        // models' own images.
         prepare
             .extend(work.prepare.into_iter().map(|task| Lane { host: work.host.clone(), tasks: vec![task] }));
+        fetches
+            .extend(work.fetches.into_iter().map(|task| Lane { host: work.host.clone(), tasks: vec![task] }));
         for (wave, lanes) in waves((work.host, work.seen), work.models, &mut replaced) {
             models.entry(wave).or_default().extend(lanes);
         }
@@ -146,7 +150,7 @@ fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
     }
     let one = |lanes: Vec<Lane>| if lanes.is_empty() { vec![] } else { vec![lanes] };
     let stages = [
-        (StageName::Prepare, after_key(key, prepare)),
+        (StageName::Prepare, after_key(key, [prepare, fetches])),
         (StageName::Models, models.into_values().collect()),
         (StageName::Gateway, one(gateway)),
         (StageName::Tidy, one(tidy)),
@@ -159,12 +163,12 @@ fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
 }
 
 /// What is derived from the root key waits until it is kept.
-fn after_key(key: Vec<Lane>, mut prepare: Vec<Lane>) -> Vec<Vec<Lane>> {
+fn after_key(key: Vec<Lane>, mut waves: [Vec<Lane>; 2]) -> Vec<Vec<Lane>> {
     let keeper = key.first().map(|lane| lane.host.clone());
-    for task in prepare.iter_mut().flat_map(|lane| &mut lane.tasks) {
+    for task in waves.iter_mut().flatten().flat_map(|lane| &mut lane.tasks) {
         task.after_host.clone_from(&keeper);
     }
-    [key, prepare].into_iter().filter(|lanes| !lanes.is_empty()).collect()
+    [key].into_iter().chain(waves).filter(|lanes| !lanes.is_empty()).collect()
 }
 
 /// The replicas of a model that are replaced so far: in which wave the last one is, and all of them.

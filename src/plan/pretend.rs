@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{Desired, DesiredHost, DesiredService};
 use crate::names::{HostName, ServiceName};
-use crate::secret::SecretRef;
+use crate::secret::{Content, SecretRef};
 use crate::service::label;
 use crate::survey::{Before, Container, Health, Look, Old, RootKey, Seen, State, Survey};
 
+use super::fetch::marker;
 use super::files::file_seen;
 use super::{FileChange, container_name, network_name};
 
@@ -42,6 +43,8 @@ fn seen((base, there): (&Desired, &DesiredHost), (head, wanted): (&Desired, &Des
     seen.images.extend(wanted.services.values().filter(unpulled).map(|s| s.service.image.clone()));
     if same_project && there.dir == wanted.dir {
         seen.files = there.files.iter().map(|(path, content)| (path.clone(), file_seen(content))).collect();
+        let fetched = there.services.values().filter_map(|service| service.weights.as_ref()).map(marker);
+        seen.files.extend(fetched.map(|path| (path, file_seen(&Content::default()))));
     }
     seen.networks = wanted.external_networks.iter().map(|name| (name.clone(), false)).collect();
     if !there.services.is_empty() {

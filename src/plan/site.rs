@@ -12,7 +12,7 @@ use crate::survey::{Failure, RootKey, Seen, Survey};
 use super::needs::{Needs, host_ports};
 use super::service::Now;
 use super::{Action, Blocked, Cause, Step, Task};
-use super::{container_name, files, network_name, previous_name, probe, service};
+use super::{container_name, fetch, files, network_name, previous_name, probe, service};
 
 /// What is to be done on one host, before it is put in order.
 pub(super) struct Work<'a> {
@@ -22,6 +22,8 @@ pub(super) struct Work<'a> {
     /// Makes the root key, on the gateway's host.
     pub(super) root_key: Option<Task>,
     pub(super) prepare: Vec<Task>,
+    /// What is downloaded once the images are there.
+    pub(super) fetches: Vec<Task>,
     pub(super) models: Vec<ModelWork<'a>>,
     pub(super) gateway: Option<Task>,
     /// What the gateway needs if it is made or replaced.
@@ -40,6 +42,7 @@ impl<'a> Work<'a> {
             seen,
             root_key: None,
             prepare: vec![],
+            fetches: vec![],
             models: vec![],
             gateway: None,
             gateway_needs: None,
@@ -139,10 +142,27 @@ impl<'a> Site<'a> {
             blocked.push(self.refuse(&service, why));
         }
         self.leftovers(&mut work);
+        self.downloads(&mut work);
         self.stale(&mut work.tidy);
         work.root_key = self.root_key();
         work.prepare = self.host_files().into_iter().chain(pulls).collect();
         work
+    }
+
+    /// What is downloaded before anything starts, and what an earlier download left.
+    fn downloads(&self, work: &mut Work<'_>) {
+        let starts = |model: &&ModelWork<'_>| {
+            let begins = |step: &Step| {
+                matches!(step.action, Action::Create { .. } | Action::Start { .. } | Action::Restart { .. })
+            };
+            model.model.is_some() && model.task.steps.iter().any(begins)
+        };
+        let starting = work.models.iter().filter(starts).flat_map(|m| m.task.services.clone()).collect();
+        work.fetches = fetch::fetches(self.desired, self.host, self.seen, &starting);
+        let steps = fetch::unfinished(self.desired, self.host, self.seen, &work.fetches);
+        if !steps.is_empty() {
+            work.tidy.push(Task { steps, ..Task::default() });
+        }
     }
 
     fn refuse(&self, service: &ServiceName, why: Failure) -> Blocked {

@@ -174,7 +174,9 @@ fn removes_older(step: &Step, name: &ServiceName) -> bool {
 fn cause<'a>(plan: &'a Plan, host: &HostName, name: &ServiceName) -> Option<&'a Cause> {
     let own = |(at, task): &(&HostName, &Task)| *at == host && task.services.contains(name);
     let steps = plan.tasks().filter(own).flat_map(|(_, task)| task.ahead.iter().chain(&task.steps));
-    let touches = |action: &Action| !matches!(action, Action::Pull { .. } | Action::RemoveFile { .. });
+    let touches = |action: &Action| {
+        !matches!(action, Action::Pull { .. } | Action::Fetch { .. } | Action::RemoveFile { .. })
+    };
     steps
         .filter(|s| touches(&s.action))
         .map(|s| &s.because)
@@ -199,6 +201,7 @@ fn host_only(host: &HostName, plan: &Plan) -> Option<Row> {
         .map(|step| match &step.action {
             Action::WriteFile { path, .. } | Action::RemoveFile { path } => path.clone(),
             Action::CreateNetwork { name } | Action::RemoveNetwork { name } => format!("network {name}"),
+            Action::RemoveFetch { .. } => "an unfinished download".to_owned(),
             _ => "root key".to_owned(),
         })
         .collect();

@@ -1,9 +1,12 @@
 //! What went wrong, in two shapes: the user's files with their place, the world with host and step.
 //! It words nothing new: the sentences come from where the mistake was found.
 
+use std::collections::BTreeSet;
+
 use super::{BOLD, RED, YELLOW, note, paint};
 use crate::diagnostic::{Diagnostics, Severity, clean};
 use crate::host::Outcome;
+use crate::names::{HostName, ServiceName};
 use crate::plan::Blocked;
 use crate::survey::Failure;
 
@@ -70,19 +73,27 @@ pub fn blocked(all: &[Blocked]) {
 }
 
 /// Every step that failed, what came back, and how to go on.
-pub fn failures(outcome: &Outcome) {
+pub fn failures(outcome: &Outcome, verb: &str) {
+    if outcome.failures.is_empty() && !outcome.stopped {
+        return;
+    }
     for failed in &outcome.failures {
         failure(failed.host.as_str(), failed.service.as_ref().map(|s| s.as_str()), &failed.why);
     }
     for (host, service) in &outcome.back {
         note(&format!("{service} on {host} is back on its previous version and answers.\n"));
     }
+    let list = |services: &BTreeSet<(HostName, ServiceName)>| {
+        let names: Vec<String> = services.iter().map(|(host, name)| format!("{name} on {host}")).collect();
+        names.join(", ")
+    };
+    let why = if outcome.stopped { "" } else { " because of that" };
     if !outcome.skipped.is_empty() {
-        let list: Vec<String> =
-            outcome.skipped.iter().map(|(host, service)| format!("{service} on {host}")).collect();
-        note(&format!("Not done because of that: {}.\n", list.join(", ")));
+        note(&format!("Not done{why}: {}.\n", list(&outcome.skipped)));
     }
-    if !outcome.failures.is_empty() {
-        note("After the fix, `homelab deploy` goes on from here.\n");
+    if !outcome.done.is_empty() {
+        note(&format!("Done: {}.\n", list(&outcome.done)));
     }
+    let after = if outcome.stopped { "" } else { "After the fix, " };
+    note(&format!("{after}`homelab {verb}` goes on from here.\n"));
 }

@@ -4,6 +4,7 @@
 pub mod ask;
 pub mod doctor;
 pub mod errors;
+pub mod fit;
 pub mod plan;
 pub mod progress;
 #[cfg(test)]
@@ -107,13 +108,13 @@ pub fn confirm(plan: &Plan) -> Result<bool> {
 /// # Errors
 /// When stdout cannot be written.
 pub fn outcome(plan: &Plan, outcome: &Outcome, after: &Plan, desired: &Desired) -> Result<()> {
-    errors::failures(outcome);
+    errors::failures(outcome, "deploy");
     if !after.is_empty() {
         let text = text(after, desired.hosts.len());
         errors::plain(&format!("the cluster does not settle; this is still to do:\n{text}"), None);
         return Ok(());
     }
-    if !outcome.failures.is_empty() || !plan.blocked.is_empty() {
+    if !outcome.failures.is_empty() || outcome.stopped || !plan.blocked.is_empty() {
         return Ok(());
     }
     let asked: usize = plan

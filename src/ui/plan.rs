@@ -65,6 +65,7 @@ fn deployed_json(plan: &Plan, outcome: &Outcome, after: &Plan) -> Value {
         "failures": failures,
         "back": pairs(&mut outcome.back.iter()),
         "skipped": pairs(&mut outcome.skipped.iter()),
+        "done": pairs(&mut outcome.done.iter()),
         "left": after,
     })
 }
@@ -108,6 +109,7 @@ mod tests {
             failures: vec![Failed { host: host.clone(), service: Some(service.clone()), why }],
             back: vec![(host.clone(), service.clone())],
             skipped: [(host, service)].into(),
+            ..Outcome::default()
         };
         let json = deployed_json(&Plan::default(), &outcome, &Plan::default());
         assert_eq!(schema::problems("deploy_output", &json), [""; 0]);

@@ -78,15 +78,15 @@ pub async fn stoppable<T>(work: impl Future<Output = T>, stop: watch::Sender<boo
     work.await
 }
 
-/// Turns Ctrl-C into a wish to stop; a second one ends the program at once.
-pub async fn interrupts(stop: watch::Sender<bool>) {
+/// Turns Ctrl-C into a wish to stop; a second one ends the program at once. `homelab {verb}` then goes on.
+pub async fn interrupts(stop: watch::Sender<bool>, verb: &'static str) {
     if tokio::signal::ctrl_c().await.is_err() {
         return;
     }
     note("\nInterrupted: ending what waits and leading back what was begun. Once more to leave at once.\n");
     let _ = stop.send(true);
     if tokio::signal::ctrl_c().await.is_ok() {
-        note("\nLeft at once. `homelab deploy` goes on from here.\n");
+        note(&format!("\nLeft at once. `homelab {verb}` goes on from here.\n"));
         std::process::exit(130);
     }
 }

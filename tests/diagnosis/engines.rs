@@ -124,6 +124,12 @@ cases! { LLAMA_CPP, Of::LlamaCpp, {
     llama_repository_unknown: captured!("engine/llama.cpp-0.7.0-repository.log"),
         "there is no such model at Hugging Face",
         "correct `model`: USER/REPOSITORY or USER/REPOSITORY:QUANTIZATION of one with GGUF files";
+    llama_hub_refused: Proof::Source("common/hf-cache.cpp", "0.00.024.798 E get_repo_commit: error: GET failed (401): Access to model a/b is restricted."),
+        "Hugging Face does not give the model to strangers, or does not take the token",
+        "ask for access on the model's page, then set `hf_token` to a token of that account";
+    llama_hub_rate_limit: Proof::Source("common/hf-cache.cpp", "0.00.024.798 E get_repo_commit: error: GET failed (429): Too Many Requests"),
+        "Hugging Face allows no more downloads for now",
+        "wait, or set `hf_token`: an account may do more than a stranger";
     llama_hub_unreachable: captured!("engine/llama.cpp-0.7.0-no-network.log"),
         "the host does not reach Hugging Face, and the model is not in its cache",
         "check the host's network and DNS; a proxy or a mirror (HF_ENDPOINT) goes into `environment`";

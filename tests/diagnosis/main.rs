@@ -46,7 +46,7 @@ fn every_row() -> Vec<&'static Row> {
 #[test]
 fn the_keys_that_rows_name_are_there() {
     let options = engine::ALL.iter().flat_map(|e| e.options()).map(|o| o.name);
-    let own = ["model", "gpu", "port", "args", "hf_token", "hf_home", "host_ip", "master_key"];
+    let own = ["model", "gpu", "port", "args", "prefetch", "hf_token", "hf_home", "host_ip", "master_key"];
     let known: Vec<&str> = options.chain(service::KEYS.iter().map(|(key, _)| *key)).chain(own).collect();
     for row in every_row() {
         for mark in row.next.split('[').skip(1) {

@@ -21,7 +21,7 @@ cases! { SHARED, Of::Shared, {
         "correct `model`; a directory of the host must be mounted with `volumes`";
     hub_offline: Proof::Source("huggingface_hub/errors.py", "huggingface_hub.errors.OfflineModeIsEnabled: Cannot reach https://huggingface.co/api/models/a/b: offline mode is enabled. To disable it, please unset the `HF_HUB_OFFLINE` environment variable."),
         "it may not download anything, and the model is not in the cache",
-        "take HF_HUB_OFFLINE out of `environment`, or fill the cache in `hf_home` first";
+        "take HF_HUB_OFFLINE out of `environment`, or let the server download what it needs when it starts, with `prefetch: false`";
     hub_unreachable: captured!("engine/vllm-0.32-cpu-no-network.log"),
         "the host does not reach Hugging Face, and the model is not in its cache",
         "check the host's network and DNS; a proxy or a mirror (HF_ENDPOINT) goes into `environment`";

@@ -31,7 +31,8 @@ fn sizes() -> Value {
 fn tensors_have_the_sizes_that_the_package_gave_them() {
     for (file, tensors) in sizes()["tensors"].as_object().unwrap() {
         let name = file.trim_end_matches(".gguf");
-        let read: BTreeMap<String, u64> = header(name).tensors.into_iter().map(|(name, size)| (name, size.unwrap())).collect();
+        let read: BTreeMap<String, u64> =
+            header(name).tensors.into_iter().map(|(name, size)| (name, size.unwrap())).collect();
         let expected: BTreeMap<String, u64> = serde_json::from_value(tensors.clone()).unwrap();
         assert_eq!(read, expected, "{name}");
         assert_eq!(facts(name).weights.bytes, Some(expected.values().sum()), "{name}");
@@ -57,7 +58,9 @@ fn every_type_of_the_package_is_known_with_its_size() {
     assert!(types.as_object().unwrap().len() > 30);
     for (name, numbers) in types.as_object().unwrap() {
         let [kind, block, size] = [0, 1, 2].map(|i| numbers[i].as_u64().unwrap());
-        let Ok(Read::Whole(header)) = Header::read(&one_tensor(u32::try_from(kind).unwrap())) else { panic!("{name}") };
+        let Ok(Read::Whole(header)) = Header::read(&one_tensor(u32::try_from(kind).unwrap())) else {
+            panic!("{name}")
+        };
         assert_eq!(header.tensors[0].1, Some(512 / block * size), "{name}");
         assert_eq!(header.types.keys().collect::<Vec<_>>(), [name]);
     }
@@ -102,16 +105,26 @@ fn a_cache_follows_from_the_header() {
     // One vector of 512 + 64 numbers, and no values.
     assert_eq!(cache(&facts("deepseek2")), (3 * 576 * 2, 3 * 576 * 2 * LONG));
     // 2 of 8 layers; each of four slots has 6 states in float32: 3 tokens of 4096 + 2 × 16 × 128 numbers, and 128 × 4096.
-    assert_eq!(cache(&facts("qwen3next")), (2 * 2 * 256 * 4, 2 * 2 * 256 * 4 * LONG + 4 * 6 * 4 * (3 * 8192 + 128 * 4096)));
+    assert_eq!(
+        cache(&facts("qwen3next")),
+        (2 * 2 * 256 * 4, 2 * 2 * 256 * 4 * LONG + 4 * 6 * 4 * (3 * 8192 + 128 * 4096))
+    );
     // One attention, one Mamba (512 + 2 × 8 × 128 numbers wide), two without either.
-    assert_eq!(cache(&facts("nemotron_h")), (2 * 128 * 4, 2 * 128 * 4 * LONG + 4 * 4 * (3 * 2560 + 128 * 512)));
+    assert_eq!(
+        cache(&facts("nemotron_h")),
+        (2 * 128 * 4, 2 * 128 * 4 * LONG + 4 * 4 * (3 * 2560 + 128 * 512))
+    );
     let why = facts("rwkv7").layers.unwrap_err();
     assert_eq!(why, "what `rwkv7.wkv.` keeps is not known here");
 }
 
 #[test]
 fn a_cache_of_llama_cpp_has_ggmls_types() {
-    let options = Options { cache_k: Element::of_ggml("q8_0"), cache_v: Element::of_ggml("q4_0"), ..Options::of(Server::LlamaCpp) };
+    let options = Options {
+        cache_k: Element::of_ggml("q8_0"),
+        cache_v: Element::of_ggml("q4_0"),
+        ..Options::of(Server::LlamaCpp)
+    };
     // 4 layers of 128 numbers: 34 bytes for 32 of a key, 18 of a value.
     let cache = fit::cache(&facts("qwen3"), &options, &card(24), 256).unwrap();
     assert_eq!(cache.per_token, 4 * (128 / 32 * 34 + 128 / 32 * 18));
@@ -175,7 +188,9 @@ fn a_header_without_sense_leaves_the_cache_unknown() {
     let facts = fit::from_gguf(&Header::default(), Some(5));
     assert_eq!(facts.layers, Err("its header has no sensible `block_count`".to_owned()));
     let mut header = header("qwen3");
-    for (key, number) in [("block_count", i64::MAX), ("attention.head_count_kv", -1), ("attention.key_length", i64::MAX)] {
+    for (key, number) in
+        [("block_count", i64::MAX), ("attention.head_count_kv", -1), ("attention.key_length", i64::MAX)]
+    {
         let mut header = header.clone();
         header.metadata.insert(format!("qwen3.{key}"), fit::GgufValue::Number(number));
         let facts = fit::from_gguf(&header, None);

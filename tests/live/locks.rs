@@ -52,10 +52,13 @@ fn of_two_deploys_one_is_told_who_the_other_is_or_waits_for_it() {
 fn two_at_once(rounds: u32) {
     let mut cluster = Running::borrow("two-at-once");
     let first = cluster.containers();
+    let elsewhere = tempfile::tempdir().unwrap();
     for round in 1..=rounds {
         change(&mut cluster, 768 + 32 * round, 0);
         // Every command writes the inventory anew: both come first.
         let mut both = [0, 1].map(|_| cluster.command(&["deploy", "--yes"]));
+        // The second one has a login of its own, as from another machine.
+        both[1].env("XDG_RUNTIME_DIR", elsewhere.path());
         let both = both.each_mut().map(Going::start);
         let codes = both.map(|going| {
             let run = going.end();

@@ -53,14 +53,18 @@ impl Project {
         self.seen().await
     }
 
-    async fn run(&self, name: &str, service: &Service) -> (String, String) {
+    async fn create(&self, name: &str, service: &Service) -> Result<(String, String), Failure> {
         let service_name = ServiceName::new(name).unwrap();
         let placed = Placed { project: &self.ask.project, name: &service_name, service, dir: &self.dir };
         let secrets = [("TOKEN".to_owned(), Secret::new("sk-secret".into()))];
         let body = container_body(&placed, &secrets).unwrap();
-        let id = self.hands().create(&placed.container_name(), body).await.unwrap();
+        Ok((placed.container_name(), self.hands().create(&placed.container_name(), body).await?))
+    }
+
+    async fn run(&self, name: &str, service: &Service) -> (String, String) {
+        let (name, id) = self.create(name, service).await.unwrap();
         self.hands().start(&id).await.unwrap();
-        (placed.container_name(), id)
+        (name, id)
     }
 
     fn service(&self, script: &str, port: u16) -> Service {
@@ -158,6 +162,46 @@ async fn containers_made_for_a_service_are_seen_without_drift_and_with_their_hea
     let gone = hands.start(&ready.1).await.unwrap_err();
     assert_eq!(gone.what, "changed under us");
     assert_eq!(gone.step, format!("starting container {}", ready.1));
+}
+
+/// A run that was killed may have asked Docker for a container just before.
+#[tokio::test]
+async fn only_what_never_ran_and_is_the_same_service_s_makes_way_for_a_container() {
+    let project = Project::on("lab2", "linklate").await;
+    let hands = project.hands();
+    hands
+        .ensure_network(&default_network(&project.ask.project), &network_labels(&project.ask.project))
+        .await
+        .unwrap();
+    let service = Service {
+        networks: vec![],
+        volumes: vec![],
+        ports: vec![],
+        ..project.service("exec sleep 1000", 18476)
+    };
+    let late = project.create("a", &service).await.unwrap();
+    let (name, id) = project.create("a", &service).await.unwrap();
+    assert_eq!(hands.inspect(&name).await.unwrap().id, id);
+    assert_eq!(hands.inspect(&late.1).await.unwrap_err().what, "changed under us");
+    // A name that is given back.
+    hands.rename(&id, "linklate-a-1.previous").await.unwrap();
+    let late = project.create("a", &service).await.unwrap();
+    hands.rename(&id, &name).await.unwrap();
+    assert_eq!(hands.inspect(&name).await.unwrap().id, id);
+    assert!(hands.inspect(&late.1).await.is_err());
+    // One that runs stays, and so does another service's, and a stranger's.
+    hands.start(&id).await.unwrap();
+    let taken = project.create("a", &service).await.unwrap_err();
+    assert_eq!(taken.what, "another container has that name");
+    let other = project.create("b", &service).await.unwrap();
+    hands.rename(&other.1, "linklate-c-1").await.unwrap();
+    assert!(project.create("c", &service).await.is_err());
+    lab(&["ssh", "lab2", &format!("docker create --name linklate-d-1 {}", project.image)]);
+    assert!(project.create("d", &service).await.is_err());
+    lab(&["ssh", "lab2", "docker rm linklate-d-1"]);
+    // Removed twice is removed.
+    hands.remove(&id).await.unwrap();
+    hands.remove(&id).await.unwrap();
 }
 
 #[tokio::test]

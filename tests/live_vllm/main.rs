@@ -8,9 +8,13 @@
 #[expect(dead_code, reason = "the tests of other engines use the rest")]
 mod cluster;
 mod failures;
+#[path = "../live/hub.rs"]
+#[expect(dead_code, reason = "the tests of other engines use the rest")]
+mod hub;
 #[path = "../live/lab.rs"]
 #[expect(dead_code, reason = "the tests of other engines use the rest")]
 mod lab;
+mod prefetch;
 #[path = "../live/process.rs"]
 #[expect(dead_code, reason = "the tests of other engines use the rest")]
 mod process;

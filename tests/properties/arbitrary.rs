@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homelab::cluster::{Role, Served};
+use homelab::cluster::{Role, Served, Weights};
 use homelab::desired::{Desired, DesiredHost, DesiredService};
 use homelab::engine::{Gpus, Kind};
 use homelab::names::{HostName, ModelName, Port, ProjectName, ServiceName};
@@ -138,13 +138,33 @@ fn host(dice: &mut Dice<'_>, remote: bool) -> DesiredHost {
             address: remote.then(|| "192.0.2.1".to_owned()),
         };
         let wanted = desired_service(service, Role::Model(served), (gpus, port));
+        let wanted = DesiredService { weights: weights(dice, name), ..wanted };
         add(&mut host, service_name(name), wanted);
     }
     host
 }
 
 fn desired_service(service: Service, role: Role, (gpus, port): (Gpus, u16)) -> DesiredService {
-    DesiredService { service, role, gpus, port: Port::new(i64::from(port)).unwrap(), ready_timeout: 60 }
+    let port = Port::new(i64::from(port)).unwrap();
+    DesiredService { service, role, gpus, port, ready_timeout: 60, weights: None }
+}
+
+/// What a model downloads; two of one host may need the same.
+fn weights(dice: &mut Dice<'_>, name: &str) -> Option<Weights> {
+    let what = match dice.below(4) {
+        0 | 1 => return None,
+        2 => "lab/shared".to_owned(),
+        _ => format!("lab/{name}"),
+    };
+    let key = format!("key-of-{}", what.rsplit('/').next().unwrap_or_default());
+    Some(Weights {
+        what,
+        key,
+        entrypoint: vec![],
+        command: vec![],
+        cache: "/hub".into(),
+        on_host: "/srv/hub".into(),
+    })
 }
 
 fn add(host: &mut DesiredHost, name: ServiceName, service: DesiredService) {

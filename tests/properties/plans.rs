@@ -74,6 +74,7 @@ proptest! {
                         | Action::WriteFile { .. }
                         | Action::CreateNetwork { .. }
                         | Action::Pull { .. }
+                        | Action::Fetch { .. }
                 );
                 prop_assert!(harmless && !step.interrupts, "{step:?}");
             }

@@ -237,6 +237,30 @@ impl Around<'_, '_> {
         seen.containers.insert(container, made);
     }
 
+    /// What a run that was killed left downloading.
+    fn unfinished(&mut self, host: &DesiredHost, seen: &mut Seen) {
+        for (name, wanted) in &host.services {
+            let Some(weights) = wanted.weights.as_ref().filter(|_| self.dice.once_in(6)) else { continue };
+            let container = homelab::plan::fetch_name(self.desired, weights);
+            let id = format!("{}/{container}", self.name);
+            let labels = [(label::ROLE, "fetch".to_owned()), (label::FETCH, name.to_string())];
+            let state = if self.dice.coin() { State::Running } else { State::Exited { code: 0, oom: false } };
+            let left = Container {
+                lost_gpu: false,
+                id: id.clone(),
+                service: Err("EOF while parsing".into()),
+                labels: labels.map(|(key, value)| (key.to_owned(), value)).into(),
+                state,
+                restarts: 0,
+                started_at: None,
+                health: Health::NotAsked,
+                drift: vec![],
+            };
+            self.truth.insert(id, Truth::of(&Service::default()));
+            seen.containers.insert(container, left);
+        }
+    }
+
     fn condition(&mut self, is_previous: bool) -> (State, Health) {
         if is_previous {
             // Now and then somebody started it by hand, and it serves.
@@ -264,6 +288,10 @@ impl Around<'_, '_> {
             if needed || !self.dice.once_in(3) {
                 seen.images.insert(wanted.service.image.clone());
             }
+            if let Some(weights) = wanted.weights.as_ref().filter(|_| self.dice.coin()) {
+                let marker = format!("fetched/{}.txt", weights.key);
+                seen.files.insert(marker, FileSeen { sha256: "4".into(), mode: 0o644 });
+            }
         }
         if !self.dice.once_in(4) {
             seen.networks.insert(network_name(self.desired), !self.dice.once_in(8));
@@ -273,6 +301,7 @@ impl Around<'_, '_> {
                 seen.networks.insert(network.clone(), false);
             }
         }
+        self.unfinished(host, seen);
         for (path, content) in &host.files {
             match self.dice.below(8) {
                 6 => {}

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use homelab::desired::Desired;
 use homelab::engine::Gpus;
 use homelab::names::{HostName, ServiceName};
-use homelab::plan::{Action, Plan, ROOT_KEY_FILE, container_name, previous_name};
+use homelab::plan::{Action, Plan, ROOT_KEY_FILE, container_name, fetch_name, previous_name};
 use homelab::service::label;
 use homelab::survey::{Container, FileSeen, Health, Look, Seen, State, Survey};
 
@@ -134,12 +134,21 @@ impl World {
                 self.answer(host, service)
             }
             Action::Reach { .. } => Ok(()),
+            Action::RemoveFetch { id } => self.remove(host, id),
             other => self.around(host, other),
         }
     }
 
     fn around(&mut self, host: &HostName, action: &Action) -> Result<(), String> {
         let mounted = self.mounted(host);
+        let wanted = self.desired.hosts[host].services.clone();
+        let fetcher = match action {
+            Action::Fetch { service, .. } => {
+                wanted[service].weights.as_ref().map(|w| fetch_name(&self.desired, w))
+            }
+            _ => None,
+        };
+        let fetcher = fetcher.unwrap_or_default();
         let seen = self.seen(host);
         match action {
             Action::WriteRootKey => {
@@ -148,6 +157,18 @@ impl World {
             Action::WriteFile { path, content } => drop(seen.files.insert(path.clone(), file(content))),
             Action::CreateNetwork { name } => drop(seen.networks.insert(name.clone(), true)),
             Action::Pull { image } => drop(seen.images.insert(image.clone())),
+            Action::Fetch { service, what, marker } => {
+                let wanted = &wanted[service];
+                if !seen.images.contains(&wanted.service.image) {
+                    return Err(format!("there is no image {}", wanted.service.image));
+                }
+                if wanted.weights.as_ref().is_none_or(|weights| weights.what != *what) {
+                    return Err(format!("{service} does not need {what}"));
+                }
+                // What was left of an earlier try gives way.
+                seen.containers.retain(|name, _| *name != fetcher);
+                seen.files.insert(marker.clone(), FileSeen { sha256: "4".into(), mode: 0o644 });
+            }
             Action::RemoveFile { path } => {
                 if mounted.contains(path) {
                     return Err(format!("{path} is still mounted"));
@@ -214,7 +235,8 @@ impl World {
     }
 
     fn create(&mut self, host: &HostName, service: &ServiceName) -> Result<(), String> {
-        let wanted = self.desired.hosts[host].services[service].service.clone();
+        let wanted = &self.desired.hosts[host].services[service];
+        let (wanted, weights) = (wanted.service.clone(), wanted.weights.clone());
         let name = container_name(&self.desired, service);
         self.count += 1;
         let id = format!("{host}/{name}#{}", self.count);
@@ -227,6 +249,9 @@ impl World {
         }
         if let Some(path) = mentioned(&wanted).into_iter().find(|path| !seen.files.contains_key(path)) {
             return Err(format!("there is no file {path}"));
+        }
+        if let Some(weights) = weights.filter(|w| !seen.files.keys().any(|path| path.contains(&w.key))) {
+            return Err(format!("{} is not downloaded", weights.what));
         }
         let mut labels = wanted.labels.clone();
         labels.insert(label::COMPOSE_SERVICE.to_owned(), service.to_string());

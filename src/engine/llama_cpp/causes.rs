@@ -65,9 +65,21 @@ pub(super) const CAUSES: &[Row] = &[
     .reads(r"failed to open GGUF file '([^']*)'"),
     row(
         "llama-repository-unknown",
-        &["invalid HF repo format", "status code: 404", "no GGUF files found"],
+        &["invalid HF repo format", "status code: 404", "GET failed (404)", "no GGUF files found"],
         "there is no such model at Hugging Face",
         "correct [model]: USER/REPOSITORY or USER/REPOSITORY:QUANTIZATION of one with GGUF files",
+    ),
+    row(
+        "llama-hub-refused",
+        &["GET failed (401)", "GET failed (403)"],
+        "Hugging Face does not give the model to strangers, or does not take the token",
+        "ask for access on the model's page, then set [hf_token] to a token of that account",
+    ),
+    row(
+        "llama-hub-rate-limit",
+        &["GET failed (429)"],
+        "Hugging Face allows no more downloads for now",
+        "wait, or set [hf_token]: an account may do more than a stranger",
     ),
     row(
         "llama-hub-unreachable",

@@ -3,13 +3,15 @@
 
 mod causes;
 mod check;
+mod fetch;
+mod fit;
 mod options;
 mod phase;
 #[cfg(test)]
 mod tests;
 
 use super::command_line::{LeadingDash, arguments, carry};
-use super::{Draft, Engine, Gpus, Kind, Opt, Phase, Serve};
+use super::{Draft, Engine, Fetch, Gpus, Kind, Opt, Phase, Serve};
 use crate::diagnosis::Row;
 
 /// llama.cpp in Docker, one server per model.
@@ -54,6 +56,10 @@ impl Engine for LlamaCpp {
         check::check(serve)
     }
 
+    fn memory(&self, serve: &Serve<'_>) -> (crate::fit::Options, Vec<crate::fit::Extra>) {
+        (fit::options(serve), fit::besides(serve))
+    }
+
     /// `ctx_size` is what all slots have together; with `kv_unified`, which also holds where nobody says how many slots
     /// there are, one of them may have all of it (llama-server's help). 0 is the model's own.
     fn context(&self, serve: &Serve<'_>) -> Option<u64> {
@@ -82,6 +88,10 @@ impl Engine for LlamaCpp {
             ],
             ..Draft::default()
         }
+    }
+
+    fn fetch(&self, serve: &Serve<'_>) -> Option<Fetch> {
+        fetch::fetch(serve)
     }
 
     fn phase(&self, line: &str) -> Option<Phase> {

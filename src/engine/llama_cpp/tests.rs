@@ -150,3 +150,34 @@ fn a_slot_has_its_part_of_the_context_unless_each_may_have_all() {
     assert_eq!(context(json!({"ctx_size": 8192, "kv_unified_per_slot": 1024}), &[]), None);
     assert_eq!(context(json!({"ctx_size": 8192}), &["-np", "2"]), None);
 }
+
+fn fetched(world: &World) -> Option<(String, String)> {
+    let fetch = world.with(|serve| LlamaCpp.fetch(serve))?;
+    assert!(fetch.runs_server && !fetch.offline);
+    Some((fetch.what.join(", "), fetch.command.join(" | ")))
+}
+
+#[test]
+fn the_server_itself_downloads_and_is_told_only_what() {
+    let given = json!({
+        "ctx_size": 32768, "hf_file": "b.gguf", "spec_draft_hf": "a/draft:Q8_0", "no_mmproj": true, "device": "CUDA0",
+    });
+    let (what, command) = fetched(&World { options: options(given), ..world() }).unwrap();
+    assert_eq!(what, "Qwen/Qwen3-4B-GGUF:Q4_K_M, a/draft:Q8_0");
+    assert_eq!(
+        command,
+        "Qwen/Qwen3-4B-GGUF a/draft | --hf-repo | Qwen/Qwen3-4B-GGUF:Q4_K_M | --hf-file | b.gguf | --spec-draft-hf | \
+         a/draft:Q8_0 | --no-mmproj | --host | 127.0.0.1 | --port | 8080 | --ctx-size | 512 | --parallel | 1 | \
+         --gpu-layers | 0 | --no-warmup"
+    );
+}
+
+#[test]
+fn what_only_the_server_can_find_is_left_to_it() {
+    for model in ["/models/a.gguf", "https://example.org/a.gguf"] {
+        assert_eq!(fetched(&World { model: Some(model), ..world() }), None, "{model}");
+    }
+    assert_eq!(fetched(&World { options: options(json!({"offline": true})), ..world() }), None);
+    let hostile = World { options: options(json!({"spec_draft_hf": "a/$(id)"})), ..world() };
+    assert_eq!(fetched(&hostile), None);
+}

@@ -3,6 +3,7 @@
 
 mod causes;
 mod check;
+mod fetch;
 mod fit;
 mod options;
 mod phase;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::command_line::{LeadingDash, arguments, carry};
-use super::{Draft, Engine, Gpus, Kind, Opt, Phase, Serve, Share};
+use super::{Draft, Engine, Fetch, Gpus, Kind, Opt, Phase, Serve, Share};
 use crate::diagnosis::Row;
 
 /// vLLM in Docker: `vllm/vllm-openai` and `nvcr.io/nvidia/vllm` alike.
@@ -60,6 +61,10 @@ impl Engine for Vllm {
         fit::share(serve)
     }
 
+    fn memory(&self, serve: &Serve<'_>) -> (crate::fit::Options, Vec<crate::fit::Extra>) {
+        (fit::options(serve), fit::besides(serve))
+    }
+
     fn context(&self, serve: &Serve<'_>) -> Option<u64> {
         fit::context(serve)
     }
@@ -81,6 +86,10 @@ impl Engine for Vllm {
             // own (vLLM's documentation, "Using Docker").
             ipc_host: true,
         }
+    }
+
+    fn fetch(&self, serve: &Serve<'_>) -> Option<Fetch> {
+        fetch::fetch(serve)
     }
 
     fn phase(&self, line: &str) -> Option<Phase> {

@@ -225,3 +225,51 @@ fn a_share_is_of_the_gpus_that_surely_are_used() {
     assert_eq!(share(Gpus::None, json!({})), None);
     assert_eq!(share(Gpus::All, json!({"kv_cache_memory_bytes": "4G"})), None);
 }
+
+fn fetched(world: &World) -> Option<(Vec<String>, Value, bool)> {
+    let fetch = world.with(|serve| Vllm.fetch(serve))?;
+    assert_eq!((fetch.runs_server, fetch.own_cache), (false, None));
+    let [asked] = &fetch.command[..] else { panic!("{:?}", fetch.command) };
+    Some((fetch.what, serde_json::from_str(asked).unwrap(), fetch.offline))
+}
+
+#[test]
+fn what_is_downloaded_is_named_with_all_that_belongs_to_it() {
+    let (what, asked, offline) = fetched(&world()).unwrap();
+    assert_eq!((what, offline), (vec!["Qwen/Qwen3-4B-AWQ".to_owned()], true));
+    let whole = json!({"id": "Qwen/Qwen3-4B-AWQ", "revision": null, "weights": true,
+        "load_format": "auto", "ignore": ["original/**/*"]});
+    assert_eq!(asked, json!([whole]));
+    let (what, asked, offline) = fetched(&World {
+        options: options(json!({
+            "revision": "v1", "tokenizer": "a/tokens", "speculative_config": {"model": "a/draft", "method": "eagle"},
+            "ignore_patterns": "*.pt",
+        })),
+        ..world()
+    })
+    .unwrap();
+    assert_eq!((what.join(" "), offline), ("Qwen/Qwen3-4B-AWQ@v1 a/draft a/tokens".to_owned(), true));
+    assert_eq!([&asked[1]["weights"], &asked[2]["weights"]], [&json!(true), &json!(false)]);
+    assert_eq!(asked[0]["ignore"], json!(["*.pt"]));
+}
+
+#[test]
+fn what_may_need_more_is_fetched_and_not_kept_offline() {
+    for option in ["trust_remote_code", "default_mm_loras"] {
+        let model = World { options: options(json!({option: true})), ..world() };
+        assert!(!fetched(&model).unwrap().2, "{option}");
+    }
+    let untrusted = World { options: options(json!({"trust_remote_code": false})), ..world() };
+    assert!(fetched(&untrusted).unwrap().2);
+}
+
+#[test]
+fn what_only_vllm_can_find_is_left_to_it() {
+    for model in ["/models/qwen", "s3://bucket/qwen", "./qwen"] {
+        assert_eq!(fetched(&World { model: Some(model), ..world() }), None, "{model}");
+    }
+    for given in [json!({"download_dir": "/d"}), json!({"load_format": "runai_streamer"})] {
+        assert_eq!(fetched(&World { options: options(given.clone()), ..world() }), None, "{given}");
+    }
+    assert_eq!(fetched(&World { args: vec!["--revision=v1".to_owned()], ..world() }), None);
+}

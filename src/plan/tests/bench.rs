@@ -105,7 +105,7 @@ impl Bench {
 
     fn want(&mut self, at: &str, name: &str, (wanted, role, gpus, port): (Service, Role, Gpus, u16)) {
         let port = Port::new(i64::from(port)).unwrap();
-        let wanted = DesiredService { service: wanted, role, gpus, port, ready_timeout: 60 };
+        let wanted = DesiredService { service: wanted, role, gpus, port, ready_timeout: 60, weights: None };
         self.desired.hosts.get_mut(&host(at)).unwrap().services.insert(service(name), wanted);
     }
 
@@ -231,6 +231,8 @@ fn step(step: &Step) -> String {
         Action::WriteFile { path, .. } => format!("write {path}"),
         Action::CreateNetwork { name } => format!("network {name}"),
         Action::Pull { image } => format!("pull {image}"),
+        Action::Fetch { what, .. } => format!("fetch {what}"),
+        Action::RemoveFetch { id } => format!("unfetch {id}"),
         Action::SetAside { id, .. } => format!("aside {id}"),
         Action::Create { service } => format!("create {service}"),
         Action::Start { id, .. } => format!("start {id}"),

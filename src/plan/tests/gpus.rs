@@ -50,7 +50,7 @@ fn a_model_that_takes_anothers_gpu_waits_for_it_and_so_does_what_comes_back() {
         &bench,
         &expect![[r#"
             models
-              box: !aside #old-1 | memory of [0], create new, await new [unmake new]; [memory of [0], back #old-1, await old]
+              box: !aside #old-1 | memory of [0], create new, await new [unmake new]; [memory of [0], back #old-1, await old] after box/new
             gateway
               box: ask for [new]
             tidy
@@ -68,7 +68,7 @@ fn a_hung_model_is_restarted_only_when_what_leaves_its_gpu_is_gone() {
         &with_other(bench),
         &expect![[r#"
             models
-              box: !aside #old-1 | memory of [0], restart #a-1, await a; [memory of [0], back #old-1, await old]
+              box: !aside #old-1 | memory of [0], restart #a-1, await a; [memory of [0], back #old-1, await old] after box/a
             gateway
               box: ask for [a]
             tidy

@@ -86,15 +86,15 @@ fn on_one_gpu_everything_leaves_before_anything_loads() {
         .has("box", "x", running(model("x", "1", 8005, 1)));
     check(
         &bench,
-        &expect![[r"
+        &expect![[r#"
             models
               box: create c, await c [unmake c]
-              box: !aside #a-1, !aside #b-1, !aside #x-1 | create a, await a [unmake a, back #a-1, await a]; create b, await b [unmake b, back #b-1, await b]; [back #x-1, await x]
+              box: !aside #a-1, !aside #b-1, !aside #x-1 | create a, await a [unmake a, back #a-1, await a]; create b, await b [unmake b, back #b-1, await b]; [back #x-1, await x] after box/b
             gateway
               box: ask for [a b c]
             tidy
               box: remove #a-1 after box/a; remove #b-1 after box/b; remove #x-1 after box/b
-        "]],
+        "#]],
     );
 }
 

@@ -21,14 +21,14 @@ fn leftovers_go_last_and_only_those_in_the_way_go_first() {
         .had("box", "gpu", stopped(model("gpu", "0", 8006, 1)));
     check(
         &bench,
-        &expect![[r"
+        &expect![[r#"
             models
-              box: remove #gpu-1.previous, !aside #gpu-1, !aside #port-1 | create a, await a [unmake a]; [back #gpu-1, await gpu]; [back #port-1, await port]
+              box: remove #gpu-1.previous, !aside #gpu-1, !aside #port-1 | create a, await a [unmake a]; [back #gpu-1, await gpu] after box/a; [back #port-1, await port] after box/a
             gateway
               box: ask for [a]
             tidy
               box: !remove #free-1; remove #gpu-1 after box/a; remove #port-1 after box/a; remove #still-1
-        "]],
+        "#]],
     );
 }
 
@@ -41,12 +41,12 @@ fn a_leftover_on_the_gateways_port_makes_room_for_it() {
     );
     check(
         &bench,
-        &expect![[r"
+        &expect![[r#"
             gateway
-              box: remove #litellm-1, !aside #x-1 | create litellm, ask for [] [unmake litellm]; [back #x-1, await x]
+              box: remove #litellm-1, !aside #x-1 | create litellm, ask for [] [unmake litellm]; [back #x-1, await x] after box/litellm
             tidy
               box: remove #x-1 after box/litellm
-        "]],
+        "#]],
     );
 }
 
@@ -78,15 +78,15 @@ fn the_gateway_follows_its_models_and_is_asked_for_what_changed() {
         .has("nas", "litellm", running(gateway(1)));
     check(
         &bench,
-        &expect![[r"
+        &expect![[r#"
             models
-              gpu: !aside #x-1 | create b, await b [unmake b]; [back #x-1, await x]
+              gpu: !aside #x-1 | create b, await b [unmake b]; [back #x-1, await x] after gpu/b
             gateway
               nas: !aside #litellm-1 | create litellm, ask for [a b] [unmake litellm, back #litellm-1, ask for []] after gpu/x
             tidy
               gpu: remove #x-1 after gpu/b
               nas: remove #litellm-1 after nas/litellm
-        "]],
+        "#]],
     );
 }
 

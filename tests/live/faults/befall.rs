@@ -28,12 +28,14 @@ pub(crate) enum Fault {
     ContainersGone,
     /// Somebody removes homelab's files there.
     FilesGone,
+    /// Somebody removes homelab's network there.
+    NetworkGone,
     /// sshd is killed with all its sessions.
     SshKilled,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Killed,
         Self::CutOff,
         Self::Interrupted,
@@ -42,6 +44,7 @@ impl Fault {
         Self::HostRestarts,
         Self::ContainersGone,
         Self::FilesGone,
+        Self::NetworkGone,
         Self::SshKilled,
     ];
 
@@ -74,6 +77,19 @@ impl Fault {
             }
             Self::FilesGone => {
                 lab().ssh("lab4", &format!("rm -rf ~/homelab/{}", cluster.project));
+            }
+            Self::NetworkGone => {
+                let network = format!("{}_default", cluster.project);
+                let attached = format!(
+                    "docker network inspect --format '{{{{range .Containers}}}}{{{{.Name}}}} {{{{end}}}}' {network}"
+                );
+                lab().ssh(
+                    "lab4",
+                    &format!(
+                        "for c in $({attached} 2>/dev/null); do docker network disconnect -f {network} $c; done; \
+                         docker network rm {network} 2>/dev/null; true"
+                    ),
+                );
             }
             Self::SshKilled => {
                 lab().root("lab4", "pkill -KILL -u lab sshd; true");

@@ -3,9 +3,11 @@
 //! with `make test-faults`, which prints how many each case went through.
 
 mod befall;
+mod clock;
 mod disk;
 mod ending;
 mod killed;
 mod models;
+mod network;
 mod random;
 mod registry;

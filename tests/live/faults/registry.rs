@@ -43,10 +43,10 @@ while True:
 "#;
 
 /// The program between; it ends with this.
-struct Between(Going);
+pub(crate) struct Between(Going);
 
 impl Between {
-    fn on_lab4(port: u16, how: &str) -> Self {
+    pub(crate) fn on_lab4(port: u16, how: &str) -> Self {
         let registry = lab().fact("LAB_REGISTRY_ADDRESS");
         let run = format!("exec python3 -u - {port} {registry} {how} 1>&2 <<'END'\n{BETWEEN}END");
         let mut going = Going::start(&mut lab().ssh_command("root", "lab4", &run));
@@ -62,11 +62,13 @@ impl Drop for Between {
     }
 }
 
-/// What the image of a model is called where it comes through the program between.
-fn through(port: u16) -> String {
-    let image = lab().fact("LAB_IMAGE_LLAMA_BROKEN");
-    format!("127.0.0.1:{port}/{}", image.split_once('/').unwrap().1)
+/// What an image is called where it comes through the program between.
+pub(crate) fn through(port: u16, image: &str) -> String {
+    format!("127.0.0.1:{port}/{}", lab().fact(image).split_once('/').unwrap().1)
 }
+
+/// The image of a server that does not start: no other test has it on lab4, so that all of its own layers come anew.
+const IMAGE: &str = "LAB_IMAGE_LLAMA_BROKEN";
 
 fn forget_image(image: &str) {
     lab().ssh(
@@ -95,7 +97,7 @@ fn a_registry_that_is_down_or_broken_stops_nothing() {
     let stranger = Stranger::on("lab4", &cluster);
     cluster.deploy();
     let port = cluster.port(7);
-    let image = through(port);
+    let image = through(port, IMAGE);
     forget_image(&image);
     refuses(&mut cluster, &image);
     for how in ["broken", "cut"] {
@@ -116,7 +118,7 @@ fn a_registry_that_is_slow_leaves_the_old_model_serving_and_can_be_waited_for_or
     cluster.deploy();
     let (before, good) = (cluster.containers(), cluster.hosts.clone());
     let port = cluster.port(7);
-    let image = through(port);
+    let image = through(port, IMAGE);
     forget_image(&image);
     let between = Between::on_lab4(port, "slow");
     cluster.hosts["lab4"]["models"]["alpha"]["image"] = json!(image);

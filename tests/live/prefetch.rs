@@ -1,0 +1,93 @@
+//! What a model needs is there before the old one stops, and whatever happens on the way there, the
+//! old one serves. The hub is a stand-in; the server that downloads from it is llama.cpp's.
+
+use serde_json::json;
+
+use crate::hub::{Blob, Hub};
+use crate::lab::lab;
+use crate::running::Running;
+
+const REPOSITORY: &str = "lab/gemma-3-270m-GGUF";
+
+fn hub() -> Hub {
+    let state = lab().fact("LAB_STATE");
+    let sha256 = std::fs::read_to_string(format!("{state}/model.sha256")).unwrap();
+    let blob = Blob {
+        name: "gemma-3-270m-Q4_K_M.gguf".to_owned(),
+        path: format!("{state}/models/gemma-3-270m.gguf").into(),
+        sha256: sha256.split_whitespace().next().unwrap().to_owned(),
+    };
+    Hub::of(REPOSITORY, vec![blob])
+}
+
+/// The cache that containers fill as root, which no sweep of the user's may remove.
+struct Cache(String);
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        lab().root("lab1", &format!("rm -rf {}", self.0));
+    }
+}
+
+#[test]
+fn weights_come_while_the_old_version_serves() {
+    let hub = hub();
+    let cache = Cache(format!("/tmp/promise-hf-{}", std::process::id()));
+    let mut cluster = Running::borrow("prefetch");
+    let first = cluster.containers();
+    let alpha = &mut cluster.hosts["lab1"]["models"]["alpha"];
+    alpha["model"] = json!(REPOSITORY);
+    alpha["environment"] = json!({"HF_ENDPOINT": hub.endpoint, "HF_HOME": "/hf"});
+    alpha["volumes"].as_array_mut().unwrap().push(json!(format!("{}:/hf", cache.0)));
+    cluster.run(&["plan"]).exits(0).says(&format!("+ fetch {REPOSITORY}: while the old version serves"));
+    let untouched = |cluster: &Running| {
+        assert_eq!(cluster.containers(), first);
+        cluster.answers("alpha");
+    };
+
+    hub.set_up(false);
+    let failed = cluster.run(&["deploy", "--yes"]).exits(1);
+    let error = failed.first_error();
+    assert!(error.starts_with(&format!("error: lab1: alpha: fetching {REPOSITORY}: ")), "{error}");
+    failed.says("the host does not reach Hugging Face");
+    untouched(&cluster);
+
+    // It says how far it is, and ends when it is told to.
+    hub.set_up(true);
+    hub.set_rate(1000);
+    let mut cut = cluster.begin(&["deploy", "--yes"]);
+    cut.says("of 241.3 MiB");
+    cut.signal("INT");
+    let cut = cut.end();
+    cluster.heard(&["deploy", "--yes"], &cut);
+    let cut = cut.exits(130);
+    assert!(cut.first_error().ends_with(": interrupted"), "{}", cut.stderr);
+    untouched(&cluster);
+
+    // Killed, it leaves a container that downloads. The next run takes its place and goes on.
+    hub.set_rate(10_000_000);
+    let mut killed = cluster.begin(&["deploy", "--yes"]);
+    killed.says("of 241.3 MiB");
+    killed.signal("KILL");
+    cluster.heard(&["deploy", "--yes"], &killed.end());
+    cluster.answers("alpha");
+    hub.set_rate(0);
+    cluster.deploy();
+    let is_get = |asked: &&String| asked.starts_with("GET") && asked.contains("/resolve/");
+    let asked = hub.asked();
+    let last = asked.iter().rfind(is_get).unwrap();
+    assert!(!last.ends_with(" 0"), "{last}");
+    let swapped = cluster.containers();
+    assert_eq!(swapped.keys().collect::<Vec<_>>(), ["lab1-alpha-1", "lab1-beta-1", "lab3-litellm-1"]);
+    assert_ne!(swapped["lab1-alpha-1"].id, first["lab1-alpha-1"].id);
+    cluster.answers("alpha");
+
+    // What is there is not fetched again, and is enough to start.
+    hub.set_up(false);
+    cluster.hosts["lab1"]["models"]["alpha"]["ctx_size"] = json!(1024);
+    let again = cluster.deploy();
+    assert!(!again.stderr.contains("fetching") && !again.stdout.contains("fetch "), "{}", again.stderr);
+    assert_ne!(cluster.containers()["lab1-alpha-1"].id, swapped["lab1-alpha-1"].id);
+    cluster.answers("alpha");
+    cluster.run(&["plan", "--detailed-exitcode"]).exits(0);
+}

@@ -31,7 +31,7 @@ use crate::service::Service;
 pub use memory::headroom;
 pub use overlay::LocalFile;
 pub use resolve::{LocalFiles, expanded, resolve};
-pub use spec::{HostSpec, Spec, mistakes, read};
+pub use spec::{HostSpec, ModelSpec, Spec, mistakes, read};
 
 /// The cluster as it should be.
 #[derive(Clone, Debug, PartialEq)]

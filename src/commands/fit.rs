@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::Exit;
-use super::prepare::{self, Files, Said};
+use super::prepare::{self, Said};
 use crate::cli::{Common, FitArgs};
 use crate::cluster::ModelSpec;
 use crate::engine::Gpus;

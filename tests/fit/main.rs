@@ -5,6 +5,7 @@
 
 mod configs;
 mod gguf;
+mod verdicts;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -151,6 +151,7 @@ fn read_fields(
         api_key: fields.parse("api_key", |n| parsed(n, api_key)).unwrap_or(true),
         ready_timeout: fields.parse("ready_timeout", |n| parsed(n, ready_timeout)).unwrap_or(READY_TIMEOUT),
         prefetch: fields.parse("prefetch", Node::as_bool).unwrap_or(true),
+        check_fit: fields.parse("check_fit", Node::as_bool).unwrap_or(true),
         overlay,
         name,
         port: port?,

@@ -88,6 +88,8 @@ pub struct ModelSpec {
     pub ready_timeout: u64,
     /// Whether its weights are downloaded before it starts.
     pub prefetch: bool,
+    /// Whether a deploy is refused when its weights are known not to fit.
+    pub check_fit: bool,
     /// Compose's keys.
     pub overlay: Overlay,
 }

@@ -32,7 +32,7 @@ pub(super) async fn run(common: &Common, args: &FitArgs) -> Result<Exit> {
     Ok(if judged.iter().any(bad) { Exit::Failed } else { Exit::Done })
 }
 
-fn env(name: &str) -> Option<String> {
+pub(super) fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
@@ -107,7 +107,12 @@ async fn of_inventory(common: &Common, args: &FitArgs, only: Option<&str>) -> Re
                 facts.insert(id, known);
             }
         }
-        all.extend(judged_on(name, (&models, &host.hf_home), (&facts, &gpus_of(name, args, &survey)), args));
+        all.extend(judged_on(
+            name,
+            (&models, &host.hf_home),
+            (&facts, &gpus_of(name, &args.gpus, &survey)),
+            args.context,
+        ));
     }
     all.retain(|judged| only.is_none_or(|only| only == judged.model));
     if all.is_empty() {
@@ -121,12 +126,9 @@ async fn of_inventory(common: &Common, args: &FitArgs, only: Option<&str>) -> Re
 }
 
 /// The GPUs of a host by index: those that were named, else those that were seen.
-fn gpus_of(host: &HostName, args: &FitArgs, survey: &Survey) -> BTreeMap<u32, Gpu> {
-    let typed = args
-        .gpus
-        .iter()
-        .zip(0..)
-        .map(|(size, index)| (index, Gpu { bytes: size.0, shared: false, taken: 0 }));
+pub(super) fn gpus_of(host: &HostName, typed: &[ByteSize], survey: &Survey) -> BTreeMap<u32, Gpu> {
+    let typed =
+        typed.iter().zip(0..).map(|(size, index)| (index, Gpu { bytes: size.0, shared: false, taken: 0 }));
     let seen = survey.seen(host).map(|seen| &seen.facts);
     let of = |gpu: &crate::survey::Gpu| {
         let memory = seen.and_then(|facts| facts.memory);
@@ -140,15 +142,15 @@ fn gpus_of(host: &HostName, args: &FitArgs, survey: &Survey) -> BTreeMap<u32, Gp
 }
 
 /// The models of one host: each alone at first, then beside what the others take of its GPUs.
-fn judged_on(
+pub(super) fn judged_on(
     host: &HostName,
     (models, hf_home): (&[&ModelSpec], &str),
     (facts, gpus): (&BTreeMap<String, Result<Known, Unknown>>, &BTreeMap<u32, Gpu>),
-    args: &FitArgs,
+    context: Option<u64>,
 ) -> Vec<Judged> {
     let ready = models.iter().map(|model| {
         let (mut options, mut extras) = model.engine.memory(&model.serve(hf_home));
-        options.context = args.context.map_or(options.context, Context::Tokens);
+        options.context = context.map_or(options.context, Context::Tokens);
         let known = facts.get(model.model.as_deref().unwrap_or_default());
         let known =
             known.cloned().unwrap_or_else(|| Err(Unknown { what: "nobody asked".to_owned(), hint: None }));

@@ -6,6 +6,7 @@ mod deploy;
 mod doctor;
 mod down;
 mod fit;
+mod fitting;
 mod guard;
 mod init;
 mod inventory;

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::Exit;
+use super::fitting;
 use super::prepare::{self, Files};
 use crate::cli::{Common, Format, PlanArgs};
 use crate::inventory::Values;
@@ -29,7 +30,7 @@ pub(super) async fn run(common: &Common, args: &PlanArgs) -> Result<Exit> {
 /// Against what the hosts have.
 async fn asked(common: &Common, files: &Files, with_diffs: bool) -> Result<Report> {
     let seen = ui::progress::looking(files.look()).await;
-    let planned = files.plan(&seen);
+    let planned = fitting::check(files, &seen.survey).and_then(|()| files.plan(&seen));
     let report = match planned {
         Ok((desired, plan)) => Ok(prepare::report(files, &seen, (&desired, &plan), with_diffs).await),
         Err(error) => Err(error),

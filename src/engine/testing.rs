@@ -57,7 +57,17 @@ pub(super) fn sorted_and_plain(engine: &dyn Engine) {
         for name in names {
             assert!(!name.contains('-'), "{name}");
             let ours = [
-                "engine", "kind", "model", "port", "gpu", "api_key", "args", "aliases", "enabled", "prefetch",
+                "engine",
+                "kind",
+                "model",
+                "port",
+                "gpu",
+                "api_key",
+                "args",
+                "aliases",
+                "enabled",
+                "prefetch",
+                "check_fit",
             ];
             let compose = crate::service::KEYS.iter().map(|(key, _)| *key);
             assert!(!ours.into_iter().chain(compose).any(|key| key == *name), "{name} is homelab's own key");

@@ -135,7 +135,7 @@ fn vllm(
     let mut lines = weight_lines(own, how, extras);
     if weights > budget.most {
         let sentence = format!("the weights alone take {}, and there are {}", gib(weights), gib(budget.most));
-        lines.push(Line::new("budget", budget.most, budget.line.how));
+        lines.push(Line::new("budget", budget.most, format!("at the very most, of {}", gib(gpu.bytes))));
         return Verdict {
             outcome: Outcome::TooLarge,
             sentence,

@@ -5,6 +5,7 @@
 
 mod configs;
 mod gguf;
+mod table;
 mod verdicts;
 
 use std::fs;

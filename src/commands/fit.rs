@@ -11,7 +11,7 @@ use super::prepare::{self, Said};
 use crate::cli::{Common, FitArgs};
 use crate::cluster::ModelSpec;
 use crate::engine::Gpus;
-use crate::fit::{self, Context, Extra, Gpu, ModelFacts, Options, Outcome, Server, Verdict};
+use crate::fit::{self, Context, Extra, Gpu, Options, Outcome, Server, Verdict};
 use crate::hub::{self, Hub, Known, Unknown};
 use crate::inventory::Values;
 use crate::names::{ByteSize, HostName};
@@ -95,7 +95,7 @@ async fn of_inventory(common: &Common, args: &FitArgs, only: Option<&str>) -> Re
             survey
         }
     };
-    let mut facts: BTreeMap<String, Result<Known, Unknown>> = BTreeMap::new();
+    let mut facts = Facts::new();
     let mut all = Vec::new();
     for (name, host) in files.spec.hosts.iter().filter(|(name, _)| files.within.contains(name)) {
         let on_gpu = host.models.iter().filter(|model| model.gpus != Gpus::None);
@@ -141,71 +141,75 @@ pub(super) fn gpus_of(host: &HostName, typed: &[ByteSize], survey: &Survey) -> B
     typed.chain(seen.into_iter().flat_map(|facts| &facts.gpus).filter_map(of)).collect()
 }
 
+/// What is known of models, by what their engines load.
+pub(super) type Facts = BTreeMap<String, Result<Known, Unknown>>;
+
+/// A model of a host, ready to be judged.
+struct Ready<'a> {
+    model: &'a ModelSpec,
+    known: Result<Known, Unknown>,
+    options: Options,
+    extras: Vec<Extra>,
+    /// Its GPUs.
+    on: Vec<u32>,
+    /// The one of them that decides.
+    gpu: Option<Gpu>,
+}
+
+impl Ready<'_> {
+    fn judge(&self, taken: u64) -> Option<Verdict> {
+        let gpu = Gpu { taken, ..self.gpu? };
+        Some(fit::judge(&self.known.as_ref().ok()?.facts, &self.extras, &self.options, &gpu))
+    }
+}
+
 /// The models of one host: each alone at first, then beside what the others take of its GPUs.
 pub(super) fn judged_on(
     host: &HostName,
     (models, hf_home): (&[&ModelSpec], &str),
-    (facts, gpus): (&BTreeMap<String, Result<Known, Unknown>>, &BTreeMap<u32, Gpu>),
+    (facts, gpus): (&Facts, &BTreeMap<u32, Gpu>),
     context: Option<u64>,
 ) -> Vec<Judged> {
-    let ready = models.iter().map(|model| {
-        let (mut options, mut extras) = model.engine.memory(&model.serve(hf_home));
-        options.context = context.map_or(options.context, Context::Tokens);
-        let known = facts.get(model.model.as_deref().unwrap_or_default());
-        let known =
-            known.cloned().unwrap_or_else(|| Err(Unknown { what: "nobody asked".to_owned(), hint: None }));
-        extras.extend(known.iter().flat_map(|known| known.extras.iter().cloned()));
-        let parts = usize::try_from(options.tensor.saturating_mul(options.pipeline)).unwrap_or(usize::MAX);
-        let theirs: Vec<u32> = match &model.gpus {
-            Gpus::Some(some) => some.iter().copied().collect(),
-            _ => gpus.keys().copied().take(parts).collect(),
-        };
-        (*model, known, options, extras, theirs)
-    });
-    let ready: Vec<_> = ready.collect();
-    let alone: Vec<u64> = ready
-        .iter()
-        .map(|(_, known, options, extras, theirs)| {
-            let gpu = smallest(gpus, theirs);
-            let takes = |(known, gpu): (&Known, Gpu)| on(&known.facts, extras, options, gpu).takes;
-            known.as_ref().ok().zip(gpu).map_or(0, takes)
-        })
-        .collect();
-    let one = |(i, (model, known, options, extras, theirs)): (
-        usize,
-        &(&ModelSpec, Result<Known, Unknown>, Options, Vec<Extra>, Vec<u32>),
-    )| {
-        let others = ready
-            .iter()
-            .zip(&alone)
-            .enumerate()
-            .filter(|(j, (other, _))| *j != i && other.4.iter().any(|gpu| theirs.contains(gpu)));
+    let all: Vec<Ready<'_>> =
+        models.iter().map(|model| ready((model, hf_home), (facts, gpus), context)).collect();
+    let takes: Vec<u64> = all.iter().map(|one| one.judge(0).map_or(0, |verdict| verdict.takes)).collect();
+    let one = |(i, one): (usize, &Ready<'_>)| {
+        let meets = |other: &Ready<'_>| other.on.iter().any(|gpu| one.on.contains(gpu));
+        let others = all.iter().zip(&takes).enumerate().filter(|(j, (other, _))| *j != i && meets(other));
         let taken = others.map(|(_, (_, takes))| *takes).fold(0, u64::saturating_add);
-        let gpu = smallest(gpus, theirs).map(|gpu| Gpu { taken, ..gpu });
-        let verdict = match (known, gpu) {
-            (Err(why), _) => Err(why.clone()),
-            (Ok(_), None) => Err(Unknown {
+        let verdict = one.known.clone().and_then(|_| {
+            one.judge(taken).ok_or_else(|| Unknown {
                 what: format!("the memory of the GPUs of {host} is not known"),
                 hint: Some("homelab fit --gpu 24GB says it; homelab doctor tells why".to_owned()),
-            }),
-            (Ok(known), Some(gpu)) => Ok(on(&known.facts, extras, options, gpu)),
-        };
+            })
+        });
         Judged {
-            model: model.name.to_string(),
+            model: one.model.name.to_string(),
             host: Some(host.clone()),
-            gpu: gpu.map(|gpu| gpu.bytes),
-            from: known.as_ref().ok().map(|known| known.from.clone()),
+            gpu: one.gpu.map(|gpu| gpu.bytes),
+            from: one.known.as_ref().ok().map(|known| known.from.clone()),
             verdict,
         }
     };
-    ready.iter().enumerate().map(one).collect()
+    all.iter().enumerate().map(one).collect()
 }
 
-/// Of GPUs that share a model the smallest decides.
-fn smallest(gpus: &BTreeMap<u32, Gpu>, theirs: &[u32]) -> Option<Gpu> {
-    theirs.iter().filter_map(|index| gpus.get(index)).min_by_key(|gpu| gpu.bytes).copied()
-}
-
-fn on(facts: &ModelFacts, extras: &[Extra], options: &Options, gpu: Gpu) -> Verdict {
-    fit::judge(facts, extras, options, &gpu)
+fn ready<'a>(
+    (model, hf_home): (&'a ModelSpec, &str),
+    (facts, gpus): (&Facts, &BTreeMap<u32, Gpu>),
+    context: Option<u64>,
+) -> Ready<'a> {
+    let (mut options, mut extras) = model.engine.memory(&model.serve(hf_home));
+    options.context = context.map_or(options.context, Context::Tokens);
+    let known = facts.get(model.model.as_deref().unwrap_or_default()).cloned();
+    let known = known.unwrap_or_else(|| Err(Unknown { what: "nobody asked".to_owned(), hint: None }));
+    extras.extend(known.iter().flat_map(|known| known.extras.iter().cloned()));
+    let parts = usize::try_from(options.tensor.saturating_mul(options.pipeline)).unwrap_or(usize::MAX);
+    let on: Vec<u32> = match &model.gpus {
+        Gpus::Some(some) => some.iter().copied().collect(),
+        _ => gpus.keys().copied().take(parts).collect(),
+    };
+    // Of GPUs that share a model the smallest decides.
+    let gpu = on.iter().filter_map(|index| gpus.get(index)).min_by_key(|gpu| gpu.bytes).copied();
+    Ready { model, known, options, extras, on, gpu }
 }

@@ -271,77 +271,63 @@ fn share(of: u64, part: f64) -> u64 {
     u64::try_from(u128::from(of) * u128::from(millionths) / 1_000_000).unwrap_or(u64::MAX)
 }
 
-/// What would fit: fewer tokens, a smaller cache, the whole GPU, four bits, more GPUs.
+/// What would fit: fewer tokens, the whole GPU, four bits, more GPUs.
 fn instead(
-    model: (&ModelFacts, &[Extra]),
+    (facts, extras): (&ModelFacts, &[Extra]),
     options: &Options,
     gpu: &Gpu,
     longest: Option<u64>,
 ) -> Vec<String> {
-    let (facts, extras) = model;
-    let mut all = Vec::new();
     let context = match options.server {
         Server::Vllm => "max_model_len",
         Server::LlamaCpp => "ctx_size",
     };
-    if let Some(most) = longest {
-        all.push(format!("{context}: {most} fits."));
+    let mut all: Vec<String> = longest.map(|most| format!("{context}: {most} fits.")).into_iter().collect();
+    if options.server == Server::LlamaCpp {
+        return all;
     }
+    // As long as it can be, but never longer than what was asked for.
     let fits = |facts: &ModelFacts, options: &Options| {
-        // As long as it can be, but never longer than what was asked for.
         let asked = settle(facts, options, gpu).context.unwrap_or(u64::MAX);
         let free = Options { context: Context::Memory, ..options.clone() };
-        let verdict = match options.server {
-            Server::Vllm => vllm((facts, extras), &free, &settle(facts, &free, gpu), gpu),
-            Server::LlamaCpp => return None,
-        };
+        let verdict = vllm((facts, extras), &free, &settle(facts, &free, gpu), gpu);
         verdict.longest.map(|most| most.min(asked)).filter(|most| *most >= 1024)
     };
     let whole = Options { part: VLLM_PART.max(options.part), ..options.clone() };
+    let at = |part: f64| format!("gpu_memory_utilization {part:.2}");
     if whole.part > options.part
         && gpu.taken == 0
         && let Some(most) = fits(facts, &whole)
     {
-        all.push(format!(
-            "With gpu_memory_utilization {:.2}, alone on the GPU, it fits with {} tokens.",
-            whole.part,
-            tokens(most)
-        ));
+        let at = at(whole.part);
+        all.push(format!("With {at}, alone on the GPU, it fits with {} tokens.", tokens(most)));
     }
-    let asked =
-        facts.weights.parameters.filter(|_| !facts.weights.quantized && options.quantization.is_none());
-    if let Some(numbers) = asked {
-        let bytes = weights::quantized(numbers, &facts.shape, FOUR_BITS);
-        let mut small = facts.clone();
-        small.weights.bytes = Some(bytes);
-        small.weights.quantized = true;
+    if let Some((small, bytes)) = four_bits(facts).filter(|_| options.quantization.is_none()) {
         let found = [options, &whole].into_iter().find_map(|with| Some((with, fits(&small, with)?)));
         all.extend(found.map(|(with, most)| {
-            let part = if with.part > options.part {
-                format!(" at gpu_memory_utilization {:.2}", with.part)
-            } else {
-                String::new()
-            };
+            let part =
+                if with.part > options.part { format!(" at {}", at(with.part)) } else { String::new() };
+            let (bytes, most) = (gib(bytes), tokens(most));
             format!(
-                "A version with 4-bit weights (AWQ or GPTQ, about {}) fits{part} with {} tokens.",
-                gib(bytes),
-                tokens(most)
+                "A version with 4-bit weights (AWQ or GPTQ, about {bytes}) fits{part} with {most} tokens."
             )
         }));
     }
-    let spread = [2, 4, 8].into_iter().map(|tensor| Options { tensor, ..options.clone() });
-    if options.tensor == 1
-        && options.server == Server::Vllm
-        && let Some((with, most)) = spread.into_iter().find_map(|with| {
-            let most = fits(facts, &with)?;
-            Some((with, most))
-        })
-    {
-        all.push(format!(
-            "On {} such GPUs (tensor_parallel_size) it fits with {} tokens.",
-            with.tensor,
-            tokens(most)
-        ));
-    }
+    let spread = [2, 4, 8].into_iter().filter(|_| options.tensor == 1);
+    let spread = spread.map(|tensor| Options { tensor, ..options.clone() });
+    let found = spread.filter_map(|with| Some((with.tensor, fits(facts, &with)?))).next();
+    all.extend(found.map(|(gpus, most)| {
+        format!("On {gpus} such GPUs (tensor_parallel_size) it fits with {} tokens.", tokens(most))
+    }));
     all
+}
+
+/// The same model with four bits for each number, as far as that can be estimated, and its bytes.
+fn four_bits(facts: &ModelFacts) -> Option<(ModelFacts, u64)> {
+    let numbers = facts.weights.parameters.filter(|_| !facts.weights.quantized)?;
+    let bytes = weights::quantized(numbers, &facts.shape, FOUR_BITS);
+    let mut small = facts.clone();
+    small.weights.bytes = Some(bytes);
+    small.weights.quantized = true;
+    Some((small, bytes))
 }

@@ -15,7 +15,7 @@ pub(super) struct Answer {
 }
 
 /// Options of every request. The first one keeps the user's own defaults out, which could print something else.
-const ALWAYS: [&str; 14] = [
+const ALWAYS: [&str; 13] = [
     "-q",
     "--silent",
     "--show-error",
@@ -29,7 +29,6 @@ const ALWAYS: [&str; 14] = [
     "120",
     "--config",
     "-",
-    "--compressed",
 ];
 
 impl Hub {
@@ -41,21 +40,7 @@ impl Hub {
             return Err(Unknown::new(format!("HF_ENDPOINT is no address: {}", self.endpoint))
                 .hint("HF_ENDPOINT=https://huggingface.co is what counts without it"));
         }
-        let mut command = Command::new("curl");
-        command.args(ALWAYS);
-        // A redirect never leads out of TLS.
-        command.args([
-            "--proto",
-            "=https,http",
-            "--proto-redir",
-            if secure { "=https" } else { "=https,http" },
-        ]);
-        command.args(["--write-out", "%{stderr}status %{http_code}\n", "--user-agent", "homelab"]);
-        if let Some(first) = first {
-            command.arg("--range").arg(format!("0-{}", first.saturating_sub(1)));
-        }
-        command.arg("--").arg(format!("{}{path}", self.endpoint));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut command = self.command(path, first, secure);
         let mut child = command.spawn().map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => {
                 Unknown::new("there is no `curl` on this machine to ask the hub with")
@@ -97,6 +82,26 @@ impl Hub {
                 .hint("HF_ENDPOINT names another hub; a directory or a .gguf file needs none"));
         }
         Ok(Answer { status, body })
+    }
+
+    /// The program with its arguments: none of them is secret.
+    fn command(&self, path: &str, first: Option<usize>, secure: bool) -> Command {
+        let mut command = Command::new("curl");
+        command.args(ALWAYS);
+        // A redirect never leads out of TLS.
+        command.args([
+            "--proto",
+            "=https,http",
+            "--proto-redir",
+            if secure { "=https" } else { "=https,http" },
+        ]);
+        command.args(["--write-out", "%{stderr}status %{http_code}\n", "--user-agent", "homelab"]);
+        if let Some(first) = first {
+            command.arg("--range").arg(format!("0-{}", first.saturating_sub(1)));
+        }
+        command.arg("--").arg(format!("{}{path}", self.endpoint));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
     }
 
     /// What `curl` reads from stdin: the token's header, if there is a token. It goes to no other host.

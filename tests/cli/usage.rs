@@ -19,6 +19,8 @@ Commands:
   status       Is it so: every service beside what the inventory says; exit 1 if something is amiss
   doctor       What is wrong with the hosts, and the fix: Docker, GPUs, disks, clocks, ports; exit 1
                if something is
+  fit          Whether a model fits a GPU, and what would; needs no inventory and downloads no
+               weights
   render       Write every file that deploy would push
   down         Remove what homelab made, its keys too; images and model caches stay
   inventory    Show hosts, groups and variables as ansible-inventory does; reads only

@@ -5,7 +5,7 @@ use crate::program::Test;
 #[test]
 fn help_says_what_it_is_and_what_it_does() {
     let ran = Test::new().args(["--help"]).run();
-    let start: Vec<&str> = ran.stdout.lines().take(16).collect();
+    let start: Vec<&str> = ran.stdout.lines().take(18).collect();
     assert_eq!(
         start.join("\n"),
         "\

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::client;
-use crate::names::HostName;
+use crate::names::{ByteSize, HostName};
 use crate::starter::{Host, Model};
 
 /// One inventory, one command, one gateway: language models on your own machines.
@@ -100,6 +100,8 @@ pub enum Verb {
     Status(StatusArgs),
     /// What is wrong with the hosts, and the fix: Docker, GPUs, disks, clocks, ports; exit 1 if something is
     Doctor(DoctorArgs),
+    /// Whether a model fits a GPU, and what would; needs no inventory and downloads no weights
+    Fit(FitArgs),
     /// Write every file that deploy would push
     Render(RenderArgs),
     /// What Claude Code, opencode, Codex, JetBrains IDEs and SDKs must be told; writes it into their files if asked
@@ -222,6 +224,31 @@ pub struct DoctorArgs {
     #[arg(long)]
     pub no_container: bool,
     /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Sizes and configs come from Hugging Face's hub through curl (HF_ENDPOINT, HF_TOKEN), or from files here.\n\n  \
+                  homelab fit Qwen/Qwen3-14B-AWQ --gpu 16GB\n  \
+                  homelab fit unsloth/Qwen3-14B-GGUF:Q4_K_M --gpu 12GB --context 16384\n  \
+                  homelab fit meta-llama/Llama-3.3-70B-Instruct --gpu 48GB --gpu 48GB\n  \
+                  homelab fit                      # every model of the inventory on its host's GPUs\n\n\
+                  Exit code 1: something does not fit, or cannot be found out."
+)]
+pub struct FitArgs {
+    /// A repository on the hub (user/repo, user/repo:quant), a directory with a config.json, a .gguf file,
+    /// or a model of the inventory; without it, every model of the inventory
+    #[arg(value_name = "MODEL")]
+    pub model: Option<String>,
+    /// The memory of the GPU, as in 24GB. Once for each GPU the model is spread over
+    #[arg(long = "gpu", value_name = "SIZE")]
+    pub gpus: Vec<ByteSize>,
+    /// Tokens of a request, prompt and answer together [default: what the model was made for, or what its options say]
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub context: Option<u64>,
+    /// Print the verdicts as JSON
     #[arg(long)]
     pub json: bool,
 }

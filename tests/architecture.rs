@@ -12,7 +12,7 @@ use homelab::service::{KEYS, Who};
 use homelab::{cluster, inventory};
 
 /// The modules, lowest first: each may import those before it, and itself.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 29] = [
     "names",
     "image",
     "diagnostic",
@@ -26,6 +26,7 @@ const ORDER: [&str; 27] = [
     "doctor",
     "lock",
     "inventory",
+    "fit",
     "engine",
     "gateway",
     "client",
@@ -34,6 +35,7 @@ const ORDER: [&str; 27] = [
     "starter",
     "plan",
     "event",
+    "hub",
     "host",
     "cli",
     "ui",

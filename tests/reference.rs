@@ -135,10 +135,12 @@ fn every_example_reads_well() {
 }
 
 /// What it comes to; nothing where it cannot be meant.
-fn meant(inventory: &Value) -> Option<(Cluster, Vec<Connection>)> {
+fn meant(inventory: &Value) -> Option<(Cluster, Vec<bool>, Vec<Connection>)> {
     let spec = spec(inventory).unwrap();
     let cluster = cluster::resolve(&spec, &LocalFiles::new(), &Survey::default());
-    Some((cluster.ok()?, spec.hosts.into_values().map(|host| host.connection).collect()))
+    // What is checked before a deploy is no part of what it leads to.
+    let checked = spec.hosts.values().flat_map(|host| &host.models).map(|model| model.check_fit).collect();
+    Some((cluster.ok()?, checked, spec.hosts.into_values().map(|host| host.connection).collect()))
 }
 
 #[test]

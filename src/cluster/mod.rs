@@ -38,7 +38,7 @@ pub use memory::headroom;
 pub use offer::offer;
 pub use overlay::LocalFile;
 pub use resolve::{LocalFiles, expanded, resolve};
-pub use spec::{HostSpec, Spec, mistakes, read};
+pub use spec::{HostSpec, ModelSpec, Spec, mistakes, read};
 
 /// The cluster as it should be.
 #[derive(Clone, Debug, PartialEq)]

@@ -193,6 +193,7 @@ fn read_fields(
         members: vec![],
         models_max: None,
         prefetch: fields.parse("prefetch", Node::as_bool).unwrap_or(true),
+        check_fit: fields.parse("check_fit", Node::as_bool).unwrap_or(true),
         overlay,
         name,
         port: port?,

@@ -228,7 +228,7 @@ fn engine_keys(engine: &dyn Engine) -> Value {
     json!({"type": "object", "properties": all, "additionalProperties": false})
 }
 
-fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 12] {
+fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 13] {
     let index = json!({"anyOf": [{"type": "integer", "minimum": 0, "maximum": u32::MAX}, {"$ref": "#/definitions/expression"}]});
     let gpu = json!({"anyOf": [{"enum": ["none", "all"]}, index, {"type": "array", "minItems": 1, "items": index}]});
     [
@@ -245,6 +245,10 @@ fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 12] {
         ("aliases", key("Further public names", aliases())),
         ("api_key", key("none: its server asks for no key", json!({"const": "none"}))),
         ("ready_timeout", key("How long it may take to answer: 90s, 30m, 2h", duration(1))),
+        (
+            "check_fit",
+            key("false deploys it even if its weights are known not to fit", json!({"type": "boolean"})),
+        ),
         ("prefetch", key("false leaves downloading to the server", json!({"type": "boolean"}))),
         ("args", key("Arguments passed through last", texts())),
     ]

@@ -105,6 +105,8 @@ pub struct ModelSpec {
     pub members: Vec<MemberSpec>,
     /// How many of them it keeps loaded.
     pub models_max: Option<u64>,
+    /// Whether a deploy is refused when its weights are known not to fit.
+    pub check_fit: bool,
     /// Compose's keys.
     pub overlay: Overlay,
 }

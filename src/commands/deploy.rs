@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use tokio::sync::{mpsc, watch};
 
+use super::fitting;
 use super::prepare::{self, Files, Seen};
 use super::turn::{self, Asking, Locks, Taken};
 use super::{Exit, lock};
@@ -78,6 +79,7 @@ enum Ready {
 /// Plans, asks and takes the locks; and all of that again as long as somebody else deploys in between.
 async fn until_ours(files: &Files, seen: &mut Seen, args: &DeployArgs) -> Result<Ready> {
     let asking = Asking { project: &files.spec.project, verb: "deploy", wait: args.turn.lock_wait };
+    fitting::check(files, &seen.survey)?;
     for _ in 0..turn::MOST_TRIES {
         let (desired, plan) = files.plan(seen)?;
         if args.locked && !lock::is_settled(files, &desired, &seen.survey) {

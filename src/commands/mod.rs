@@ -7,6 +7,8 @@ mod completions;
 mod deploy;
 mod doctor;
 mod down;
+mod fit;
+mod fitting;
 mod guard;
 mod init;
 mod inventory;
@@ -35,6 +37,7 @@ pub async fn run(cli: Cli) -> Exit {
         Verb::Deploy(args) => deploy::run(&common, &args).await,
         Verb::Status(args) => status::run(&common, &args).await,
         Verb::Doctor(args) => doctor::run(&common, &args).await,
+        Verb::Fit(args) => fit::run(&common, &args).await,
         Verb::Render(args) => render::run(&common, &args).await,
         Verb::Update(args) => update::run(&common, &args).await,
         Verb::Secrets(args) => secrets::run(&common, &args).await,

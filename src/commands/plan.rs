@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::prepare::{self, Files, Said};
-use super::{Exit, lock};
+use super::{Exit, fitting, lock};
 use crate::cli::{Common, Format, PlanArgs};
 use crate::desired::Desired;
 use crate::inventory::Values;
@@ -31,7 +31,7 @@ pub(super) async fn run(common: &Common, args: &PlanArgs) -> Result<Exit> {
 /// Against what the hosts have.
 async fn asked(common: &Common, files: &Files, args: &PlanArgs) -> Result<Report> {
     let seen = ui::progress::looking(files.look()).await;
-    let planned = files.plan(&seen);
+    let planned = fitting::check(files, &seen.survey).and_then(|()| files.plan(&seen));
     let report = match planned {
         Ok((desired, plan)) => match locked(files, (&desired, &seen.survey), args) {
             Ok(()) => Ok(prepare::report(files, &seen, (&desired, &plan), args.diff).await),

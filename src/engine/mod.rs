@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::diagnosis::Row;
+use crate::fit;
 use crate::names::ModelName;
 
 pub use fetch::Fetch;
@@ -243,6 +244,11 @@ pub trait Engine: Sync {
 
     /// What it takes of its GPUs' memory from the start; none where that is not known.
     fn share(&self, _serve: &Serve<'_>) -> Option<Share> {
+        None
+    }
+
+    /// What its options say of memory, and what loads beside the weights; none where nobody knows what it loads.
+    fn memory(&self, _serve: &Serve<'_>) -> Option<(fit::Options, Vec<fit::Extra>)> {
         None
     }
 

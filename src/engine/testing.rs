@@ -62,7 +62,17 @@ pub(super) fn sorted_and_plain(engine: &dyn Engine) {
         for name in names {
             assert!(!name.contains('-'), "{name}");
             let ours = [
-                "engine", "kind", "model", "port", "gpu", "api_key", "args", "aliases", "enabled", "prefetch",
+                "engine",
+                "kind",
+                "model",
+                "port",
+                "gpu",
+                "api_key",
+                "args",
+                "aliases",
+                "enabled",
+                "prefetch",
+                "check_fit",
             ];
             let compose =
                 crate::service::KEYS.iter().filter(|(_, who)| *who == Who::User).map(|(key, _)| *key);

@@ -5,6 +5,7 @@ pub mod ask;
 pub mod clients;
 pub mod doctor;
 pub mod errors;
+pub mod fit;
 pub mod plan;
 pub mod progress;
 #[cfg(test)]

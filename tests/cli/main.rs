@@ -12,11 +12,14 @@ mod diffs;
 mod doctor;
 mod dropped;
 mod files;
+mod fit;
 mod init;
 mod inventory;
 mod markdown;
 mod output;
 mod program;
+#[path = "../common/schema.rs"]
+mod schema;
 mod serve;
 mod templates;
 mod usage;

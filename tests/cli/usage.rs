@@ -5,7 +5,7 @@ use crate::program::Test;
 #[test]
 fn help_says_what_it_is_and_what_it_does() {
     let ran = Test::new().args(["--help"]).run();
-    let start: Vec<&str> = ran.stdout.lines().take(21).collect();
+    let start: Vec<&str> = ran.stdout.lines().take(23).collect();
     assert_eq!(
         start.join("\n"),
         "\
@@ -19,6 +19,8 @@ Commands:
   status       Is it so: every service beside what the inventory says; exit 1 if something is amiss
   doctor       What is wrong with the hosts, and the fix: Docker, GPUs, disks, clocks, ports; exit 1
                if something is
+  fit          Whether a model fits a GPU, and what would; needs no inventory and downloads no
+               weights
   render       Write every file that deploy would push
   clients      What Claude Code, opencode, Codex, JetBrains IDEs and SDKs must be told; writes it
                into their files if asked

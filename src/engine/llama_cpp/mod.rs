@@ -4,6 +4,7 @@
 mod causes;
 mod check;
 mod fetch;
+mod fit;
 mod options;
 mod phase;
 mod router;
@@ -54,6 +55,10 @@ impl Engine for LlamaCpp {
 
     fn check(&self, serve: &Serve<'_>) -> Result<(), (&'static str, String)> {
         check::check(serve)
+    }
+
+    fn memory(&self, serve: &Serve<'_>) -> Option<(crate::fit::Options, Vec<crate::fit::Extra>)> {
+        serve.several.is_none().then(|| (fit::options(serve), fit::besides(serve)))
     }
 
     /// `ctx_size` is what all slots have together; with `kv_unified`, which also holds where nobody says how many slots

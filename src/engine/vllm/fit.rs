@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::super::command_line::carry;
 use super::super::{Gpus, Serve, Share};
+use crate::fit::{Context, Element, Extra, Options, Server};
 
 /// What vLLM takes when nobody says (vllm/config/cache.py).
 const DEFAULT: f64 = 0.92;
@@ -73,4 +74,52 @@ fn sized(text: &str) -> Option<u64> {
     let tokens = number.parse::<f64>().ok()? * f64::from(unit);
     // Whole tokens; what is no number of them is vLLM's to refuse.
     format!("{tokens:.0}").parse().ok()
+}
+
+/// What the options say of memory.
+pub(super) fn options(serve: &Serve<'_>) -> Options {
+    let number = |key: &str| serve.options.get(key).and_then(Value::as_u64);
+    let text = |key: &str| serve.options.get(key).and_then(Value::as_str).map(str::to_owned);
+    let flag = |key: &str| serve.options.get(key) == Some(&Value::Bool(true));
+    let gpus = match serve.gpus {
+        Gpus::Some(gpus) => gpus.len() as u64,
+        Gpus::None | Gpus::All => 1,
+    };
+    let (tensor, pipeline) = (number("tensor_parallel_size"), number("pipeline_parallel_size"));
+    let spread = tensor.is_some() || pipeline.is_some() || number("data_parallel_size").is_some();
+    let part = |key: &str| serve.options.get(key).and_then(Value::as_f64);
+    let of = Options::of(Server::Vllm);
+    let cache = text("kv_cache_dtype").as_deref().and_then(Element::of_vllm);
+    let mut open = Vec::new();
+    if !serve.args.is_empty() {
+        open.push("What `args` say of memory does not count here.".to_owned());
+    }
+    Options {
+        context: match serve.options.get("max_model_len") {
+            None => Context::Model,
+            Some(_) => context(serve).map_or(Context::Memory, Context::Tokens),
+        },
+        cache_k: cache,
+        cache_v: cache,
+        part: part("gpu_memory_utilization").or_else(|| part("device_memory_utilization")).unwrap_or(of.part),
+        cache_bytes: number("kv_cache_memory_bytes"),
+        batched_tokens: number("max_num_batched_tokens"),
+        sequences: number("max_num_seqs"),
+        eager: flag("enforce_eager"),
+        whole_windows: flag("disable_hybrid_kv_cache_manager"),
+        tensor: tensor.unwrap_or(if spread { 1 } else { gpus }),
+        pipeline: pipeline.unwrap_or(1),
+        offloaded: number("cpu_offload_gb").map_or(0, |gib| gib.saturating_mul(1 << 30)),
+        quantization: text("quantization"),
+        dtype: text("dtype").filter(|dtype| dtype != "auto"),
+        open,
+        ..of
+    }
+}
+
+/// A model that drafts for it is loaded, too.
+pub(super) fn besides(serve: &Serve<'_>) -> Vec<Extra> {
+    let config = serve.options.get("speculative_config");
+    let draft = config.and_then(|config| config.get("model")?.as_str());
+    draft.map(|draft| Extra { what: format!("the draft model {draft}"), bytes: None }).into_iter().collect()
 }

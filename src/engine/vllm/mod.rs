@@ -61,6 +61,10 @@ impl Engine for Vllm {
         fit::share(serve)
     }
 
+    fn memory(&self, serve: &Serve<'_>) -> Option<(crate::fit::Options, Vec<crate::fit::Extra>)> {
+        Some((fit::options(serve), fit::besides(serve)))
+    }
+
     fn context(&self, serve: &Serve<'_>) -> Option<u64> {
         fit::context(serve)
     }

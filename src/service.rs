@@ -259,7 +259,7 @@ pub mod label {
     /// The service that a container downloads for. Such a container has no [`SERVICE`], so it never passes
     /// for a service's own.
     pub const FETCH: &str = "dev.homelab.fetch";
-    /// The GPUs it may use: `none`, `all`, or indices with commas.
+    /// The GPUs it may use: `none`, `all`, or indices or UUIDs with commas.
     pub const GPUS: &str = "dev.homelab.gpus";
     /// `shared` where the GPUs take their memory from the system's.
     pub const MEMORY: &str = "dev.homelab.memory";

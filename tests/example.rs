@@ -48,6 +48,15 @@ fn keys_of_the_schema() -> BTreeSet<String> {
         schema["definitions"][name]["properties"].as_object().unwrap().keys().cloned().collect()
     };
     let mut all = &(&(&keys("vars") | &keys("gateway")) | &keys("login")) | &keys("external");
+    let options = |name: &String| {
+        homelab::engine::ALL.iter().flat_map(|engine| engine.options()).any(|option| option.name == name)
+    };
+    for pointer in
+        ["/definitions/server/allOf/1/anyOf/0/properties", "/definitions/behind/anyOf/0/properties"]
+    {
+        let keys = schema.pointer(pointer).unwrap().as_object().unwrap().keys();
+        all.extend(keys.filter(|name| !options(name)).cloned());
+    }
     for engine in homelab::engine::ALL {
         let options = engine.options().iter().map(|option| option.name.to_owned()).collect();
         all.extend(&keys(engine.name()) - &options);

@@ -69,7 +69,7 @@ impl Access {
             return;
         }
         let each: Vec<String> = match gpus {
-            Gpus::Some(_) => gpus.to_string().split(',').map(str::to_owned).collect(),
+            Gpus::Some(_) | Gpus::Named(_) => gpus.to_string().split(',').map(str::to_owned).collect(),
             Gpus::All | Gpus::None => vec![],
         };
         let mut set = |name: &str, value: String| service.environment.insert(name.to_owned(), value);

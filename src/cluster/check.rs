@@ -141,6 +141,10 @@ fn one_gateway(spec: &Spec, problems: &mut Diagnostics) {
 /// What the engine refuses, at the key it is about.
 fn engines(host: &HostSpec, problems: &mut Diagnostics) {
     for model in &host.models {
+        for (key, why) in model.engine.advice(&model.serve(&host.hf_home)) {
+            let advice = Diagnostic::warning(model.value_place(key), format!("`{key}`: {why}"));
+            problems.push(advice.hint("with another one calls of tools and thoughts arrive as plain text; leave it if you know better"));
+        }
         if model.models_max.is_some() {
             server::check(model, &host.hf_home, problems);
             continue;

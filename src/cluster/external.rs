@@ -94,6 +94,8 @@ pub(super) fn read(entry: &Entry, problems: &mut Diagnostics) -> Option<External
 fn completed(external: External, fields: &mut Fields<'_>) -> Option<External> {
     let origin = fields.origin("api_base").unwrap_or(&external.origin).clone();
     match (external.provider.as_str(), &external.api_base) {
+        // What was typed is wrong, and was said to be.
+        (_, None) if fields.origin("api_base").is_some() => None,
         ("", None) => {
             let none = Diagnostic::error(&origin, format!("endpoint `{}` has no `api_base`", external.name));
             fields.problems.push(none.hint(

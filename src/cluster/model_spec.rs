@@ -144,7 +144,7 @@ fn read_fields(
     let gpu_access = fields.parse("gpu_access", |node| parsed(node, Access::by_word));
     let chip = match &gpus {
         Gpus::None => Chip::None,
-        Gpus::All | Gpus::Some(_) => gpu_access.map_or(Chip::Nvidia, Access::chip),
+        Gpus::All | Gpus::Some(_) | Gpus::Named(_) => gpu_access.map_or(Chip::Nvidia, Access::chip),
     };
     let (image, image_origin) = match chosen {
         Some((image, origin)) => (Some(image), Some(origin)),
@@ -233,19 +233,30 @@ pub(super) fn port(number: i64, node: &Node) -> Result<Port, Diagnostic> {
 
 fn gpus(node: &Node) -> Result<Gpus, Diagnostic> {
     let wrong = || {
-        Diagnostic::error(&node.origin, "`gpu` is none, all, an index or a list of indices")
-            .hint("gpu: 0, or gpu: [0, 1] to spread one model over two")
+        Diagnostic::error(&node.origin, "`gpu` is none, all, an index or a UUID, or a list of either")
+            .hint("gpu: 0, or gpu: [0, 1] to spread one model over two; nvidia-smi -L lists UUIDs")
     };
     let index = |n: &Node| n.as_int().ok().and_then(|i| u32::try_from(i).ok()).ok_or_else(wrong);
+    let uuid = |n: &Node| n.as_text().ok().filter(|text| is_uuid(text)).ok_or_else(wrong);
     match &node.value {
         Value::Str(text) if text == "none" => Ok(Gpus::None),
         Value::Str(text) if text == "all" => Ok(Gpus::All),
+        Value::Str(_) => Ok(Gpus::Named([uuid(node)?].into())),
         Value::Int(_) => Ok(Gpus::Some([index(node)?].into())),
+        Value::Seq(items) if matches!(items.first(), Some(Node { value: Value::Str(_), .. })) => {
+            Ok(Gpus::Named(items.iter().map(uuid).collect::<Result<_, _>>()?))
+        }
         Value::Seq(items) if !items.is_empty() => {
             Ok(Gpus::Some(items.iter().map(index).collect::<Result<_, _>>()?))
         }
         _ => Err(wrong()),
     }
+}
+
+/// `GPU-…`, or `MIG-…` for a part of one.
+fn is_uuid(text: &str) -> bool {
+    let rest = text.strip_prefix("GPU-").or_else(|| text.strip_prefix("MIG-"));
+    rest.is_some_and(|rest| rest.len() >= 8 && rest.chars().all(|c| c.is_ascii_hexdigit() || c == '-'))
 }
 
 pub(super) fn kind(text: &str) -> Result<Kind, String> {

@@ -230,14 +230,16 @@ fn engine_keys(engine: &dyn Engine) -> Value {
 
 fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 13] {
     let index = json!({"anyOf": [{"type": "integer", "minimum": 0, "maximum": u32::MAX}, {"$ref": "#/definitions/expression"}]});
-    let gpu = json!({"anyOf": [{"enum": ["none", "all"]}, index, {"type": "array", "minItems": 1, "items": index}]});
+    let uuid = json!({"type": "string", "pattern": "^(GPU|MIG)-[0-9a-fA-F-]{8,}$"});
+    let list = |items: &Value| json!({"type": "array", "minItems": 1, "items": items});
+    let gpu = json!({"anyOf": [{"enum": ["none", "all"]}, index, uuid, list(&index), list(&uuid)]});
     [
         ("engine", needed("What serves it", json!({"const": engine.name()}))),
         ("enabled", key("false leaves it out, as if it were not here", json!({"type": "boolean"}))),
         ("kind", key("What \"it answers\" means", json!({"enum": Kind::ALL.map(Kind::word)}))),
         ("model", key("A repo id, or a path in the container", scalar())),
         ("port", needed("The port on its host", port())),
-        ("gpu", key("none, all, an index or a list of indices", gpu)),
+        ("gpu", key("none, all, an index or a UUID, or a list of either", gpu)),
         (
             "gpu_access",
             key("How its container gets at the GPUs", json!({"enum": Access::ALL.map(Access::word)})),

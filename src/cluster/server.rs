@@ -124,9 +124,10 @@ fn server(entry: &Entry, vars: &HostVars, problems: &mut Diagnostics) -> Option<
         return None;
     }
     let most = most.and_then(|node| {
-        let some =
-            |n: i64| u64::try_from(n).ok().filter(|n| *n > 0).ok_or_else(|| node.expected("1 or more"));
-        problems.take(node.as_int().and_then(some))
+        let wrong = Diagnostic::error(&node.origin, "`models_max` is 1 or more");
+        let some = |n: i64| u64::try_from(n).ok().filter(|n| *n > 0);
+        let hint = "as many models as fit beside one another: the next one takes the place of another";
+        problems.take(node.as_int().and_then(|n| some(n).ok_or_else(|| wrong.hint(hint))))
     });
     Some(ModelSpec { models_max: Some(most.unwrap_or(MODELS_MAX)), ..server })
 }

@@ -24,11 +24,7 @@ impl Needs {
 
     /// What a container has now.
     pub(super) fn of(container: &Container) -> Self {
-        let gpus = match container.labels.get(label::GPUS).map(String::as_str) {
-            Some("none") => Gpus::None,
-            Some("all") | None => Gpus::All,
-            Some(list) => Gpus::Some(list.split(',').filter_map(|i| i.parse().ok()).collect()),
-        };
+        let gpus = container.labels.get(label::GPUS).map_or(Gpus::All, |text| Gpus::from_label(text));
         let ports = container.service.as_ref().map(host_ports).unwrap_or_default();
         Self { gpus, ports, unknown: container.service.is_err() }
     }
@@ -39,6 +35,8 @@ impl Needs {
             (Gpus::None, gpus) | (gpus, Gpus::None) => gpus,
             (Gpus::All, _) | (_, Gpus::All) => Gpus::All,
             (Gpus::Some(a), Gpus::Some(b)) => Gpus::Some(a.union(&b).copied().collect()),
+            (Gpus::Named(a), Gpus::Named(b)) => Gpus::Named(a.union(&b).cloned().collect()),
+            (Gpus::Some(_), Gpus::Named(_)) | (Gpus::Named(_), Gpus::Some(_)) => Gpus::All,
         };
         self.ports.extend(other.ports);
         self.unknown |= other.unknown;

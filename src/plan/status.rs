@@ -132,7 +132,8 @@ fn row(
     let address = address.or_else(|| seen.and_then(|s| s.facts.address.clone()));
     let used = |gpu: &&Gpu| match &service.gpus {
         crate::engine::Gpus::None => false,
-        crate::engine::Gpus::All => true,
+        // Which of them has a UUID is not known here.
+        crate::engine::Gpus::All | crate::engine::Gpus::Named(_) => true,
         crate::engine::Gpus::Some(indices) => indices.contains(&gpu.index),
     };
     let behind =

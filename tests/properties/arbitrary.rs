@@ -34,7 +34,8 @@ pub(crate) fn service_name(name: &str) -> ServiceName {
 }
 
 pub(crate) fn gpus(dice: &mut Dice<'_>) -> Gpus {
-    match dice.below(5) {
+    match dice.below(6) {
+        5 => Gpus::Named(BTreeSet::from(["GPU-3f1c2a9e".to_owned()])),
         0 => Gpus::Some(BTreeSet::from([0])),
         1 => Gpus::None,
         2 => Gpus::Some(BTreeSet::from([1])),
@@ -48,6 +49,7 @@ pub(crate) fn gpus_word(gpus: &Gpus) -> String {
         Gpus::None => "none".into(),
         Gpus::All => "all".into(),
         Gpus::Some(some) => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+        Gpus::Named(named) => named.iter().cloned().collect::<Vec<_>>().join(","),
     }
 }
 
@@ -154,14 +156,20 @@ fn host(dice: &mut Dice<'_>, remote: bool) -> DesiredHost {
             host.external_networks = vec!["backend".into()];
         }
         let model = ModelName::new(*name).unwrap();
+        let one = |name: &str, load| Model {
+            name: ModelName::new(name).unwrap(),
+            aliases: vec![],
+            upstream: name.to_owned(),
+            kind: Kind::Chat,
+            load,
+        };
+        let mut models = vec![one(name, Load::Startup)];
+        if dice.once_in(5) {
+            models.push(one(&format!("{name}-{}", host.services.len()), Load::OnDemand));
+            service.labels.remove(label::KIND);
+        }
         let served = Served {
-            models: vec![Model {
-                name: model.clone(),
-                aliases: vec![],
-                upstream: model.to_string(),
-                kind: Kind::Chat,
-                load: if dice.once_in(5) { Load::OnDemand } else { Load::Startup },
-            }],
+            models,
             engine: "vllm",
             api_key: Some(SecretRef::model(&model)),
             name: model,

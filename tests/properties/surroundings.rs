@@ -30,11 +30,7 @@ pub(crate) struct Truth {
 
 impl Truth {
     pub(crate) fn of(service: &Service) -> Self {
-        let gpus = match service.labels.get(label::GPUS).map_or("none", String::as_str) {
-            "none" => Gpus::None,
-            "all" => Gpus::All,
-            list => Gpus::Some(list.split(',').map(|i| i.parse().unwrap()).collect()),
-        };
+        let gpus = service.labels.get(label::GPUS).map_or(Gpus::None, |text| Gpus::from_label(text));
         Self { gpus, ports: service.published().map(|p| p.host).collect() }
     }
 }

@@ -352,6 +352,8 @@ pub(crate) fn overlap(a: &Gpus, b: &Gpus) -> bool {
         (Gpus::None, _) | (_, Gpus::None) => false,
         (Gpus::All, _) | (_, Gpus::All) => true,
         (Gpus::Some(a), Gpus::Some(b)) => !a.is_disjoint(b),
+        (Gpus::Named(a), Gpus::Named(b)) => !a.is_disjoint(b),
+        (Gpus::Some(_), Gpus::Named(_)) | (Gpus::Named(_), Gpus::Some(_)) => true,
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::super::command_line::{carry, word};
 use super::super::{Gpus, Kind, Serve, Takes};
-use super::{is_nvidia, options, repository};
+use super::{is_nvidia, options, parsers, repository};
 
 type Wrong = (&'static str, String);
 
@@ -91,7 +91,9 @@ fn companions(serve: &Serve<'_>) -> Result<(), Wrong> {
     let on = |key: &str| serve.options.get(key) == Some(&Value::Bool(true));
     let has = |key: &str, flag: &str| serve.options.contains_key(key) || carry(serve.args, &[flag]);
     if on("enable_auto_tool_choice") && !has("tool_call_parser", "--tool-call-parser") {
-        return wrong("enable_auto_tool_choice", "needs `tool_call_parser`: the one that fits the model");
+        let fits = parsers::tools(serve)
+            .map_or("the one that fits the model".to_owned(), |name| format!("`{name}`, mostly"));
+        return wrong("enable_auto_tool_choice", format!("needs `tool_call_parser`: {fits}"));
     }
     if on("enable_log_outputs") && !has("enable_log_requests", "--enable-log-requests") {
         return wrong("enable_log_outputs", "needs the log of requests: set `enable_log_requests: true`");
@@ -103,15 +105,14 @@ fn companions(serve: &Serve<'_>) -> Result<(), Wrong> {
 }
 
 fn parallel(serve: &Serve<'_>) -> Result<(), Wrong> {
-    let Gpus::Some(gpus) = serve.gpus else { return Ok(()) };
+    let Some(gpus) = serve.gpus.count().filter(|gpus| *gpus > 0) else { return Ok(()) };
     let elsewhere = ["nnodes", "distributed_executor_backend"].iter().any(|k| serve.options.contains_key(*k))
         || carry(serve.args, &["--nnodes", "-n", "--distributed-executor-backend"]);
     let asked = serve.options.get("tensor_parallel_size").and_then(Value::as_u64);
     match asked {
-        Some(asked) if asked > gpus.len() as u64 && !elsewhere => wrong(
-            "tensor_parallel_size",
-            format!("{asked} parts need as many GPUs: `gpu` lists {}", gpus.len()),
-        ),
+        Some(asked) if asked > gpus as u64 && !elsewhere => {
+            wrong("tensor_parallel_size", format!("{asked} parts need as many GPUs: `gpu` lists {gpus}"))
+        }
         _ => Ok(()),
     }
 }

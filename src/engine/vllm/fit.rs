@@ -33,6 +33,8 @@ pub(super) fn share(serve: &Serve<'_>) -> Option<Share> {
         Gpus::None => return None,
         Gpus::All => first(serve),
         Gpus::Some(gpus) => gpus.clone(),
+        // Two models by UUID, or one by UUID and one by index, are not counted together.
+        Gpus::Named(_) => BTreeSet::new(),
     };
     Some(Share { part, key, gpus })
 }

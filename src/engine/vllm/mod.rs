@@ -6,6 +6,7 @@ mod check;
 mod fetch;
 mod fit;
 mod options;
+mod parsers;
 mod phase;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::command_line::{LeadingDash, arguments, carry};
-use super::{Chip, Draft, Engine, Fetch, Gpus, Kind, Opt, Phase, Serve, Share};
+use super::{Chip, Draft, Engine, Fetch, Kind, Opt, Phase, Serve, Share};
 use crate::diagnosis::Row;
 
 /// vLLM in Docker: `vllm/vllm-openai` and `nvcr.io/nvidia/vllm` alike.
@@ -55,6 +56,10 @@ impl Engine for Vllm {
 
     fn check(&self, serve: &Serve<'_>) -> Result<(), (&'static str, String)> {
         check::check(serve)
+    }
+
+    fn advice(&self, serve: &Serve<'_>) -> Vec<(&'static str, String)> {
+        parsers::advice(serve)
     }
 
     fn share(&self, serve: &Serve<'_>) -> Option<Share> {
@@ -185,12 +190,11 @@ fn with_defaults(serve: &Serve<'_>) -> BTreeMap<String, Value> {
         serve.options.contains_key(option) || carry(serve.args, &[&flag])
     };
     let mut all = serve.options.clone();
-    if let Gpus::Some(gpus) = serve.gpus
-        && gpus.len() > 1
+    if let Some(gpus) = serve.gpus.count().filter(|gpus| *gpus > 1)
         && !["tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"].into_iter().any(given)
         && !carry(serve.args, &["-tp", "-pp", "-dp"])
     {
-        all.insert("tensor_parallel_size".to_owned(), gpus.len().into());
+        all.insert("tensor_parallel_size".to_owned(), gpus.into());
     }
     // A parser alone does nothing (vllm/entrypoints/common/cli_args.py, `validate_parsed_serve_args`
     // and the chat endpoint, which refuses `tool_choice: auto`).

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::super::Gpus;
 use super::super::testing::{World, sorted_and_plain};
 use super::*;
 

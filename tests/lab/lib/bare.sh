@@ -97,6 +97,7 @@ cmd_renew() {
     done
     choose_privileges
     NETWORK_PREFIX=$(prefix_of_network)
+    write_known_hosts
     parallel renew_bare_host "$@" || die "not every host came up"
 }
 

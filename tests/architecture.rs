@@ -11,7 +11,7 @@ use homelab::service::{KEYS, Who};
 use homelab::{cluster, inventory};
 
 /// The modules, lowest first: each may import those before it, and itself.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 26] = [
     "names",
     "diagnostic",
     "exit",
@@ -22,6 +22,7 @@ const ORDER: [&str; 25] = [
     "survey",
     "connection",
     "doctor",
+    "bootstrap",
     "lock",
     "inventory",
     "engine",

@@ -256,11 +256,12 @@ fn only_ui_prints() {
 }
 
 /// What can change a host, and the verbs that may have it. A trial makes one container and removes it.
-const HANDS: [(&str, &[&str]); 4] = [
+const HANDS: [(&str, &[&str]); 5] = [
     ("CarryOut", &["commands/deploy.rs", "commands/down.rs"]),
     ("into_hands", &["commands/deploy.rs", "commands/down.rs"]),
     ("Hands", &["commands/deploy.rs", "commands/down.rs"]),
     ("Trial", &["commands/doctor.rs"]),
+    ("Setup", &["commands/bootstrap.rs"]),
 ];
 
 #[test]

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use homelab::bootstrap::Packages;
 use homelab::cluster::{self, Cluster, LocalFiles, schema};
 use homelab::connection::Connection;
 use homelab::engine::{self, Gpus, Opt, Takes};
@@ -130,10 +131,13 @@ fn every_example_reads_well() {
 }
 
 /// What it comes to; nothing where it cannot be meant.
-fn meant(inventory: &Value) -> Option<(Cluster, Vec<Connection>)> {
+fn meant(inventory: &Value) -> Option<(Cluster, Vec<(Connection, Packages)>)> {
     let spec = spec(inventory).unwrap();
     let cluster = cluster::resolve(&spec, &LocalFiles::new(), &Survey::default());
-    Some((cluster.ok()?, spec.hosts.into_values().map(|host| host.connection).collect()))
+    Some((
+        cluster.ok()?,
+        spec.hosts.into_values().map(|host| (host.connection, host.docker_packages)).collect(),
+    ))
 }
 
 #[test]

@@ -95,6 +95,7 @@ fn variables() -> Value {
     let gateway = key("The gateway, on one host", json!({"$ref": "#/definitions/gateway"}));
     let secret = json!({"$ref": "#/definitions/secret"});
     let checking = json!({"enum": ["strict", "accept-new"]});
+    let packages = json!({"enum": ["distribution", "upstream"]});
     let mut all = Map::from_iter(connection().map(|(name, schema)| (name.to_owned(), schema)));
     for (name, schema) in [
         ("models", models.clone()),
@@ -111,6 +112,7 @@ fn variables() -> Value {
             key("accept-new trusts a host key the first time it is seen", checking),
         ),
         ("homelab_docker_socket", key("Docker's socket on the host", scalar())),
+        ("homelab_docker_packages", key("Where homelab bootstrap gets Docker", packages)),
         ("hf_home", key("The Hugging Face cache on the hosts", scalar())),
         ("hf_token", key("The Hugging Face token, by reference", secret)),
         ("litellm_image", key("The gateway's image", scalar())),

@@ -1,6 +1,7 @@
 //! The verbs, one short file each: the pipeline spelled out.
 //! Decisions are made in the pure part, effects in `host`, words in `ui`.
 
+mod bootstrap;
 mod completions;
 mod deploy;
 mod doctor;
@@ -30,6 +31,7 @@ pub async fn run(cli: Cli) -> Exit {
         Verb::Deploy(args) => deploy::run(&common, &args).await,
         Verb::Status(args) => status::run(&common, &args).await,
         Verb::Doctor(args) => doctor::run(&common, &args).await,
+        Verb::Bootstrap(args) => bootstrap::run(&common, &args).await,
         Verb::Render(args) => render::run(&common, &args).await,
         Verb::Down(args) => down::run(&common, &args).await,
         Verb::Inventory(args) => inventory::run(&common, &args),

@@ -5,7 +5,7 @@ use crate::program::Test;
 #[test]
 fn help_says_what_it_is_and_what_it_does() {
     let ran = Test::new().args(["--help"]).run();
-    let start: Vec<&str> = ran.stdout.lines().take(16).collect();
+    let start: Vec<&str> = ran.stdout.lines().take(18).collect();
     assert_eq!(
         start.join("\n"),
         "\
@@ -19,6 +19,8 @@ Commands:
   status       Is it so: every service beside what the inventory says; exit 1 if something is amiss
   doctor       What is wrong with the hosts, and the fix: Docker, GPUs, disks, clocks, ports; exit 1
                if something is
+  bootstrap    Set up hosts that have nothing yet: Docker, who may use it, NVIDIA's container
+               toolkit; only what is missing
   render       Write every file that deploy would push
   down         Remove what homelab made, its keys too; images and model caches stay
   inventory    Show hosts, groups and variables as ansible-inventory does; reads only
@@ -31,9 +33,19 @@ Commands:
 
 #[test]
 fn every_verb_has_help() {
-    for verb in
-        ["plan", "deploy", "status", "doctor", "render", "down", "inventory", "init", "schema", "completions"]
-    {
+    for verb in [
+        "plan",
+        "deploy",
+        "status",
+        "doctor",
+        "bootstrap",
+        "render",
+        "down",
+        "inventory",
+        "init",
+        "schema",
+        "completions",
+    ] {
         let _ = Test::new().args([verb, "--help"]).stdout_holds(&format!("Usage: homelab {verb}")).run();
     }
 }

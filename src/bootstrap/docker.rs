@@ -30,7 +30,9 @@ pub(super) fn steps(seen: &Seen, wanted: &Wanted, plan: &mut Plan) -> Result<(),
     if (installed && !(enabled && active) && ground.has.contains(UNIT)) || (!installed && !ground.open) {
         plan.steps.push(start(seen, active)?);
     }
-    if ground.open || ground.root == Root::Is {
+    // A login that is older than the loss of the group still has it.
+    let stale = ground.session.contains("docker") && !ground.groups.contains("docker");
+    if (ground.open && !stale) || ground.root == Root::Is {
         return Ok(());
     }
     let user = &seen.machine.user;

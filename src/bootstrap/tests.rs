@@ -196,6 +196,9 @@ fn only_what_is_missing_is_done() {
     assert!(renewed.is_empty() && renewed.login, "{renewed:?}");
     closed.ground.groups.remove("docker");
     assert_eq!(commands(&plan(&closed, &Wanted::default())), [GROUP]);
+    let mut lost = ready();
+    lost.ground.groups.remove("docker");
+    assert_eq!(commands(&plan(&lost, &Wanted::default())), [GROUP], "only this old login has it yet");
     closed.ground.root = Root::Is;
     assert_eq!(plan(&closed, &Wanted::default()), Plan::default(), "root needs no group");
 }

@@ -25,7 +25,7 @@ const SHOWN: usize = 8;
 /// Before how a command ended; what it says itself cannot pass for it, since the last such line counts.
 const ENDED: &str = "#homelab ended ";
 
-/// `$1` is Docker's socket. `sudo -k` with a command takes no password that was typed a moment ago for an answer.
+/// `$1` is Docker's socket. `dpkg --audit` would need root, its status is there for all to read. `sudo -k` with a command takes no password that was typed a moment ago for an answer.
 const GROUND: &str = r#"
 echo '#homelab'
 cd / || exit 1
@@ -50,7 +50,7 @@ if [ -d /run/systemd/system ]; then
 fi
 if { docker info --format '{{json .Runtimes}}' 2>/dev/null; cat /etc/docker/daemon.json 2>/dev/null; } |
   grep -q '"nvidia"'; then echo runtime; fi
-if has dpkg && [ -n "$(dpkg --audit 2>/dev/null)" ]; then echo half; fi
+if grep -qE '^Status: .* (unpacked|half-configured|half-installed)$' /var/lib/dpkg/status 2>/dev/null; then echo half; fi
 if [ -e /run/reboot-required ]; then echo reboot; fi
 echo end
 "#;

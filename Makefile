@@ -1,14 +1,14 @@
 # The commands of this project; `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit live test-vllm test-clients test-faults bench lint fmt deny lab lab-down clean-demo
+.PHONY: help demo test unit live test-vllm test-clients test-bootstrap test-faults bench lint fmt deny lab lab-down clean-demo
 
 LAB := tests/lab/lab
 # Live tests mostly wait for servers: more of them at a time than there are cores.
 export RUST_TEST_THREADS ?= 4
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## The whole way on lab hosts made here: deploy two models and a gateway, ask one question
 	@tests/demo
@@ -31,6 +31,10 @@ test-vllm: ## The tests with the real vLLM on CPUs (11 minutes; the first time 5
 
 test-clients: lab ## Claude Code, opencode and Codex from npm (1.2 GB) through the gateway, with what homelab clients wrote
 	HOMELAB_CLIENTS="$$(tests/tools/clients)" RUST_TEST_THREADS=1 cargo test --locked --test live_clients -- --ignored
+
+test-bootstrap: ## From bare Debian 12 and 13 with systemd to answering models (4 minutes)
+	@$(LAB) up --with bare
+	RUST_TEST_THREADS=1 cargo test --locked --test live -- bootstrap:: --ignored
 
 test-faults: lab ## What befalls a deploy, all of it (about an hour); writes docs/reliability.md
 	@test -e /usr/lib/*/faketime/libfaketime.so.1 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy faketime >/dev/null; }

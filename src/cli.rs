@@ -102,6 +102,8 @@ pub enum Verb {
     Doctor(DoctorArgs),
     /// Whether a model fits a GPU, and what would; needs no inventory and downloads no weights
     Fit(FitArgs),
+    /// Set up hosts that have nothing yet: Docker, who may use it, NVIDIA's container toolkit; only what is missing
+    Bootstrap(BootstrapArgs),
     /// Write every file that deploy would push
     Render(RenderArgs),
     /// What Claude Code, opencode, Codex, JetBrains IDEs and SDKs must be told; writes it into their files if asked
@@ -185,6 +187,11 @@ pub struct DeployArgs {
     /// Stop after planning: the same as plan
     #[arg(long)]
     pub dry_run: bool,
+    /// First set up the hosts that lack something, as homelab bootstrap does
+    #[arg(long, conflicts_with = "json")]
+    pub bootstrap: bool,
+    #[command(flatten)]
+    pub root: RootArgs,
     /// Show what changes in every file before anything is done
     #[arg(long)]
     pub diff: bool,
@@ -194,6 +201,33 @@ pub struct DeployArgs {
     /// Print the plan and what came of it as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// How to become root, where something is to be installed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct RootArgs {
+    /// Ask once, on the terminal, for the password of sudo on the hosts
+    #[arg(short = 'K', long = "ask-become-pass")]
+    pub ask_become_pass: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "It looks first, shows what it would do, asks, and does only that. It becomes root by sudo, which must ask \
+                  for no password or for the one of -K. GPU drivers are never touched: what is needed is said.\n\n  \
+                  homelab bootstrap --dry-run\n  \
+                  homelab bootstrap --limit gpu-server -K\n  \
+                  homelab deploy --bootstrap"
+)]
+pub struct BootstrapArgs {
+    /// Do not ask before anything is installed
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Show what would be done, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub root: RootArgs,
 }
 
 /// How to get along with others who deploy.

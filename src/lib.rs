@@ -1,6 +1,7 @@
 //! homelab: language models on your own machines, from one inventory.
 //! The way of a deploy is `commands::deploy`; docs/architecture.md is the map.
 
+pub mod bootstrap;
 pub mod claim;
 pub mod cli;
 pub mod client;

@@ -12,7 +12,7 @@ use homelab::service::{KEYS, Who};
 use homelab::{cluster, inventory};
 
 /// The modules, lowest first: each may import those before it, and itself.
-const ORDER: [&str; 29] = [
+const ORDER: [&str; 30] = [
     "names",
     "image",
     "diagnostic",
@@ -24,6 +24,7 @@ const ORDER: [&str; 29] = [
     "survey",
     "connection",
     "doctor",
+    "bootstrap",
     "lock",
     "inventory",
     "fit",
@@ -260,11 +261,12 @@ fn only_ui_prints() {
 }
 
 /// What can change a host, and the verbs that may have it. A trial makes one container and removes it.
-const HANDS: [(&str, &[&str]); 4] = [
+const HANDS: [(&str, &[&str]); 5] = [
     ("CarryOut", &["commands/deploy.rs", "commands/down.rs"]),
     ("into_hands", &["commands/deploy.rs", "commands/down.rs"]),
     ("Hands", &["commands/deploy.rs", "commands/down.rs"]),
     ("Trial", &["commands/doctor.rs"]),
+    ("Setup", &["commands/bootstrap.rs"]),
 ];
 
 #[test]

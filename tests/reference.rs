@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use homelab::bootstrap::Packages;
 use homelab::cluster::{self, Cluster, LocalFiles, schema};
 use homelab::connection::Connection;
 use homelab::engine::{self, Chip, Opt, Takes};
@@ -135,12 +136,16 @@ fn every_example_reads_well() {
 }
 
 /// What it comes to; nothing where it cannot be meant.
-fn meant(inventory: &Value) -> Option<(Cluster, Vec<bool>, Vec<Connection>)> {
+fn meant(inventory: &Value) -> Option<(Cluster, Vec<bool>, Vec<(Connection, Packages)>)> {
     let spec = spec(inventory).unwrap();
     let cluster = cluster::resolve(&spec, &LocalFiles::new(), &Survey::default());
     // What is checked before a deploy is no part of what it leads to.
     let checked = spec.hosts.values().flat_map(|host| &host.models).map(|model| model.check_fit).collect();
-    Some((cluster.ok()?, checked, spec.hosts.into_values().map(|host| host.connection).collect()))
+    Some((
+        cluster.ok()?,
+        checked,
+        spec.hosts.into_values().map(|host| (host.connection, host.docker_packages)).collect(),
+    ))
 }
 
 #[test]

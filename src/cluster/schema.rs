@@ -126,6 +126,7 @@ fn variables() -> Value {
         "additionalProperties": {"$ref": "#/definitions/login"},
     });
     let checking = json!({"enum": ["strict", "accept-new"]});
+    let packages = json!({"enum": ["distribution", "upstream"]});
     let mut all = Map::from_iter(connection().map(|(name, schema)| (name.to_owned(), schema)));
     for (name, schema) in [
         ("models", models.clone()),
@@ -144,6 +145,7 @@ fn variables() -> Value {
             key("accept-new trusts a host key the first time it is seen", checking),
         ),
         ("homelab_docker_socket", key("Docker's socket on the host", scalar())),
+        ("homelab_docker_packages", key("Where homelab bootstrap gets Docker", packages)),
         ("hf_home", key("The Hugging Face cache on the hosts", scalar())),
         ("hf_token", key("The Hugging Face token, by reference", secret)),
         ("registry_auth", key("Logins by registry, as in ghcr.io", logins)),

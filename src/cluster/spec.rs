@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::bootstrap::Packages;
 use crate::connection::Connection;
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
 use crate::engine::{Engine, Gpus, Kind, Load, Serve, Several};
@@ -38,6 +39,8 @@ pub struct HostSpec {
     pub origin: Origin,
     /// How to get there.
     pub connection: Connection,
+    /// Where Docker's packages come from, should it be missing.
+    pub docker_packages: Packages,
     /// Where homelab's files lie on it; may start with `~/`.
     pub dir: String,
     /// How other hosts reach it, where the user said so.
@@ -279,6 +282,7 @@ pub(super) fn variable<T>(
 fn read_host(vars: &HostVars, project: &ProjectName, problems: &mut Diagnostics) -> HostSpec {
     let text = |name: &str, problems: &mut Diagnostics| variable(vars, name, problems, Node::as_text);
     let connection = connect::read(vars, problems);
+    let packages = variable(vars, "homelab_docker_packages", problems, |node| parsed(node, Packages::typed));
     let dir = variable(vars, "homelab_dir", problems, |node| parsed(node, remote_path));
     let hf_home = variable(vars, "hf_home", problems, |node| parsed(node, remote_path));
     let address = text("homelab_address", problems);
@@ -290,6 +294,7 @@ fn read_host(vars: &HostVars, project: &ProjectName, problems: &mut Diagnostics)
         origin: vars.origin.clone(),
         origins: vars.raw.iter().map(|(key, node)| (key.clone(), node.origin.clone())).collect(),
         connection,
+        docker_packages: packages.unwrap_or_default(),
         dir: dir.unwrap_or_else(|| format!("~/homelab/{project}")),
         address,
         hf_home: hf_home.unwrap_or_else(|| "~/.cache/huggingface".to_owned()),

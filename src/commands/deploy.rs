@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, watch};
 use super::fitting;
 use super::prepare::{self, Files, Seen};
 use super::turn::{self, Asking, Locks, Taken};
-use super::{Exit, lock};
-use crate::cli::{Common, DeployArgs, Format, PlanArgs};
+use super::{Exit, bootstrap, lock};
+use crate::cli::{BootstrapArgs, Common, DeployArgs, Format, PlanArgs};
 use crate::desired::Desired;
 use crate::host::{CarryOut, Hands, Look, Outcome};
 use crate::inventory::Values;
@@ -19,6 +19,13 @@ use crate::survey::RootKey;
 use crate::ui;
 
 pub(super) async fn run(common: &Common, args: &DeployArgs) -> Result<Exit> {
+    if args.bootstrap {
+        let whole = BootstrapArgs { yes: args.yes, dry_run: args.dry_run, root: args.root };
+        // A host that cannot be set up fails alone; who says no means all of it.
+        if let Some(exit) = bootstrap::before_deploy(common, &whole).await? {
+            return Ok(exit);
+        }
+    }
     if args.dry_run {
         let args = plan_args(args);
         return super::plan::run(common, &args).await;

@@ -63,7 +63,7 @@ fn chosen(files: &Files, host: Option<&str>) -> Result<Vec<HostName>> {
     Err(Said(Exit::Usage).into())
 }
 
-fn wants(host: &HostSpec) -> Wants {
+pub(super) fn wants(host: &HostSpec) -> Wants {
     let models = host.models.iter().map(|model| (model.port.get(), model.name.to_string()));
     let gateway = host.gateway.iter().map(|gateway| (gateway.options.port.get(), "the gateway".to_owned()));
     Wants { gpus: !images(host).is_empty(), ports: models.chain(gateway).collect() }

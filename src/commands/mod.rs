@@ -1,6 +1,7 @@
 //! The verbs, one short file each: the pipeline spelled out.
 //! Decisions are made in the pure part, effects in `host`, words in `ui`.
 
+mod bootstrap;
 mod client_files;
 mod clients;
 mod completions;
@@ -37,6 +38,7 @@ pub async fn run(cli: Cli) -> Exit {
         Verb::Deploy(args) => deploy::run(&common, &args).await,
         Verb::Status(args) => status::run(&common, &args).await,
         Verb::Doctor(args) => doctor::run(&common, &args).await,
+        Verb::Bootstrap(args) => bootstrap::run(&common, &args).await,
         Verb::Fit(args) => fit::run(&common, &args).await,
         Verb::Render(args) => render::run(&common, &args).await,
         Verb::Update(args) => update::run(&common, &args).await,

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::prepare::{self, Files, Said, Seen};
 use super::{Exit, deploy};
-use crate::cli::{Common, DeployArgs, Format, RotateArgs, SecretsArgs, SecretsVerb, Turn};
+use crate::cli::{Common, DeployArgs, Format, RootArgs, RotateArgs, SecretsArgs, SecretsVerb, Turn};
 use crate::cluster::Cluster;
 use crate::inventory::Values;
 use crate::survey::{Look, RootKey};
@@ -70,7 +70,16 @@ async fn rotate(common: &Common, args: &RotateArgs) -> Result<Exit> {
         return show(&files, seen).await;
     }
     let turn = Turn { lock_wait: args.turn.lock_wait };
-    let args = DeployArgs { turn, yes: args.yes, dry_run: false, diff: false, locked: false, json: false };
+    let args = DeployArgs {
+        turn,
+        yes: args.yes,
+        dry_run: false,
+        bootstrap: false,
+        root: RootArgs { ask_become_pass: false },
+        diff: false,
+        locked: false,
+        json: false,
+    };
     deploy::make_so(common, &files, seen, &args).await
 }
 

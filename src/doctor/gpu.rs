@@ -2,7 +2,7 @@
 //! They judge what was seen; what is no GPU of NVIDIA's is only told of.
 
 use super::evidence::{App, Device, Engine, Evidence, Inside, Machine, Wants};
-use super::{Judged, read};
+use super::{Judged, Verdict, read};
 use crate::diagnosis::{self, NVIDIA, REFUSALS, Row, row};
 use crate::survey::Gpu;
 
@@ -84,6 +84,13 @@ fn nvidia(machine: &Machine, wanted: bool) -> Vec<Judged> {
         Judged::ok(format!("GPU {}: {}, {memory}, driver {driver}{off}", gpu.index, gpu.name))
     };
     gpus.iter().map(said).collect()
+}
+
+/// What is wrong with NVIDIA's driver where one is wanted, and the fix; none where it works.
+#[must_use]
+pub fn driver(machine: &Machine) -> Option<(String, String)> {
+    let wrong = nvidia(machine, true).into_iter().find(|judged| judged.is == Verdict::Wrong)?;
+    Some((wrong.seen, wrong.fix.unwrap_or_default()))
 }
 
 fn broken(code: i32, machine: &Machine) -> Judged {

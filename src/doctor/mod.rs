@@ -15,6 +15,7 @@ use crate::survey::Failure;
 pub use evidence::{
     App, Device, Disk, Engine, Evidence, Inside, Login, Machine, Memory, Nvidia, Reach, Wants,
 };
+pub use gpu::driver;
 pub use machine::SESSIONS;
 pub use read::{gpus, machine as read_machine};
 

@@ -89,18 +89,18 @@ fn meaning(why: &str, user: &str, socket: &str) -> Failure {
         "missing" => hinted(
             STEP,
             format!("Docker is not installed: there is no {socket} and no docker command"),
-            "install it as docs.docker.com/engine/install says",
+            "homelab bootstrap installs it, homelab deploy --bootstrap does both; or do as docs.docker.com/engine/install says",
         ),
         "stopped" => hinted(
             STEP,
             format!("Docker does not run: there is no {socket}"),
-            "start it on the host: sudo systemctl enable --now docker",
+            "start it on the host: sudo systemctl enable --now docker; homelab bootstrap does the same",
         ),
         "denied" => hinted(
             STEP,
             format!("{user} may not use Docker: {socket} is closed to them"),
             format!(
-                "on the host: sudo usermod -aG docker {user}; homelab has closed its ssh connection, so the next \
+                "homelab bootstrap, or on the host: sudo usermod -aG docker {user}; homelab has closed its ssh connection, so the next \
                  run sees the new group"
             ),
         ),

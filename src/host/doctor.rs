@@ -179,7 +179,7 @@ fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-async fn machine(link: &Link, docker: &str, models: Option<&str>) -> Result<Machine, Failure> {
+pub(super) async fn machine(link: &Link, docker: &str, models: Option<&str>) -> Result<Machine, Failure> {
     let dirs: Vec<&str> = [docker].into_iter().chain(models).collect();
     let ran = timeout(PATIENCE, link.run(MACHINE, &dirs, &[])).await;
     let slow =

@@ -34,6 +34,18 @@ pub fn hidden(prompt: &str) -> Result<Zeroizing<String>, String> {
     Password::new().with_prompt(prompt).interact().map(Zeroizing::new).map_err(|e| e.to_string())
 }
 
+/// A question whose answer is no unless somebody types yes.
+///
+/// # Errors
+/// When the terminal is gone.
+pub fn yes(question: &str) -> Result<bool> {
+    let yes = Confirm::new().with_prompt(question).default(false).interact()?;
+    if !yes {
+        note("Nothing was changed.\n");
+    }
+    Ok(yes)
+}
+
 /// A text that `T` understands; asked again until it does.
 fn text<T: FromStr<Err = String>>(prompt: &str, default: Option<String>) -> Result<T> {
     let mut input = Input::<String>::new().with_prompt(prompt);

@@ -2,6 +2,7 @@
 //! Whatever comes from users, hosts and models is cleaned of terminal escapes before it is shown.
 
 pub mod ask;
+pub mod bootstrap;
 pub mod clients;
 pub mod doctor;
 pub mod errors;

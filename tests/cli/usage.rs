@@ -5,7 +5,7 @@ use crate::program::Test;
 #[test]
 fn help_says_what_it_is_and_what_it_does() {
     let ran = Test::new().args(["--help"]).run();
-    let start: Vec<&str> = ran.stdout.lines().take(23).collect();
+    let start: Vec<&str> = ran.stdout.lines().take(25).collect();
     assert_eq!(
         start.join("\n"),
         "\
@@ -21,6 +21,8 @@ Commands:
                if something is
   fit          Whether a model fits a GPU, and what would; needs no inventory and downloads no
                weights
+  bootstrap    Set up hosts that have nothing yet: Docker, who may use it, NVIDIA's container
+               toolkit; only what is missing
   render       Write every file that deploy would push
   clients      What Claude Code, opencode, Codex, JetBrains IDEs and SDKs must be told; writes it
                into their files if asked
@@ -43,6 +45,7 @@ fn every_verb_has_help() {
         "deploy",
         "status",
         "doctor",
+        "bootstrap",
         "render",
         "clients",
         "update",

@@ -135,6 +135,27 @@ impl Cluster {
         run
     }
 
+    /// Runs homelab on a terminal  of its own, where somebody answers one question.
+    pub(crate) fn typing(&self, args: &[&str], question: &str, answer: &str) -> Run {
+        let typist = format!(
+            "import os, pty, sys\npid, tty = pty.fork()\nif pid == 0: os.execv(sys.argv[1], sys.argv[1:])\nsaid, done = b'', \
+             False\nwhile True:\n  try: more = os.read(tty, 4096)\n  except OSError: break\n  if not more: break\n  said += \
+             more\n  if not done and {question:?}.encode() in said:\n    os.write(tty, {answer:?}.encode() + b'\\r'); done = \
+             True\nprint(said.decode(errors='replace'))\nsys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))"
+        );
+        let homelab = self.command(args);
+        let mut python = Command::new("python3");
+        python
+            .args(["-c", &typist])
+            .arg(homelab.get_program())
+            .args(homelab.get_args())
+            .current_dir(&self.dir);
+        python.envs(homelab.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let run = run(&mut python);
+        self.heard(args, &run);
+        run
+    }
+
     /// Starts homelab; give what came of it to [`Self::heard`].
     pub(crate) fn begin(&self, args: &[&str]) -> Going {
         Going::start(&mut self.command(args))

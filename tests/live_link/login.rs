@@ -149,7 +149,7 @@ async fn a_user_outside_the_docker_group_is_told_and_the_next_run_logs_in_anew()
         assert_eq!(failure.what, "guest may not use Docker: /var/run/docker.sock is closed to them");
         assert_eq!(
             failure.hint.unwrap(),
-            "on the host: sudo usermod -aG docker guest; homelab has closed its ssh connection, so the next run \
+            "homelab bootstrap, or on the host: sudo usermod -aG docker guest; homelab has closed its ssh connection, so the next run \
              sees the new group"
         );
     }
@@ -170,7 +170,10 @@ async fn a_docker_that_is_stopped_killed_or_elsewhere_is_told() {
     lab(&["docker-stop", "lab4"]);
     let failure = refused(&connection).await;
     assert_eq!(failure.what, "Docker does not run: there is no /var/run/docker.sock");
-    assert_eq!(failure.hint.unwrap(), "start it on the host: sudo systemctl enable --now docker");
+    assert_eq!(
+        failure.hint.unwrap(),
+        "start it on the host: sudo systemctl enable --now docker; homelab bootstrap does the same"
+    );
     lab(&["docker-start", "lab4"]);
     lab(&["docker-stop", "--kill", "lab4"]);
     let failure = refused(&connection).await;

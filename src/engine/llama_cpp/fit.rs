@@ -23,6 +23,7 @@ pub(super) fn options(serve: &Serve<'_>) -> Options {
     let layers = any(&["gpu_layers", "n_gpu_layers"]);
     let gpus = match serve.gpus {
         Gpus::Some(gpus) => gpus.len() as u64,
+        Gpus::Named(gpus) => gpus.len() as u64,
         Gpus::None | Gpus::All => 1,
     };
     Options {

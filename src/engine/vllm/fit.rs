@@ -85,6 +85,7 @@ pub(super) fn options(serve: &Serve<'_>) -> Options {
     let flag = |key: &str| serve.options.get(key) == Some(&Value::Bool(true));
     let gpus = match serve.gpus {
         Gpus::Some(gpus) => gpus.len() as u64,
+        Gpus::Named(gpus) => gpus.len() as u64,
         Gpus::None | Gpus::All => 1,
     };
     let (tensor, pipeline) = (number("tensor_parallel_size"), number("pipeline_parallel_size"));

@@ -7,7 +7,7 @@ readonly MODEL_IN_CONTAINER=/models/gemma-3-270m.gguf
 # Every host that has a key, also one that was not made yet this time.
 write_known_hosts() {
     local directory host
-    for directory in "$LAB_STATE"/hosts/lab*/; do
+    for directory in "$LAB_STATE"/hosts/*/; do
         host=$(basename "$directory")
         printf '%s,%s %s\n' "$(address_of "$host")" "$host" "$(cut -d' ' -f1,2 "$directory/ssh_host_ed25519_key.pub")"
     done | write_if_changed "$LAB_KNOWN_HOSTS"
@@ -90,5 +90,5 @@ LAB_MODELS_DIR=/srv/models
 LAB_MODEL=$MODEL_IN_CONTAINER
 LAB_HOSTS=$(all_hosts | paste -sd,)
 ENV
-    for host in $(all_hosts); do printf 'LAB_ADDRESS_%s=%s\n' "$host" "$(address_of "$host")"; done
+    for host in $(all_hosts) $(bare_hosts); do printf 'LAB_ADDRESS_%s=%s\n' "$host" "$(address_of "$host")"; done
 }

@@ -13,7 +13,7 @@ all_hosts() {
 require_host() {
     [[ -n ${1:-} ]] || die "which host?"
     docker container inspect "$(container_of "$1")" >/dev/null 2>&1 ||
-        die "no such host: $1 (there are: $(all_hosts | xargs))"
+        die "no such host: $1 (there are: $({ all_hosts; bare_hosts; } | xargs))"
 }
 
 cmd_up() {
@@ -41,6 +41,7 @@ cmd_up() {
     ensure_hosts "${count:-$DEFAULT_HOSTS}"
     write_inventory
     say "hosts answer: $(all_hosts | xargs)"
+    [[ -z ${BARE:-} ]] || ensure_bare_hosts
     [[ -n $images ]] || return 0
     ensure_model
     ensure_served_images
@@ -220,7 +221,7 @@ cmd_stop() {
 cmd_start() {
     require_host "${1:-}"
     docker start "$(container_of "$1")" >/dev/null
-    wait_for_host "$1"
+    if is_bare "$1"; then wait_for_bare_host "$1"; else wait_for_host "$1"; fi
 }
 
 cmd_docker_stop() {

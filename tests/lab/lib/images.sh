@@ -28,9 +28,10 @@ cmd_images() {
     ! is_wanted vllm || ensure_vllm_models
 }
 
-# with NAME: the optional image NAME is one of those to serve.
+# with NAME: the optional image NAME is one of those to serve; or the bare hosts are wanted.
 with() {
-    [[ -n $1 && " ${OPTIONAL[*]} " == *" $1 "* ]] || die "--with takes one of: ${OPTIONAL[*]}"
+    [[ $1 != bare ]] || { BARE=1 && return; }
+    [[ -n $1 && " ${OPTIONAL[*]} " == *" $1 "* ]] || die "--with takes one of: ${OPTIONAL[*]} bare"
     SERVED_ORDER+=("$1")
 }
 

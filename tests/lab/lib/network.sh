@@ -41,12 +41,16 @@ prefix_of_network() {
     printf '%s\n' "${subnet%.*}"
 }
 
-readonly REGISTRY_NUMBER=10 FIRST_HOST_NUMBER=11
+readonly REGISTRY_NUMBER=10 FIRST_HOST_NUMBER=11 BEFORE_BARE=200
 
 registry_address() { printf '%s.%d\n' "$(prefix_of_network)" $REGISTRY_NUMBER; }
 
-# lab1 -> 172.30.77.11
+# lab1 -> 172.30.77.11, bare12 -> 172.30.77.212
 address_of() {
+    if is_bare "$1"; then
+        printf '%s.%d\n' "$(prefix_of_network)" $((BEFORE_BARE + ${1#bare}))
+        return
+    fi
     [[ $1 =~ ^lab([1-9][0-9]{0,2})$ ]] || die "no such host: $1 (hosts are lab1, lab2, ...)"
     printf '%s.%d\n' "$(prefix_of_network)" $((FIRST_HOST_NUMBER - 1 + BASH_REMATCH[1]))
 }

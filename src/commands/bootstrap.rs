@@ -1,0 +1,199 @@
+//! `homelab bootstrap`: look at hosts, say what they lack before they can serve, ask, and do only that.
+//! What is missing is decided in `crate::bootstrap`; drivers are never touched.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use futures_util::future::join_all;
+use tokio::sync::{mpsc, watch};
+use zeroize::Zeroizing;
+
+use super::Exit;
+use super::doctor::wants;
+use super::prepare::{self, Files, Said};
+use crate::bootstrap::{Plan, Root, Seen, Wanted, plan};
+use crate::cli::{BootstrapArgs, Common};
+use crate::connection::DOCKER_SOCKET;
+use crate::event::Sender;
+use crate::host::Setup;
+use crate::inventory::Values;
+use crate::names::HostName;
+use crate::survey::Failure;
+use crate::ui;
+
+type Stop = watch::Receiver<bool>;
+type Seens = BTreeMap<HostName, Result<(Setup, Seen), Failure>>;
+
+pub(super) async fn run(common: &Common, args: &BootstrapArgs) -> Result<Exit> {
+    let ended = set_up(&prepare::files(common, Values::Sealed)?, args).await?;
+    Ok(ended.unwrap_or(Exit::Failed))
+}
+
+/// The same before a deploy; an exit where that is not to follow.
+pub(super) async fn before_deploy(common: &Common, args: &BootstrapArgs) -> Result<Option<Exit>> {
+    let ended = set_up(&prepare::files(common, Values::Sealed)?, args).await?;
+    Ok(match ended {
+        Some(Exit::Done | Exit::Failed) => None,
+        Some(other) => Some(other),
+        None => Some(Exit::Failed),
+    })
+}
+
+/// How it ended; none if the user said no.
+async fn set_up(files: &Files, args: &BootstrapArgs) -> Result<Option<Exit>> {
+    let seen = ui::progress::looking(look(files)).await;
+    let plans = plans(files, &seen, args.root.ask_become_pass);
+    ui::bootstrap::show(&plans)?;
+    let mut failed: BTreeMap<HostName, Failure> =
+        seen.iter().filter_map(|(host, seen)| Some((host.clone(), seen.as_ref().err()?.clone()))).collect();
+    let work: Vec<&HostName> =
+        plans.iter().filter(|(_, plan)| !plan.steps.is_empty()).map(|(host, _)| host).collect();
+    let blocked = plans.values().any(|plan| plan.blocked.is_some());
+    let to_do = !work.is_empty() && !args.dry_run;
+    if to_do && !args.yes && !ui::bootstrap::confirm()? {
+        close(&seen, &BTreeMap::new()).await;
+        return Ok(None);
+    }
+    let mut stopped = false;
+    if to_do {
+        let password = password(&seen, &work)?;
+        let (why, stop) = carry_out(&seen, &plans, &password).await;
+        failed.extend(why);
+        stopped = stop;
+    }
+    close(&seen, if args.dry_run { &EMPTY } else { &plans }).await;
+    if to_do && !stopped {
+        failed.extend(unsettled(files, &failed).await);
+    }
+    for (host, why) in &failed {
+        ui::errors::failure(host.as_str(), None, why);
+    }
+    if to_do && failed.is_empty() && !stopped {
+        ui::bootstrap::done(work.len());
+    }
+    Ok(Some(match (stopped, failed.is_empty() && !blocked) {
+        (true, _) => Exit::Interrupted,
+        (false, true) => Exit::Done,
+        (false, false) => Exit::Failed,
+    }))
+}
+
+/// No login is renewed for what was not done.
+static EMPTY: BTreeMap<HostName, Plan> = BTreeMap::new();
+
+async fn look(files: &Files) -> Seens {
+    let hosts = files.spec.hosts.iter().filter(|(name, _)| files.within.contains(*name));
+    let looking = hosts.map(|(name, host)| async move {
+        let seen = async {
+            let setup = Setup::open(&host.connection).await?;
+            let seen = setup.look().await;
+            if seen.is_err() {
+                setup.close(false).await;
+            }
+            Ok((setup, seen?))
+        };
+        (name.clone(), seen.await)
+    });
+    join_all(looking).await.into_iter().collect()
+}
+
+fn plans(files: &Files, seen: &Seens, password: bool) -> BTreeMap<HostName, Plan> {
+    let of = |(name, seen): (&HostName, &Result<(Setup, Seen), Failure>)| {
+        let host = files.spec.hosts.get(name)?;
+        let socket = Some(&host.connection.docker_socket).filter(|socket| *socket != DOCKER_SOCKET);
+        let wanted =
+            Wanted { wants: wants(host), packages: host.docker_packages, socket: socket.cloned(), password };
+        let plan = match seen {
+            Ok((_, seen)) => plan(seen, &wanted),
+            Err(_) => return None,
+        };
+        Some((name.clone(), plan))
+    };
+    seen.iter().filter_map(of).collect()
+}
+
+/// The password, asked for once, if a host with something to do wants one.
+fn password(seen: &Seens, work: &[&HostName]) -> Result<Zeroizing<String>> {
+    let wants_it = |host: &&&HostName| matches!(seen.get(**host), Some(Ok((_, seen))) if seen.ground.root == Root::Password);
+    if !work.iter().any(|host| wants_it(&host)) {
+        return Ok(Zeroizing::default());
+    }
+    ui::ask::hidden("Password of sudo on the hosts").map_err(|why| {
+        ui::errors::plain(
+            &format!("no password for sudo: {why}"),
+            Some("-K asks on a terminal. Nothing was changed"),
+        );
+        Said(Exit::Failed).into()
+    })
+}
+
+/// Sets all hosts up side by side; gives why some failed, and whether the user wanted to stop.
+async fn carry_out(
+    seen: &Seens,
+    plans: &BTreeMap<HostName, Plan>,
+    password: &Zeroizing<String>,
+) -> (BTreeMap<HostName, Failure>, bool) {
+    let (events, heard) = mpsc::unbounded_channel();
+    let (stop, stopping) = watch::channel(false);
+    let shown = tokio::spawn(ui::progress::show(heard));
+    let interrupts = tokio::spawn(ui::progress::interrupts(stop, "bootstrap"));
+    let work = plans.iter().filter(|(_, plan)| !plan.steps.is_empty()).filter_map(|(host, plan)| {
+        let (setup, seen) = seen.get(host)?.as_ref().ok()?;
+        Some(one(host, (setup, seen.ground.root), plan, password, (&events, &stopping)))
+    });
+    let failed = join_all(work).await.into_iter().flatten().collect();
+    interrupts.abort();
+    drop(events);
+    let _ = shown.await;
+    let stopped = *stopping.borrow();
+    (failed, stopped)
+}
+
+async fn one(
+    host: &HostName,
+    (setup, root): (&Setup, Root),
+    plan: &Plan,
+    password: &Zeroizing<String>,
+    progress: (&Sender, &Stop),
+) -> Option<(HostName, Failure)> {
+    let work = async {
+        if root == Root::Password {
+            setup.check(root, password).await?;
+        }
+        setup.carry_out(&plan.steps, (root, password), progress).await
+    };
+    work.await.err().map(|why| (host.clone(), why))
+}
+
+/// Closes all connections; where groups changed, so that the next one is a new login.
+async fn close(seen: &Seens, plans: &BTreeMap<HostName, Plan>) {
+    let open = seen.iter().filter_map(|(host, seen)| Some((host, &seen.as_ref().ok()?.0)));
+    join_all(open.map(|(host, setup)| setup.close(plans.get(host).is_some_and(|plan| plan.login)))).await;
+}
+
+/// Looks again: on a host that was set up nothing may be left to do.
+async fn unsettled(files: &Files, failed: &BTreeMap<HostName, Failure>) -> BTreeMap<HostName, Failure> {
+    let again = look(files).await;
+    let mut left: BTreeMap<HostName, Failure> = plans(files, &again, true)
+        .into_iter()
+        .filter(|(host, plan)| !failed.contains_key(host) && !plan.steps.is_empty())
+        .map(|(host, plan)| (host, still(&plan)))
+        .collect();
+    let gone = |(host, seen): (&HostName, &Result<(Setup, Seen), Failure>)| {
+        Some((host.clone(), seen.as_ref().err()?.clone()))
+    };
+    left.extend(again.iter().filter(|(host, _)| !failed.contains_key(*host)).filter_map(gone));
+    close(&again, &EMPTY).await;
+    left
+}
+
+fn still(plan: &Plan) -> Failure {
+    let left: Vec<&str> = plan.steps.iter().map(|step| step.what.as_str()).collect();
+    Failure {
+        step: crate::bootstrap::STEP.to_owned(),
+        what: format!("it does not settle; this is still to do: {}", left.join(", ")),
+        lines: vec![],
+        hint: Some("homelab doctor says what is wrong there".to_owned()),
+        finding: None,
+    }
+}

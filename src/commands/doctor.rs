@@ -122,7 +122,7 @@ async fn probed(mut seen: Diagnosed, images: &[&String], stopped: watch::Receive
     if images.is_empty() || machine.nvidia.code != Some(0) || !engine.runtimes.contains("nvidia") {
         return seen;
     }
-    let Some(image) = images.iter().find(|image| engine.images.contains(**image)) else {
+    let Some(image) = images.iter().find(|image| engine.images.contains(image)) else {
         evidence.inside = Inside::NoImage;
         return seen;
     };

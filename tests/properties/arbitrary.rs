@@ -23,6 +23,9 @@ pub(crate) enum Mood {
     Any,
 }
 
+/// What an image is pinned to, if it is.
+pub(crate) const PIN: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000001";
+
 pub(crate) fn host_name(index: usize) -> HostName {
     HostName::new(format!("h{index}")).unwrap()
 }
@@ -101,7 +104,10 @@ pub(crate) fn desired(dice: &mut Dice<'_>) -> Desired {
     for host in hosts.values_mut() {
         files(host);
     }
-    Desired { project: ProjectName::homelab(), gateway: Some(gateway), hosts }
+    let all = Desired { project: ProjectName::homelab(), gateway: Some(gateway), hosts };
+    let images = ["vllm/vllm-openai:v2", "ghcr.io/berriai/litellm:v1"];
+    let pins = images.into_iter().filter(|_| dice.coin()).map(|i| (i.to_owned(), PIN.to_owned()));
+    all.pinned(&pins.collect())
 }
 
 fn host(dice: &mut Dice<'_>, remote: bool) -> DesiredHost {

@@ -20,3 +20,4 @@ mod serve;
 mod templates;
 mod usage;
 mod vault;
+mod versions;

@@ -25,7 +25,7 @@ class Guard(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             return
         upstream = http.client.HTTPConnection(registry)
-        passed = {k: v for k, v in self.headers.items() if k in ("Accept", "Range")}
+        passed = {"Accept": ", ".join(self.headers.get_all("Accept") or ["*/*"])}
         upstream.request(self.command, self.path, headers=passed)
         answer = upstream.getresponse()
         self.send_response(answer.status)
@@ -71,7 +71,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         self.going.signal("KILL");
-        lab().root("lab1", &format!("pkill -f 'python3 -u - {} ' || true", self.port));
+        lab().root("lab1", &format!("pkill -f 'python3 -u [-] {} ' || true", self.port));
     }
 }
 

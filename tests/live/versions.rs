@@ -182,11 +182,26 @@ fn moved(cluster: &Cluster, moving: &Moving, first: &str) {
         "{}",
         plan.stdout
     );
-    // It does not work, and the old one is led back.
-    cluster.run(&["deploy", "--yes"]).exits(1);
+    cluster.run(&["deploy", "--yes", "--locked"]).exits(0);
     cluster.answers("alpha");
+    assert_ne!(cluster.containers(), there);
+
+    // The registry does not have what is pinned: nothing is stopped for it, and the way on is told.
+    let there = cluster.containers();
+    let digest = first.split(&format!("{}: ", moving.image)).nth(1).unwrap().lines().next().unwrap();
+    let gone = first.replace(digest, &format!("sha256:{}", "0".repeat(64)));
+    fs::write(cluster.path("homelab.lock"), gone).unwrap();
+    let refused = cluster.run(&["deploy", "--yes"]).exits(1);
+    let expected = format!("the registry no longer has {} as homelab.lock pins it", moving.image);
+    assert!(refused.first_error().contains(&expected), "{}", refused.stderr);
+    assert!(refused.stderr.contains(&format!("homelab update {}", moving.image)), "{}", refused.stderr);
+    assert_eq!(cluster.containers(), there);
+    cluster.answers("alpha");
+
     moving.means("LAB_IMAGE_LLAMA");
     cluster.run(&["update"]).exits(0);
+    assert_eq!(locked(cluster), first);
+    cluster.run(&["deploy", "--yes"]).exits(0);
     assert_eq!(locked(cluster), first);
     assert_eq!(cluster.run(&["plan"]).exits(0).stdout, "Nothing to do: 2 hosts are in sync.\n");
 }

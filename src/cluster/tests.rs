@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::inventory::parse;
 use crate::lock::Pins;
 use crate::names::{ByteSize, HostName};
+use crate::secret::SecretRef;
 use crate::service::{Service, label};
 use crate::survey::{Container, Devices, Facts, Failure, Gpu, Health, Look, Seen, State, Survey};
 
@@ -208,4 +209,15 @@ fn a_driver_that_fails_changes_nothing_where_memory_is_shared() {
         (Some("unless-stopped"), None)
     );
     assert_eq!(warnings, "");
+}
+
+#[test]
+fn a_file_with_a_secret_lies_beside_the_file_that_names_it() {
+    let text = "all:\n  hosts:\n    box:\n      hf_token: {file: token}\n      gateway: {engine: litellm}\n";
+    let inventory = parse("lab/inventory.yml", text, [].into()).unwrap();
+    let spec = read(&inventory, Pins::default(), false).unwrap();
+    let secrets: Vec<&SecretRef> = spec.secrets().collect();
+    assert_eq!(secrets, [&SecretRef::File { path: "token".into(), from: "lab".into() }]);
+    // What it is called does not depend on where that is.
+    assert_eq!(secrets[0].label(), "file token");
 }

@@ -55,7 +55,7 @@ pub(super) fn after_deploy(files: &Files, desired: &Desired, survey: &Survey, wo
         let hint = format!(
             "homelab update {image} pins what its registry has, and the next deploy brings it everywhere"
         );
-        ui::errors::plain(&what, Some(&hint));
+        ui::errors::warning(&what, Some(&hint));
     }
     keep(files, &lock);
 }

@@ -42,8 +42,12 @@ fn seen((base, there): (&Desired, &DesiredHost), (head, wanted): (&Desired, &Des
     let unpulled = |s: &&DesiredService| s.service.pull_policy.as_deref() == Some("never");
     let wanted_there = wanted.services.values().filter(unpulled);
     seen.images = there.services.values().chain(wanted_there).map(|s| s.service.image.clone()).collect();
+    // Where the base pins nothing, what runs is taken to be what the head pins.
+    let pins: BTreeMap<&String, &String> =
+        wanted.services.values().filter_map(|s| Some((&s.service.image, s.digest.as_ref()?))).collect();
     let pinned = |s: &DesiredService| {
-        Some((image::listed_at(&s.service.image, s.digest.as_ref()?), s.service.image.clone()))
+        let digest = s.digest.as_ref().or_else(|| pins.get(&s.service.image).copied())?;
+        Some((image::listed_at(&s.service.image, digest), s.service.image.clone()))
     };
     seen.images.0.extend(there.services.values().filter_map(pinned));
     if same_project && there.dir == wanted.dir {

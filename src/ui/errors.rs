@@ -38,7 +38,16 @@ pub fn diagnostics(all: &Diagnostics) {
 
 /// An error without a host.
 pub fn plain(message: &str, hint: Option<&str>) {
-    note(&format!("{}: {}\n", paint(RED, "error"), clean(message)));
+    said(&paint(RED, "error"), message, hint);
+}
+
+/// What is not as it should be, without a host.
+pub fn warning(message: &str, hint: Option<&str>) {
+    said(&paint(YELLOW, "warning"), message, hint);
+}
+
+fn said(word: &str, message: &str, hint: Option<&str>) {
+    note(&format!("{word}: {}\n", clean(message)));
     if let Some(hint) = hint {
         note(&format!("  hint: {}\n", clean(hint)));
     }

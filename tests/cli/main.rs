@@ -24,3 +24,4 @@ mod serve;
 mod templates;
 mod usage;
 mod vault;
+mod versions;

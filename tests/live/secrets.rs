@@ -23,16 +23,7 @@ fn secrets_are_only_where_they_are_used_and_a_wrong_key_opens_nothing() {
     cluster.model("lab1", "alpha", 1);
     cluster.hosts["lab1"]["models"]["alpha"]["environment"] = json!({"THEIRS": {"env": "PROMISE_SECRET"}});
     cluster.env("PROMISE_SECRET", USER_SECRET);
-    let outside = tempfile::tempdir().unwrap();
-    let kept = |name: &str, value: &str| {
-        let path = outside.path().join(name);
-        std::fs::write(&path, format!("{value}\n")).unwrap();
-        path
-    };
-    cluster.hosts["lab1"]["hf_token"] = json!({"file": kept("token", IN_A_FILE)});
-    let password = json!({"command": ["cat", kept("password", FROM_A_COMMAND)]});
-    cluster.hosts["lab1"]["registry_auth"] =
-        json!({"registry.lab:5000": {"username": "promise", "password": password}});
+    let _outside = planted(&mut cluster);
     let since = lab().ssh("lab1", "date +%s");
     let mut argv = String::new();
     let mut deploy = cluster.begin(&["deploy", "-v"]);
@@ -52,15 +43,7 @@ fn secrets_are_only_where_they_are_used_and_a_wrong_key_opens_nothing() {
     assert_eq!(lab().ssh("lab1", &variable), format!("{USER_SECRET}\n"));
     keys_are_asked_for(&cluster);
 
-    let listed = cluster.run(&["secrets"]).exits(0).stdout;
-    for name in ["THEIRS", "env PROMISE_SECRET", "login of registry.lab:5000", "command cat", "key gateway"] {
-        assert!(listed.contains(name), "{name}: {listed}");
-    }
-    for args in
-        [&["status", "-v"][..], &["status", "--json"], &["plan", "--json", "-v"], &["render"], &["doctor"]]
-    {
-        let _ = cluster.run(args);
-    }
+    shown(&cluster);
     failing_runs(&mut cluster);
     cluster.hosts["lab1"]["models"]["alpha"]["ctx_size"] = json!(1024);
     cluster.run(&["plan", "--json"]).exits(0);
@@ -120,6 +103,34 @@ fn rotated(cluster: &Cluster, backend: &str) {
     assert!([400, 401].contains(&web::chat(&cluster.gateway(), &gateway, "alpha").status));
     assert_eq!(web::chat(&cluster.backend("lab1", 1), backend, "alpha").status, 401);
     assert_eq!(cluster.run(&["plan"]).exits(0).stdout, "Nothing to do: 2 hosts are in sync.\n");
+}
+
+/// Marked secrets wherever one can stand, besides those in the environment; what they come from lies elsewhere.
+fn planted(cluster: &mut Cluster) -> tempfile::TempDir {
+    let outside = tempfile::tempdir().unwrap();
+    let kept = |name: &str, value: &str| {
+        let path = outside.path().join(name);
+        std::fs::write(&path, format!("{value}\n")).unwrap();
+        path
+    };
+    cluster.hosts["lab1"]["hf_token"] = json!({"file": kept("token", IN_A_FILE)});
+    let password = json!({"command": ["cat", kept("password", FROM_A_COMMAND)]});
+    cluster.hosts["lab1"]["registry_auth"] =
+        json!({"registry.lab:5000": {"username": "promise", "password": password}});
+    outside
+}
+
+/// All that shows something, with the names of secrets and where they come from.
+fn shown(cluster: &Cluster) {
+    let listed = cluster.run(&["secrets"]).exits(0).stdout;
+    for name in ["THEIRS", "env PROMISE_SECRET", "login of registry.lab:5000", "command cat", "key gateway"] {
+        assert!(listed.contains(name), "{name}: {listed}");
+    }
+    for args in
+        [&["status", "-v"][..], &["status", "--json"], &["plan", "--json", "-v"], &["render"], &["doctor"]]
+    {
+        let _ = cluster.run(args);
+    }
 }
 
 /// A wrong key opens neither the gateway nor a model's own server.

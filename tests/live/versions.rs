@@ -25,7 +25,7 @@ class Guard(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             return
         upstream = http.client.HTTPConnection(registry)
-        passed = {k: v for k, v in self.headers.items() if k in ("Accept", "Range")}
+        passed = {"Accept": ", ".join(self.headers.get_all("Accept") or ["*/*"])}
         upstream.request(self.command, self.path, headers=passed)
         answer = upstream.getresponse()
         self.send_response(answer.status)
@@ -71,7 +71,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         self.going.signal("KILL");
-        lab().root("lab1", &format!("pkill -f 'python3 -u - {} ' || true", self.port));
+        lab().root("lab1", &format!("pkill -f 'python3 -u [-] {} ' || true", self.port));
     }
 }
 
@@ -153,28 +153,7 @@ fn an_image_stays_what_it_was_until_somebody_moves_its_pin() {
     assert_ne!(cluster.containers(), there);
     assert_eq!(locked(&cluster), first);
 
-    // What it means now is shown, and taken only if somebody says so.
-    let dry = cluster.run(&["update", "--dry-run", &moving.image]).exits(0);
-    assert!(dry.stdout.starts_with(&format!("~ {}: sha256:", moving.image)), "{}", dry.stdout);
-    assert_eq!(locked(&cluster), first);
-    let there = cluster.containers();
-    let shown = cluster.run(&["update", &moving.image]).exits(0).stdout;
-    assert_eq!(shown, dry.stdout);
-    assert_ne!(locked(&cluster), first);
-    assert_eq!(cluster.containers(), there, "an update touches no host");
-    let plan = cluster.run(&["plan"]).exits(0);
-    assert!(
-        plan.stdout.contains(&format!("~ replace alpha: image {} sha256:", moving.image)),
-        "{}",
-        plan.stdout
-    );
-    // It does not work, and the old one is led back.
-    cluster.run(&["deploy", "--yes"]).exits(1);
-    cluster.answers("alpha");
-    moving.means("LAB_IMAGE_LLAMA");
-    cluster.run(&["update"]).exits(0);
-    assert_eq!(locked(&cluster), first);
-    assert_eq!(cluster.run(&["plan"]).exits(0).stdout, "Nothing to do: 2 hosts are in sync.\n");
+    moved(&cluster, &moving, &first);
 
     // The password was for Docker's ears only.
     let kept = lab()
@@ -184,4 +163,45 @@ fn an_image_stays_what_it_was_until_somebody_moves_its_pin() {
     cluster.run(&["down", "--yes"]).exits(0);
     drop(guard);
     moving.forget();
+}
+
+/// The pin goes to where the tag went, and back: only when somebody says so.
+fn moved(cluster: &Cluster, moving: &Moving, first: &str) {
+    // What it means now is shown, and taken only if somebody says so.
+    let dry = cluster.run(&["update", "--dry-run", &moving.image]).exits(0);
+    assert!(dry.stdout.starts_with(&format!("~ {}: sha256:", moving.image)), "{}", dry.stdout);
+    assert_eq!(locked(cluster), first);
+    let there = cluster.containers();
+    let shown = cluster.run(&["update", &moving.image]).exits(0).stdout;
+    assert_eq!(shown, dry.stdout);
+    assert_ne!(locked(cluster), first);
+    assert_eq!(cluster.containers(), there, "an update touches no host");
+    let plan = cluster.run(&["plan"]).exits(0);
+    assert!(
+        plan.stdout.contains(&format!("~ replace alpha: image {} sha256:", moving.image)),
+        "{}",
+        plan.stdout
+    );
+    cluster.run(&["deploy", "--yes", "--locked"]).exits(0);
+    cluster.answers("alpha");
+    assert_ne!(cluster.containers(), there);
+
+    // The registry does not have what is pinned: nothing is stopped for it, and the way on is told.
+    let there = cluster.containers();
+    let digest = first.split(&format!("{}: ", moving.image)).nth(1).unwrap().lines().next().unwrap();
+    let gone = first.replace(digest, &format!("sha256:{}", "0".repeat(64)));
+    fs::write(cluster.path("homelab.lock"), gone).unwrap();
+    let refused = cluster.run(&["deploy", "--yes"]).exits(1);
+    let expected = format!("the registry no longer has {} as homelab.lock pins it", moving.image);
+    assert!(refused.first_error().contains(&expected), "{}", refused.stderr);
+    assert!(refused.stderr.contains(&format!("homelab update {}", moving.image)), "{}", refused.stderr);
+    assert_eq!(cluster.containers(), there);
+    cluster.answers("alpha");
+
+    moving.means("LAB_IMAGE_LLAMA");
+    cluster.run(&["update"]).exits(0);
+    assert_eq!(locked(cluster), first);
+    cluster.run(&["deploy", "--yes"]).exits(0);
+    assert_eq!(locked(cluster), first);
+    assert_eq!(cluster.run(&["plan"]).exits(0).stdout, "Nothing to do: 2 hosts are in sync.\n");
 }

@@ -25,6 +25,9 @@ pub(crate) enum Mood {
     Any,
 }
 
+/// What an image is pinned to, if it is.
+pub(crate) const PIN: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000001";
+
 pub(crate) fn host_name(index: usize) -> HostName {
     HostName::new(format!("h{index}")).unwrap()
 }
@@ -106,12 +109,15 @@ pub(crate) fn desired(dice: &mut Dice<'_>) -> Desired {
     for host in hosts.values_mut() {
         files(host);
     }
-    Desired {
+    let all = Desired {
         project: ProjectName::homelab(),
         gateway: Some(gateway),
         hosts,
         externals: if dice.once_in(4) { vec![external()] } else { vec![] },
-    }
+    };
+    let images = ["vllm/vllm-openai:v2", "ghcr.io/berriai/litellm:v1"];
+    let pins = images.into_iter().filter(|_| dice.coin()).map(|i| (i.to_owned(), PIN.to_owned()));
+    all.pinned(&pins.collect())
 }
 
 /// A provider's endpoint, which is never asked.

@@ -10,7 +10,7 @@ use homelab::service::{Service, label};
 use homelab::survey::{Container, Failure, FileSeen, Gpu, Health, Look, RootKey, Seen, State, Survey};
 use sha2::{Digest as _, Sha256};
 
-use crate::arbitrary::{self, Mood, gateway_service, model_service, service_name};
+use crate::arbitrary::{self, Mood, PIN, gateway_service, model_service, service_name};
 use crate::dice::Dice;
 
 /// What should be, what is, and what no survey can see.
@@ -208,10 +208,11 @@ impl Around<'_, '_> {
         }
         let drift =
             if self.dice.once_in(12) { vec!["image: label says A, Docker says B".into()] } else { vec![] };
+        let image = [PIN, PIN, "", "other"][self.dice.below(4)].to_owned();
         let lost_gpu = state == State::Running && truth.gpus != Gpus::None && self.dice.once_in(12);
         let mut made = Container {
             id: id.clone(),
-            image: String::new(),
+            image,
             service: service.map_err(|_| "unknown field".to_owned()),
             labels,
             state,
@@ -284,8 +285,9 @@ impl Around<'_, '_> {
         for wanted in host.services.values() {
             let needed = wanted.service.pull_policy.as_deref() == Some("never") && self.mood == Mood::Clear;
             if needed || !self.dice.once_in(3) {
-                let image = wanted.service.image.clone();
-                seen.images.0.insert(image.clone(), image);
+                // Somebody may have pulled another one by that tag.
+                let id = if self.dice.once_in(3) { "other" } else { PIN };
+                seen.images.0.insert(wanted.service.image.clone(), id.to_owned());
             }
             if let Some(weights) = wanted.weights.as_ref().filter(|_| self.dice.coin()) {
                 let marker = format!("fetched/{}.txt", weights.key);

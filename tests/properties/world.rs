@@ -156,7 +156,10 @@ impl World {
             }
             Action::WriteFile { path, content } => drop(seen.files.insert(path.clone(), file(content))),
             Action::CreateNetwork { name } => drop(seen.networks.insert(name.clone(), true)),
-            Action::Pull { image, .. } => drop(seen.images.0.insert(image.clone(), image.clone())),
+            Action::Pull { image, digest } => {
+                let id = digest.clone().unwrap_or_else(|| "pulled".to_owned());
+                seen.images.0.insert(image.clone(), id);
+            }
             Action::Fetch { service, what, marker } => {
                 let wanted = &wanted[service];
                 if !seen.images.contains(&wanted.service.image) {
@@ -236,6 +239,7 @@ impl World {
 
     fn create(&mut self, host: &HostName, service: &ServiceName) -> Result<(), String> {
         let wanted = &self.desired.hosts[host].services[service];
+        let digest = wanted.digest.clone();
         let (wanted, weights) = (wanted.service.clone(), wanted.weights.clone());
         let name = container_name(&self.desired, service);
         self.count += 1;
@@ -246,6 +250,10 @@ impl World {
         }
         if !seen.images.contains(&wanted.image) {
             return Err(format!("there is no image {}", wanted.image));
+        }
+        let image = seen.images.id(&wanted.image).cloned().unwrap_or_default();
+        if digest.is_some_and(|digest| !seen.images.is(&image, &wanted.image, &digest)) {
+            return Err(format!("{} is not what is pinned", wanted.image));
         }
         if let Some(path) = mentioned(&wanted).into_iter().find(|path| !seen.files.contains_key(path)) {
             return Err(format!("there is no file {path}"));
@@ -258,7 +266,7 @@ impl World {
         labels.insert(label::SERVICE.to_owned(), "{}".into());
         let container = Container {
             id: id.clone(),
-            image: String::new(),
+            image,
             service: Ok(wanted.clone()),
             labels,
             state: State::Created,

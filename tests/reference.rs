@@ -136,7 +136,9 @@ fn every_example_reads_well() {
 }
 
 /// What it comes to; nothing where it cannot be meant.
-fn meant(inventory: &Value) -> Option<(Cluster, Vec<bool>, Vec<(Connection, Packages)>)> {
+type Meant = (Cluster, Vec<bool>, Vec<(Connection, Packages)>);
+
+fn meant(inventory: &Value) -> Option<Meant> {
     let spec = spec(inventory).unwrap();
     let cluster = cluster::resolve(&spec, &LocalFiles::new(), &Survey::default());
     // What is checked before a deploy is no part of what it leads to.

@@ -151,11 +151,7 @@ fn read_fields(
         None => (engine.default_image(chip).map(str::to_owned), None),
     };
     if image.is_none() {
-        let none = Diagnostic::error(&entry.origin, format!("model `{name}` has no `image`"));
-        fields.problems.push(none.hint(format!(
-            "the server's image with its version, as in image: ghcr.io/me/server:1.2; or {} for all of them",
-            engine.image_variable()
-        )));
+        fields.problems.push(no_image(engine, entry, &name));
     }
     let options = engine.options().iter().filter_map(|o| {
         let value = fields.parse(o.name, |node| option(o, node))?;
@@ -198,6 +194,14 @@ fn read_fields(
         name,
         port: port?,
     })
+}
+
+fn no_image(engine: &dyn Engine, entry: &Entry, name: &ModelName) -> Diagnostic {
+    let none = Diagnostic::error(&entry.origin, format!("model `{name}` has no `image`"));
+    none.hint(format!(
+        "the server's image with its version, as in image: ghcr.io/me/server:1.2; or {} for all of them",
+        engine.image_variable()
+    ))
 }
 
 /// Where each key of an entry is typed, and where its value is.

@@ -137,19 +137,11 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
         labels: labels("model", engine.name(), &draft.health, &model.gpus),
         ..Service::default()
     };
-    base.labels.insert(label::MODEL.to_owned(), model.name.to_string());
-    if model.models_max.is_none() {
-        base.labels.insert(label::KIND.to_owned(), model.kind.word().to_owned());
-    }
+    let models = models(model, &serve);
+    base.labels.extend(own_labels(model, &models));
     access.give(&model.gpus, place.facts, &mut base);
     if let Some(pool) = place.pool {
         pool.defaults(&model.gpus, &mut base);
-    }
-    let models = models(model, &serve);
-    if let [one] = models.as_slice()
-        && one.upstream != model.name.as_str()
-    {
-        base.labels.insert(label::UPSTREAM.to_owned(), one.upstream.clone());
     }
     let mut secrets = secrets(model, place.host);
     let variable = draft.api_key_variable.filter(|_| model.api_key);
@@ -178,6 +170,18 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
         ready_timeout: model.ready_timeout,
         weights,
     })
+}
+
+/// The labels that say which model a container serves; one for several has no kind, and no name for one of them.
+fn own_labels(model: &ModelSpec, models: &[Model]) -> BTreeMap<String, String> {
+    let kind = model.models_max.is_none().then(|| model.kind.word().to_owned());
+    let upstream = match models {
+        [one] if one.upstream != model.name.as_str() => Some(one.upstream.clone()),
+        _ => None,
+    };
+    let all =
+        [(label::MODEL, Some(model.name.to_string())), (label::KIND, kind), (label::UPSTREAM, upstream)];
+    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// What a server serves: its own model, or those behind it.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::engine::{self, Engine, Gpus, Kind, Opt, Takes};
+use crate::gateway;
 use crate::inventory::{Entry, Fields, HostVars, Map, Node, Value, parsed};
 use crate::names::{ModelName, Port, Seconds};
 
@@ -139,7 +140,10 @@ fn read_fields(
         Some((o.name.to_owned(), value))
     });
     let options = options.collect();
-    let aliases = fields.parse("aliases", aliases).unwrap_or_default();
+    let mut aliases = fields.parse("aliases", aliases).unwrap_or_default();
+    let words = gateway::words(fields);
+    let variants = gateway::variants(fields, &words);
+    aliases.extend(variants.iter().map(|(name, origin, _)| (name.clone(), origin.clone())));
     let args = fields.texts("args");
     overlay::secret_arguments(fields, &args);
     let port = fields.parse("port", |n| n.as_int().and_then(|p| port(p, n)));
@@ -167,6 +171,8 @@ fn read_fields(
         api_key: fields.parse("api_key", |n| parsed(n, api_key)).unwrap_or(true),
         ready_timeout: fields.parse("ready_timeout", |n| parsed(n, ready_timeout)).unwrap_or(READY_TIMEOUT),
         prefetch: fields.parse("prefetch", Node::as_bool).unwrap_or(true),
+        words,
+        variants: variants.into_iter().map(|(name, _, words)| (name, words)).collect(),
         overlay,
         name,
         port: port?,

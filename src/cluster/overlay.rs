@@ -40,6 +40,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Overlay {
         let value = match *key {
             "environment" => fields.parse(key, |node| environment(node, &mut overlay.secrets, &mut literal)),
             "labels" => fields.parse(key, labels),
+            "sysctls" => fields.parse(key, |node| Ok(json!(text_pairs(node)?))),
             "restart" => fields.parse(key, restart),
             "volumes" => fields.parse(key, volumes),
             "networks" | "devices" | "group_add" | "cap_add" | "security_opt" | "entrypoint" => {
@@ -146,9 +147,11 @@ fn labels(node: &Node) -> Result<Json, Diagnostic> {
         let own = Diagnostic::error(&entry.origin, format!("the label `{}` is homelab's own", entry.key));
         return Err(own.hint("labels of yours begin with a name of yours, as in com.example.team"));
     }
-    let pairs: Result<BTreeMap<_, _>, Diagnostic> =
-        map.0.iter().map(|e| Ok((e.key.clone(), e.node.as_text()?))).collect();
-    Ok(json!(pairs?))
+    Ok(json!(text_pairs(node)?))
+}
+
+fn text_pairs(node: &Node) -> Result<BTreeMap<String, String>, Diagnostic> {
+    node.as_map()?.0.iter().map(|e| Ok((e.key.clone(), e.node.as_text()?))).collect()
 }
 
 /// YAML 1.1 reads a bare `no` as false.

@@ -194,7 +194,7 @@ fn engine_keys(engine: &dyn Engine) -> Value {
     json!({"type": "object", "properties": all, "additionalProperties": false})
 }
 
-fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 11] {
+fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 14] {
     let index = json!({"anyOf": [{"type": "integer", "minimum": 0, "maximum": u32::MAX}, {"$ref": "#/definitions/expression"}]});
     let gpu = json!({"anyOf": [{"enum": ["none", "all"]}, index, {"type": "array", "minItems": 1, "items": index}]});
     [
@@ -209,7 +209,25 @@ fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 11] {
         ("ready_timeout", key("How long it may take to answer: 90s, 30m, 2h", duration(1))),
         ("prefetch", key("false leaves downloading to the server", json!({"type": "boolean"}))),
         ("args", key("Arguments passed through last", texts())),
+        ("litellm_params", key(PARAMS, json!({"type": "object"}))),
+        ("model_info", key(INFO, json!({"type": "object"}))),
+        ("variants", key("Further public names with parameters of their own", variants())),
     ]
+}
+
+const PARAMS: &str = "LiteLLM's litellm_params of its public names";
+const INFO: &str = "LiteLLM's model_info of its public names";
+
+fn variants() -> Value {
+    let words = json!({
+        "litellm_params": key(PARAMS, json!({"type": "object"})),
+        "model_info": key(INFO, json!({"type": "object"})),
+    });
+    json!({
+        "type": "object",
+        "propertyNames": {"pattern": PUBLIC_NAME},
+        "additionalProperties": {"type": "object", "properties": words, "additionalProperties": false},
+    })
 }
 
 /// An endpoint that somebody else runs.
@@ -239,6 +257,9 @@ fn external_keys() -> Value {
         ("model".to_owned(), key("What it calls the model, if not by its public name", scalar())),
         ("models".to_owned(), key("Public names, and what it calls each", names)),
         ("aliases".to_owned(), key("Further public names", aliases())),
+        ("litellm_params".to_owned(), key(PARAMS, json!({"type": "object"}))),
+        ("model_info".to_owned(), key(INFO, json!({"type": "object"}))),
+        ("variants".to_owned(), key("Further public names with parameters of their own", variants())),
     ]);
     json!({"type": "object", "properties": all, "additionalProperties": false})
 }
@@ -318,6 +339,7 @@ fn compose_value(name: &str) -> Value {
             json!({"type": "array", "items": {"anyOf": [mount, {"$ref": "#/definitions/expression"}]}})
         }
         "ulimits" => by_name(limit),
+        "sysctls" => by_name(scalar()),
         "shm_size" | "mem_limit" => json!({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]}),
         "stop_grace_period" => duration(0),
         "entrypoint" | "networks" | "devices" | "group_add" | "cap_add" | "security_opt" => texts(),
@@ -328,12 +350,23 @@ fn compose_value(name: &str) -> Value {
 fn gateway_keys() -> Value {
     let mut all = compose_keys();
     let count = json!({"type": "integer", "minimum": 0});
+    let url = json!({"url": {"$ref": "#/definitions/secret"}});
+    let database =
+        json!({"type": "object", "required": ["url"], "properties": url, "additionalProperties": false});
     let names = json!({"type": "object", "additionalProperties": {"type": "array", "items": scalar()}});
     for (name, schema) in [
         ("engine", key("LiteLLM", json!({"const": gateway::NAME}))),
         ("port", key("The port on its host", port())),
-        ("fallbacks", key("Which names stand in for a name that fails, in order", names)),
-        ("num_retries", key("Tries again before a fallback", count.clone())),
+        ("fallbacks", key("Which names stand in for a name that fails, in order", names.clone())),
+        (
+            "context_window_fallbacks",
+            key("Which names stand in where a request is too long, in order", names),
+        ),
+        (
+            "default_fallbacks",
+            key("Which names stand in for any other, in order", json!({"type": "array", "items": scalar()})),
+        ),
+        ("num_retries", key("Tries again where nothing stands in", count.clone())),
         ("timeout", key("Seconds until a request without streaming is given up", count.clone())),
         ("stream_timeout", key("Seconds a streaming request may stay silent", count.clone())),
         (
@@ -342,6 +375,8 @@ fn gateway_keys() -> Value {
         ),
         ("master_key", key("The key clients show, by reference", json!({"$ref": "#/definitions/secret"}))),
         ("ready_timeout", key("Seconds it may take to answer", count)),
+        ("database", key("LiteLLM's own database", database)),
+        ("litellm", key("Sections of LiteLLM's config in its own words", json!({"type": "object"}))),
     ] {
         all.insert(name.into(), schema);
     }

@@ -207,6 +207,11 @@ pub trait Engine: Sync {
     /// How many tokens a request may have, prompt and answer together; none where only the model says it.
     fn context(&self, serve: &Serve<'_>) -> Option<u64>;
 
+    /// How many requests its server answers at the same time; further ones wait. None where its options do not say it.
+    fn slots(&self, _serve: &Serve<'_>) -> Option<u64> {
+        None
+    }
+
     /// Keys that are homelab's to set, and what to use instead of each.
     fn reserved(&self) -> &'static [(&'static str, &'static str)] {
         &[]

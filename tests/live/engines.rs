@@ -62,8 +62,24 @@ fn what_somebody_else_runs_is_routed_to_and_never_touched_and_any_other_server_r
     cluster.env("PAID", "sk-none");
     cluster.vars["models"] = catalogue;
     cluster.host("lab1");
-    let model = |alias: &str| json!(["--model", lab().fact("LAB_MODEL"), "--alias", alias, "--host", "0.0.0.0",
-        "--port", "7000", "--ctx-size", "512", "--parallel", "1", "--threads", "1"]);
+    let model = |alias: &str| {
+        json!([
+            "--model",
+            lab().fact("LAB_MODEL"),
+            "--alias",
+            alias,
+            "--host",
+            "0.0.0.0",
+            "--port",
+            "7000",
+            "--ctx-size",
+            "512",
+            "--parallel",
+            "1",
+            "--threads",
+            "1"
+        ])
+    };
     cluster.hosts["lab1"]["homelab_models"]["any"] = json!({
         "engine": "openai",
         "image": lab().fact("LAB_IMAGE_LLAMA"),

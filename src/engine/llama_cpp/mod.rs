@@ -67,6 +67,13 @@ impl Engine for LlamaCpp {
         Some(all / slots)
     }
 
+    fn slots(&self, serve: &Serve<'_>) -> Option<u64> {
+        if carry(serve.args, &["--parallel", "-np"]) {
+            return None;
+        }
+        serve.options.get("parallel")?.as_u64().filter(|slots| *slots > 0)
+    }
+
     fn draft(&self, serve: &Serve<'_>) -> Draft {
         Draft {
             entrypoint: vec!["/app/llama-server".to_owned()],

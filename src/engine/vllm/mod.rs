@@ -63,6 +63,10 @@ impl Engine for Vllm {
         fit::context(serve)
     }
 
+    fn slots(&self, serve: &Serve<'_>) -> Option<u64> {
+        fit::slots(serve)
+    }
+
     fn draft(&self, serve: &Serve<'_>) -> Draft {
         Draft {
             entrypoint: entrypoint(serve.image),

@@ -39,6 +39,7 @@ golden! {
     one_machine: "Models on the gateway's own host are reached over the Compose network.",
     foreign_models: "`homelab_models` wins where `models` means something else.",
     own_template: "The user's own template, which sees the host's variables.",
+    hybrid: "Models of one's own and of providers, which stand in for one another.",
     elsewhere: "Endpoints that somebody else runs, and a server of a kind that homelab does not know.",
     kinds: "Embeddings and scores beside text.",
     hostile_values: "Dollars, quotes, braces and line breaks arrive as they are.",

@@ -2,9 +2,11 @@
 //! Only what can be: two running containers never hold one port of a host.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use homelab::cluster::{Model, Role, Served, Weights};
+use homelab::cluster::{External, Model, Role, Served, Weights};
 use homelab::desired::{Desired, DesiredHost, DesiredService};
+use homelab::diagnostic::{Origin, Source};
 use homelab::engine::{Gpus, Kind, Load};
 use homelab::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use homelab::secret::{Content, SecretRef};
@@ -89,10 +91,11 @@ pub(crate) fn desired(dice: &mut Dice<'_>) -> Desired {
     let mut hosts: BTreeMap<HostName, DesiredHost> =
         (0..count).map(|i| (host_name(i), host(dice, host_name(i) != gateway))).collect();
     let served = hosts.values().flat_map(|host| host.services.values());
-    let names = served.filter_map(|service| match &service.role {
-        Role::Model(served) => Some((served.name.clone(), (Kind::Chat, Load::Startup))),
-        Role::Gateway { .. } => None,
+    let names = served.flat_map(|service| match &service.role {
+        Role::Model(served) => served.models.as_slice(),
+        Role::Gateway { .. } => &[],
     });
+    let names = names.map(|model| (model.name.clone(), (model.kind, model.load)));
     let role = Role::Gateway { master_key: SecretRef::gateway(), names: names.collect() };
     let service = gateway_service(4000, 2);
     if let Some(host) = hosts.get_mut(&gateway) {
@@ -101,7 +104,23 @@ pub(crate) fn desired(dice: &mut Dice<'_>) -> Desired {
     for host in hosts.values_mut() {
         files(host);
     }
-    Desired { project: ProjectName::homelab(), gateway: Some(gateway), hosts, externals: vec![] }
+    Desired { project: ProjectName::homelab(), gateway: Some(gateway), hosts, externals: if dice.once_in(4) { vec![external()] } else { vec![] } }
+}
+
+/// A provider's endpoint, which is never asked.
+fn external() -> External {
+    let source = Arc::new(Source { name: "inventory.yml".to_owned(), text: String::new() });
+    let origin = Origin { source, line: 1, column: 1, length: 1 };
+    let name = ModelName::new("paid").unwrap();
+    External {
+        models: vec![(name.clone(), origin.clone(), "model-1".to_owned())],
+        origin,
+        name,
+        kind: Kind::Chat,
+        provider: "anthropic".to_owned(),
+        api_base: None,
+        api_key: Some(SecretRef::Env("PAID".to_owned())),
+    }
 }
 
 fn host(dice: &mut Dice<'_>, remote: bool) -> DesiredHost {
@@ -135,7 +154,7 @@ fn host(dice: &mut Dice<'_>, remote: bool) -> DesiredHost {
                 aliases: vec![],
                 upstream: model.to_string(),
                 kind: Kind::Chat,
-                load: Load::Startup,
+                load: if dice.once_in(5) { Load::OnDemand } else { Load::Startup },
             }],
             engine: "vllm",
             api_key: Some(SecretRef::model(&model)),

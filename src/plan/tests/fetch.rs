@@ -53,8 +53,8 @@ fn what_two_models_need_is_fetched_once_after_their_image() {
             prepare 2
               box: fetch a/b
             models
-              box: !aside #a-1 | create a [unmake a, back #a-1]
-              box: create b [unmake b]
+              box: !aside #a-1 | create a, await a [unmake a, back #a-1, await a]
+              box: create b, await b [unmake b]
             gateway
               box: ask for [a b]
             tidy
@@ -79,7 +79,7 @@ fn what_is_there_or_serves_already_is_not_fetched() {
         &there,
         &expect![[r#"
             models
-              box: create b [unmake b]
+              box: create b, await b [unmake b]
             gateway
               box: ask for [b]
         "#]],
@@ -97,7 +97,7 @@ fn what_an_earlier_run_left_goes_or_gives_way_to_the_next() {
             prepare
               box: fetch a/b
             models
-              box: create b [unmake b]
+              box: create b, await b [unmake b]
             gateway
               box: ask for [b]
             tidy
@@ -119,7 +119,7 @@ fn what_makes_room_waits_for_what_may_not_come() {
             prepare
               box: fetch a/b
             models
-              box: !aside #old-1 | create a [unmake a]; [back #old-1] after box/a
+              box: !aside #old-1 | create a, await a [unmake a]; [back #old-1, await old] after box/a
             gateway
               box: ask for [a]
             tidy

@@ -16,7 +16,7 @@ fn memory_that_something_leaves_is_waited_for_before_anything_loads() {
         &bench,
         &expect![[r#"
             models
-              box: !aside #a-1 | memory of [0], create a [unmake a, memory of [0], back #a-1]
+              box: !aside #a-1 | memory of [0], create a, await a [unmake a, memory of [0], back #a-1, await a]
             gateway
               box: ask for [a]
             tidy
@@ -50,7 +50,7 @@ fn a_model_that_takes_anothers_gpu_waits_for_it_and_so_does_what_comes_back() {
         &bench,
         &expect![[r#"
             models
-              box: !aside #old-1 | memory of [0], create new [unmake new]; [memory of [0], back #old-1] after box/new
+              box: !aside #old-1 | memory of [0], create new, await new [unmake new]; [memory of [0], back #old-1, await old] after box/new
             gateway
               box: ask for [new]
             tidy
@@ -68,7 +68,7 @@ fn a_hung_model_is_restarted_only_when_what_leaves_its_gpu_is_gone() {
         &with_other(bench),
         &expect![[r#"
             models
-              box: !aside #old-1 | memory of [0], restart #a-1; [memory of [0], back #old-1] after box/a
+              box: !aside #old-1 | memory of [0], restart #a-1, await a; [memory of [0], back #old-1, await old] after box/a
             gateway
               box: ask for [a]
             tidy
@@ -85,13 +85,13 @@ fn a_container_that_lost_its_gpu_is_restarted_replica_by_replica() {
     check(
         &bench,
         &expect![[r#"
-            models 1
-              one: !restart #a-1
-            models 2
-              two: !restart #a-1 after one/a
-            gateway
-              two: ask for [a]
-        "#]],
+        models 1
+          one: !restart #a-1, await a
+        models 2
+          two: !restart #a-1, await a after one/a
+        gateway
+          two: ask for [a]
+    "#]],
     );
     let plan = bench.plan();
     let rows = status(&bench.desired, &bench.survey, &plan);

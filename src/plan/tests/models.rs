@@ -19,12 +19,12 @@ fn what_is_as_it_should_be_is_left_alone() {
 fn what_is_missing_is_made_and_waited_for() {
     check(
         &one(),
-        &expect![[r#"
+        &expect![[r"
             models
-              box: create a [unmake a]
+              box: create a, await a [unmake a]
             gateway
               box: ask for [a]
-        "#]],
+        "]],
     );
 }
 
@@ -33,14 +33,14 @@ fn a_change_is_swapped_stop_first_with_a_way_back() {
     let bench = one().has("box", "a", running(model("a", "0", 8000, 1)));
     check(
         &bench,
-        &expect![[r#"
+        &expect![[r"
             models
-              box: !aside #a-1 | create a [unmake a, back #a-1]
+              box: !aside #a-1 | create a, await a [unmake a, back #a-1, await a]
             gateway
               box: ask for [a]
             tidy
               box: remove #a-1 after box/a
-        "#]],
+        "]],
     );
     expect![[r"
         box
@@ -88,8 +88,8 @@ fn on_one_gpu_everything_leaves_before_anything_loads() {
         &bench,
         &expect![[r#"
             models
-              box: create c [unmake c]
-              box: !aside #a-1, !aside #b-1, !aside #x-1 | create a [unmake a, back #a-1]; create b [unmake b, back #b-1]; [back #x-1] after box/b
+              box: create c, await c [unmake c]
+              box: !aside #a-1, !aside #b-1, !aside #x-1 | create a, await a [unmake a, back #a-1, await a]; create b, await b [unmake b, back #b-1, await b]; [back #x-1, await x] after box/b
             gateway
               box: ask for [a b c]
             tidy
@@ -107,14 +107,14 @@ fn what_leaves_a_gpu_for_another_is_gone_before_its_place_is_taken() {
     );
     check(
         &bench,
-        &expect![[r#"
+        &expect![[r"
             models
-              box: !aside #a-1 | create a [unmake a, back #a-1]; create b [unmake b]
+              box: !aside #a-1 | create a, await a [unmake a, back #a-1, await a]; create b, await b [unmake b]
             gateway
               box: ask for [a b]
             tidy
               box: remove #a-1 after box/a
-        "#]],
+        "]],
     );
 }
 
@@ -124,12 +124,12 @@ fn what_loads_already_is_waited_for_first() {
     let bench = one().wants("box", "b", "0", 8001).has("box", "b", loading);
     check(
         &bench,
-        &expect![[r#"
+        &expect![[r"
             models
-              box: create a [unmake a]
+              box: await b; create a, await a [unmake a]
             gateway
               box: ask for [a b]
-        "#]],
+        "]],
     );
 }
 
@@ -143,17 +143,17 @@ fn replicas_are_replaced_one_wave_after_the_other_with_all_that_shares_their_gpu
     bench = bench.wants("h2", "b", "0", 8001).has("h2", "b", stopped(model("b", "0", 8001, 2)));
     check(
         &bench,
-        &expect![[r#"
+        &expect![[r"
             models 1
-              h1: !aside #a-1 | create a [unmake a, back #a-1]
+              h1: !aside #a-1 | create a, await a [unmake a, back #a-1, await a]
             models 2
-              h2: !aside #a-1 | create a [unmake a, back #a-1] after h1/a; start #b-1
+              h2: !aside #a-1 | create a, await a [unmake a, back #a-1, await a] after h1/a; start #b-1, await b
             gateway
               nas: ask for [a b]
             tidy
               h1: remove #a-1 after h1/a
               h2: remove #a-1 after h2/a
-        "#]],
+        "]],
     );
 }
 
@@ -179,17 +179,17 @@ fn a_swap_that_was_cut_off_is_finished() {
         ),
     ];
     let told: String = cases.iter().map(|(when, bench)| format!("# {when}\n{}", bench.outline())).collect();
-    expect![[r#"
+    expect![[r"
         # before the new one was made
         models
-          box: create a [unmake a, back #a-1.previous]
+          box: create a, await a [unmake a, back #a-1.previous, await a]
         gateway
           box: ask for [a]
         tidy
           box: remove #a-1.previous after box/a
         # while it loaded
         models
-          box: [remove #a-1, back #a-1.previous]
+          box: await a [remove #a-1, back #a-1.previous, await a]
         gateway
           box: ask for [a]
         tidy
@@ -199,17 +199,17 @@ fn a_swap_that_was_cut_off_is_finished() {
           box: remove #a-1.previous
         # and wanted back
         models
-          box: back #a-1.previous
+          box: back #a-1.previous, await a
         gateway
           box: ask for [a]
         # and changed since
         models
-          box: remove #a-1 | create a [unmake a, back #a-1.previous]
+          box: remove #a-1 | create a, await a [unmake a, back #a-1.previous, await a]
         gateway
           box: ask for [a]
         tidy
           box: remove #a-1.previous after box/a
-    "#]]
+    "]]
     .assert_eq(&told);
 }
 
@@ -219,14 +219,14 @@ fn a_previous_version_that_runs_all_the_same_makes_room_first() {
     let started = one().had("box", "a", runs());
     check(
         &started,
-        &expect![[r#"
+        &expect![[r"
             models
-              box: !aside #a-1.previous | create a [unmake a, back #a-1.previous]
+              box: !aside #a-1.previous | create a, await a [unmake a, back #a-1.previous, await a]
             gateway
               box: ask for [a]
             tidy
               box: remove #a-1.previous after box/a
-        "#]],
+        "]],
     );
     let beside = one().had("box", "a", runs()).has("box", "a", running(model("a", "0", 8000, 2)));
     check(

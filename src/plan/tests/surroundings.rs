@@ -23,7 +23,7 @@ fn leftovers_go_last_and_only_those_in_the_way_go_first() {
         &bench,
         &expect![[r#"
             models
-              box: remove #gpu-1.previous, !aside #gpu-1, !aside #port-1 | create a [unmake a]; [back #gpu-1] after box/a; [back #port-1] after box/a
+              box: remove #gpu-1.previous, !aside #gpu-1, !aside #port-1 | create a, await a [unmake a]; [back #gpu-1, await gpu] after box/a; [back #port-1, await port] after box/a
             gateway
               box: ask for [a]
             tidy
@@ -43,7 +43,7 @@ fn a_leftover_on_the_gateways_port_makes_room_for_it() {
         &bench,
         &expect![[r#"
             gateway
-              box: remove #litellm-1, !aside #x-1 | create litellm, ask for [] [unmake litellm]; [back #x-1] after box/litellm
+              box: remove #litellm-1, !aside #x-1 | create litellm, ask for [] [unmake litellm]; [back #x-1, await x] after box/litellm
             tidy
               box: remove #x-1 after box/litellm
         "#]],
@@ -57,14 +57,14 @@ fn what_compose_made_is_replaced_and_may_be_anywhere() {
     let bench = one().wants("box", "b", "1", 8001).has("box", "a", compose);
     check(
         &bench,
-        &expect![[r#"
+        &expect![[r"
             models
-              box: !aside #a-1 | create a [unmake a, back #a-1]; create b [unmake b]
+              box: !aside #a-1 | create a, await a [unmake a, back #a-1]; create b, await b [unmake b]
             gateway
               box: ask for [a b]
             tidy
               box: remove #a-1 after box/a
-        "#]],
+        "]],
     );
 }
 
@@ -80,7 +80,7 @@ fn the_gateway_follows_its_models_and_is_asked_for_what_changed() {
         &bench,
         &expect![[r#"
             models
-              gpu: !aside #x-1 | create b [unmake b]; [back #x-1] after gpu/b
+              gpu: !aside #x-1 | create b, await b [unmake b]; [back #x-1, await x] after gpu/b
             gateway
               nas: !aside #litellm-1 | create litellm, ask for [a b] [unmake litellm, back #litellm-1, ask for []] after gpu/x
             tidy
@@ -98,15 +98,15 @@ fn a_model_that_moves_takes_the_gateway_along_and_one_that_cannot_leaves_it() {
         .has("nas", "litellm", running(gateway(1)));
     check(
         &bench,
-        &expect![[r#"
+        &expect![[r"
             models
-              gpu: !aside #a-1 | create a [unmake a, back #a-1]
+              gpu: !aside #a-1 | create a, await a [unmake a, back #a-1, await a]
             gateway
               nas: !aside #litellm-1 | create litellm, ask for [a] [unmake litellm, back #litellm-1, ask for []] after gpu/a
             tidy
               gpu: remove #a-1 after gpu/a
               nas: remove #litellm-1 after nas/litellm
-        "#]],
+        "]],
     );
     bench.seen("gpu").taken.insert(8001, "a process".into());
     check(
@@ -132,19 +132,19 @@ fn files_networks_and_images_come_first_the_compose_file_last() {
     seen.files.insert("mine.txt".into(), FileSeen { sha256: "0".into(), mode: 0o644 });
     check(
         &bench,
-        &expect![[r#"
+        &expect![[r"
             prepare 1
               box: root key
             prepare 2
               box: network homelab_default, write env/a-1.env, write zzz, write compose.yml after box
               box: pull vllm:v2 after box
             models
-              box: create a [unmake a]
+              box: create a, await a [unmake a]
             gateway
               box: ask for [a]
             tidy
               box: unlink env/a-0.env after box/a box/litellm
-        "#]],
+        "]],
     );
 }
 
@@ -294,14 +294,14 @@ fn offline_everything_is_missing_and_nothing_is_in_the_way() {
     bench.survey.hosts.insert(host("box"), Look::NotAsked);
     check(
         &bench,
-        &expect![[r#"
+        &expect![[r"
             prepare
               box: network homelab_default
               box: pull litellm:v2
             models
-              box: create a [unmake a]
+              box: create a, await a [unmake a]
             gateway
               box: create litellm, ask for [a] [unmake litellm]
-        "#]],
+        "]],
     );
 }

@@ -33,7 +33,11 @@ fn is_by(answer: &Answer, name: &str) -> bool {
 fn answered_by(cluster: &Cluster, what: &str, (model, by): (&str, &str), aim: Duration) {
     for stream in [false, true] {
         let (answer, took) = asked(cluster, model, stream);
-        eprintln!("{what}, {}: {:.1} s", if stream { "streaming" } else { "not streaming" }, took.as_secs_f64());
+        eprintln!(
+            "{what}, {}: {:.1} s",
+            if stream { "streaming" } else { "not streaming" },
+            took.as_secs_f64()
+        );
         assert!(is_by(&answer, by), "{what}: not by {by}: {answer:?}");
         assert!(took < aim, "{what}: {took:?}");
     }

@@ -104,7 +104,12 @@ pub(crate) fn desired(dice: &mut Dice<'_>) -> Desired {
     for host in hosts.values_mut() {
         files(host);
     }
-    Desired { project: ProjectName::homelab(), gateway: Some(gateway), hosts, externals: if dice.once_in(4) { vec![external()] } else { vec![] } }
+    Desired {
+        project: ProjectName::homelab(),
+        gateway: Some(gateway),
+        hosts,
+        externals: if dice.once_in(4) { vec![external()] } else { vec![] },
+    }
 }
 
 /// A provider's endpoint, which is never asked.

@@ -83,6 +83,8 @@ compose_service! {
     User cap_add: Vec<String>,
     /// Security options.
     User security_opt: Vec<String>,
+    /// Kernel settings of its network namespace, as `net.ipv4.tcp_syn_retries`.
+    User sysctls: BTreeMap<String, String>,
     /// Networks to join: `default`, and external ones that exist already.
     User networks: Vec<String>,
     /// Memory limit.

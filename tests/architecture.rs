@@ -314,7 +314,7 @@ fn nothing_is_allowed_or_put_off() {
 }
 
 /// A value for every Compose key of the user's.
-const SAMPLES: [(&str, &str); 18] = [
+const SAMPLES: [(&str, &str); 19] = [
     ("image", "vllm/vllm-openai:v0.33.0"),
     ("entrypoint", "[vllm, serve]"),
     ("environment", "{A: b}"),
@@ -322,6 +322,7 @@ const SAMPLES: [(&str, &str); 18] = [
     ("ipc", "private"),
     ("shm_size", "1g"),
     ("ulimits", "{nofile: 1}"),
+    ("sysctls", "{net.core.somaxconn: 1}"),
     ("devices", "[/dev/dri]"),
     ("group_add", "[video]"),
     ("cap_add", "[IPC_LOCK]"),

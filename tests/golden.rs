@@ -40,6 +40,7 @@ golden! {
     foreign_models: "`homelab_models` wins where `models` means something else.",
     own_template: "The user's own template, which sees the host's variables.",
     behind_one: "Several models behind one server, loaded on demand.",
+    hybrid: "Models of one's own and of providers, which stand in for one another.",
     elsewhere: "Endpoints that somebody else runs, and a server of a kind that homelab does not know.",
     kinds: "Embeddings and scores beside text.",
     hostile_values: "Dollars, quotes, braces and line breaks arrive as they are.",

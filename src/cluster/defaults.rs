@@ -7,11 +7,12 @@ use crate::inventory::{Entry, HostVars, Map, Node, Value};
 use crate::service::Service;
 
 /// Keys that models do not share, and why.
-pub(super) const NOT_SHARED: [(&str, &str); 4] = [
+pub(super) const NOT_SHARED: [(&str, &str); 5] = [
     ("engine", "the defaults are for one engine already"),
     ("model", "further names for one model are its `aliases`"),
     ("port", "every model on a host has a port of its own"),
     ("aliases", "a public name leads to one model"),
+    ("variants", "a public name leads to one model"),
 ];
 
 /// What all models of an engine have in common, as the host's variables say it.
@@ -73,7 +74,8 @@ fn with(model: &Entry, change: impl FnOnce(&Map) -> Map) -> Entry {
 fn laid(over: &Map, under: &Map) -> Map {
     let mut laid = over.clone();
     for lower in &under.0 {
-        let adds_up = ["args", "configs"].contains(&lower.key.as_str()) || Service::adds_up(&lower.key);
+        let adds_up = ["args", "configs", "litellm_params", "model_info"].contains(&lower.key.as_str())
+            || Service::adds_up(&lower.key);
         match laid.0[..over.0.len()].iter_mut().rev().find(|upper| upper.key == lower.key) {
             Some(upper) if adds_up => upper.node.value = sum(&upper.node, &lower.node),
             Some(_) => {}

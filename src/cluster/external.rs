@@ -1,8 +1,11 @@
 //! Endpoints that somebody else runs: read, never made, only routed to.
 //! It looks at no other model and at no host.
 
+use std::collections::BTreeMap;
+
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::engine::Kind;
+use crate::gateway::{self, Variants, Words};
 use crate::inventory::{Entry, Fields, Map, Node, Value, parsed};
 use crate::names::ModelName;
 use crate::secret::SecretRef;
@@ -35,6 +38,10 @@ pub struct External {
     pub api_base: Option<String>,
     /// The key it asks for.
     pub api_key: Option<SecretRef>,
+    /// What is said of it to LiteLLM.
+    pub words: Words,
+    /// The same of those of its public names that have parameters of their own.
+    pub variants: BTreeMap<ModelName, Words>,
 }
 
 impl External {
@@ -56,7 +63,8 @@ impl PartialEq for External {
         let names =
             |all: &Self| -> Vec<_> { all.models.iter().map(|(n, _, up)| (n.clone(), up.clone())).collect() };
         let rest = |all: &Self| (all.name.clone(), all.kind, all.provider.clone(), all.api_base.clone());
-        names(self) == names(other) && rest(self) == rest(other) && self.api_key == other.api_key
+        let said = |all: &Self| (all.words.clone(), all.variants.clone(), all.api_key.clone());
+        names(self) == names(other) && rest(self) == rest(other) && said(self) == said(other)
     }
 }
 
@@ -74,9 +82,13 @@ pub(super) fn read(entry: &Entry, problems: &mut Diagnostics) -> Option<External
     let mut fields = Fields::new(map, format!("endpoint `{name}`"));
     let enabled = fields.parse("enabled", Node::as_bool) != Some(false);
     fields.node("engine");
+    let words = gateway::words(&mut fields);
+    let variants = gateway::variants(&mut fields, &words);
     let external = External {
         origin: entry.origin.clone(),
-        models: models(&mut fields, entry, &name),
+        models: models(&mut fields, (entry, &name), &variants),
+        words,
+        variants: variants.into_iter().map(|(name, _, words)| (name, words)).collect(),
         kind: fields.parse("kind", |node| parsed(node, kind)).unwrap_or(Kind::Chat),
         provider: fields.parse("litellm_provider", |node| parsed(node, provider)).unwrap_or_default(),
         api_base: fields.parse("api_base", |node| parsed(node, url)),
@@ -117,9 +129,14 @@ fn completed(external: External, fields: &mut Fields<'_>) -> Option<External> {
 }
 
 /// One model by its own name, or several by `models: {PUBLIC: WHAT THE ENDPOINT CALLS IT}`.
-fn models(fields: &mut Fields<'_>, entry: &Entry, name: &ModelName) -> Vec<(ModelName, Origin, String)> {
+fn models(
+    fields: &mut Fields<'_>,
+    (entry, name): (&Entry, &ModelName),
+    variants: &Variants,
+) -> Vec<(ModelName, Origin, String)> {
     let one = fields.parse("model", Node::as_text);
-    let aliases = fields.parse("aliases", aliases).unwrap_or_default();
+    let mut aliases = fields.parse("aliases", aliases).unwrap_or_default();
+    aliases.extend(variants.iter().map(|(name, origin, _)| (name.clone(), origin.clone())));
     let Some(node) = fields.node("models") else {
         let upstream = one.unwrap_or_else(|| name.to_string());
         let own = [(name.clone(), entry.origin.clone())];
@@ -129,7 +146,7 @@ fn models(fields: &mut Fields<'_>, entry: &Entry, name: &ModelName) -> Vec<(Mode
             .map(|(name, origin)| (name, origin, upstream.clone()))
             .collect();
     };
-    for key in ["model", "aliases"] {
+    for key in ["model", "aliases", "variants"] {
         if let Some(origin) = fields.origin(key) {
             let both = Diagnostic::error(origin, format!("`{key}` says nothing beside `models`"));
             fields.problems.push(both.hint("`models` has every public name of the endpoint: name it there"));

@@ -10,14 +10,29 @@ use super::public::Public;
 use super::spec::{GatewaySpec, Spec};
 
 pub(super) fn check(spec: &Spec, gateway: &GatewaySpec, problems: &mut Diagnostics) {
-    let all = &gateway.options.fallbacks;
-    unknown(spec, all, problems);
-    for (from, (_, to)) in all {
+    let options = &gateway.options;
+    for all in [&options.fallbacks, &options.context_window_fallbacks] {
+        for (from, (origin, to)) in all {
+            let to = to.iter().map(|(name, at)| (name, at));
+            unknown(spec, std::iter::once((from, origin)).chain(to), problems);
+        }
+        cycles(all, problems);
+    }
+    unknown(spec, options.default_fallbacks.iter().map(|(name, at)| (name, at)), problems);
+    for (from, (_, to)) in &options.fallbacks {
         for (to, origin) in to {
-            pair(spec, (from, to), origin, problems);
+            if same_kind(spec, (from, to), origin, problems) {
+                shorter(spec, (from, to), origin, problems);
+            }
         }
     }
-    cycles(all, problems);
+    for (from, (_, to)) in &options.context_window_fallbacks {
+        for (to, origin) in to {
+            if same_kind(spec, (from, to), origin, problems) {
+                longer(spec, (from, to), origin, problems);
+            }
+        }
+    }
 }
 
 /// What a public name leads to.
@@ -25,37 +40,41 @@ fn behind<'a>(spec: &'a Spec, name: &'a str) -> impl Iterator<Item = Public<'a>>
     spec.public().filter(move |public| public.name.as_str() == name)
 }
 
-fn unknown(spec: &Spec, all: &Fallbacks, problems: &mut Diagnostics) {
+fn unknown<'a>(
+    spec: &Spec,
+    named: impl Iterator<Item = (&'a String, &'a Origin)>,
+    problems: &mut Diagnostics,
+) {
     let names: Vec<&str> = spec.public().map(|public| public.name.as_str()).collect();
-    for (from, (origin, to)) in all {
-        let from = std::iter::once((from, origin));
-        for (name, origin) in from.chain(to.iter().map(|(name, at)| (name, at))) {
-            if names.contains(&name.as_str()) {
-                continue;
-            }
-            let unknown = Diagnostic::error(origin, format!("no host serves a model `{name}`")).of_absence();
-            let near = did_you_mean(name, names.iter().copied());
-            problems.push(unknown.meant(near, "fallbacks name public names of models, or their aliases"));
-        }
+    for (name, origin) in named.filter(|(name, _)| !names.contains(&name.as_str())) {
+        let unknown = Diagnostic::error(origin, format!("no host serves a model `{name}`")).of_absence();
+        let near = did_you_mean(name, names.iter().copied());
+        problems.push(unknown.meant(near, "fallbacks name public names of models, or their aliases"));
     }
 }
 
-/// A name and one that stands in for it.
-fn pair(spec: &Spec, (from, to): (&str, &str), origin: &Origin, problems: &mut Diagnostics) {
+/// Whether a name and one that stands in for it are for the same.
+fn same_kind(spec: &Spec, (from, to): (&str, &str), origin: &Origin, problems: &mut Diagnostics) -> bool {
     let kind = |name| behind(spec, name).next().map(|public| public.kind);
-    if let (Some(primary), Some(other)) = (kind(from), kind(to))
-        && primary != other
-    {
+    let (Some(primary), Some(other)) = (kind(from), kind(to)) else { return true };
+    if primary != other {
         let message = format!(
             "`{to}` cannot stand in for `{from}`: one is for {}, the other for {}",
             other.word(),
             primary.word()
         );
         problems.push(Diagnostic::error(origin, message).hint("fall back to a model of the same `kind`"));
-        return;
     }
-    let contexts = |name| behind(spec, name).filter_map(|public| public.context);
-    if let (Some(long), Some(short)) = (contexts(from).max(), contexts(to).min())
+    primary == other
+}
+
+/// How many tokens the requests of a name may have, as far as its servers' options say it.
+fn contexts<'a>(spec: &'a Spec, name: &'a str) -> impl Iterator<Item = u64> + 'a {
+    behind(spec, name).filter_map(|public| public.context)
+}
+
+fn shorter(spec: &Spec, (from, to): (&str, &str), origin: &Origin, problems: &mut Diagnostics) {
+    if let (Some(long), Some(short)) = (contexts(spec, from).max(), contexts(spec, to).min())
         && short < long
     {
         let message =
@@ -63,6 +82,18 @@ fn pair(spec: &Spec, (from, to): (&str, &str), origin: &Origin, problems: &mut D
         problems.push(
             Diagnostic::warning(origin, message)
                 .hint("requests in between fail here too; give both the same context, or add a fallback with a longer one"),
+        );
+    }
+}
+
+fn longer(spec: &Spec, (from, to): (&str, &str), origin: &Origin, problems: &mut Diagnostics) {
+    if let (Some(short), Some(other)) = (contexts(spec, from).max(), contexts(spec, to).max())
+        && other <= short
+    {
+        let message =
+            format!("what is too long for `{from}` is so for `{to}`: {short} tokens, and there {other}");
+        problems.push(
+            Diagnostic::warning(origin, message).hint("name one with a longer context, or take this one out"),
         );
     }
 }

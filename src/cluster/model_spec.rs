@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
 use crate::engine::{self, Chip, Engine, Gpus, Kind, Opt, Takes};
+use crate::gateway;
 use crate::inventory::{Entry, Fields, HostVars, Map, Node, Value, parsed};
 use crate::names::{ModelName, Port, Seconds};
 
@@ -158,15 +159,15 @@ fn read_fields(
         Some((o.name.to_owned(), value))
     });
     let options = options.collect();
-    let aliases = fields.parse("aliases", aliases).unwrap_or_default();
+    let mut aliases = fields.parse("aliases", aliases).unwrap_or_default();
+    let words = gateway::words(fields);
+    let variants = gateway::variants(fields, &words);
+    aliases.extend(variants.iter().map(|(name, origin, _)| (name.clone(), origin.clone())));
     let args = fields.texts("args");
     overlay::secret_arguments(fields, &args);
     let port = fields.parse("port", |n| n.as_int().and_then(|p| port(p, n)));
     if fields.node("port").is_none() {
-        fields.problems.push(
-            Diagnostic::error(&entry.origin, format!("model `{name}` has no `port`"))
-                .hint("the port on its host that the gateway reaches it by, as in port: 8000"),
-        );
+        fields.problems.push(no_port(entry, &name));
     }
     let places = places(entry);
     Some(ModelSpec {
@@ -190,10 +191,17 @@ fn read_fields(
         models_max: None,
         prefetch: fields.parse("prefetch", Node::as_bool).unwrap_or(true),
         check_fit: fields.parse("check_fit", Node::as_bool).unwrap_or(true),
+        words,
+        variants: variants.into_iter().map(|(name, _, words)| (name, words)).collect(),
         overlay,
         name,
         port: port?,
     })
+}
+
+fn no_port(entry: &Entry, name: &ModelName) -> Diagnostic {
+    let none = Diagnostic::error(&entry.origin, format!("model `{name}` has no `port`"));
+    none.hint("the port on its host that the gateway reaches it by, as in port: 8000")
 }
 
 fn no_image(engine: &dyn Engine, entry: &Entry, name: &ModelName) -> Diagnostic {

@@ -41,6 +41,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Overlay {
         let value = match *key {
             "environment" => fields.parse(key, |node| environment(node, &mut overlay.secrets, &mut literal)),
             "labels" => fields.parse(key, labels),
+            "sysctls" => fields.parse(key, |node| Ok(json!(text_pairs(node)?))),
             "restart" => fields.parse(key, restart),
             "ipc" => fields.parse(key, |node| word(node, &IPC)),
             "pull_policy" => fields.parse(key, |node| word(node, &PULL_POLICY)),
@@ -149,9 +150,11 @@ fn labels(node: &Node) -> Result<Json, Diagnostic> {
         let own = Diagnostic::error(&entry.origin, format!("the label `{}` is homelab's own", entry.key));
         return Err(own.hint("labels of yours begin with a name of yours, as in com.example.team"));
     }
-    let pairs: Result<BTreeMap<_, _>, Diagnostic> =
-        map.0.iter().map(|e| Ok((e.key.clone(), e.node.as_text()?))).collect();
-    Ok(json!(pairs?))
+    Ok(json!(text_pairs(node)?))
+}
+
+fn text_pairs(node: &Node) -> Result<BTreeMap<String, String>, Diagnostic> {
+    node.as_map()?.0.iter().map(|e| Ok((e.key.clone(), e.node.as_text()?))).collect()
 }
 
 /// What Compose's `ipc` may be here; `service:NAME` and `container:NAME` would lead to what homelab replaces.

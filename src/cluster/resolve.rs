@@ -50,7 +50,9 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
             let there = Place { host, facts, pool, asked, home, gateway_host, name };
             let Some(unit) = problems.take(model_unit(model, &there, files)) else { continue };
             let address = problems.take(check::address((name, host), asked, gateway_host, model));
-            routes.extend(address.iter().flat_map(|a| routes_of(model, &unit, a.as_deref(), &mut keys)));
+            routes.extend(
+                address.iter().flat_map(|a| routes_of((host, model), &unit, a.as_deref(), &mut keys)),
+            );
             units.push(unit);
         }
         let resolved = Host {
@@ -269,9 +271,15 @@ fn configs(overlay: &Overlay, files: &LocalFiles) -> Result<BTreeMap<String, Con
 /// The gateway's environment variables that carry backends' keys.
 type Keys = BTreeMap<String, SecretRef>;
 
-fn routes_of(model: &ModelSpec, unit: &Unit, address: Option<&str>, keys: &mut Keys) -> Vec<Route> {
+fn routes_of(
+    (host, spec): (&HostSpec, &ModelSpec),
+    unit: &Unit,
+    address: Option<&str>,
+    keys: &mut Keys,
+) -> Vec<Route> {
+    let slots = spec.engine.slots(&spec.serve(&host.hf_home));
     let api_base = match address {
-        Some(address) => format!("http://{}:{}/v1", gateway::bracketed(address), model.port),
+        Some(address) => format!("http://{}:{}/v1", gateway::bracketed(address), spec.port),
         None => {
             let port = unit.service.published().next().map_or(0, |port| port.container);
             format!("http://{}:{port}/v1", unit.name)
@@ -279,10 +287,15 @@ fn routes_of(model: &ModelSpec, unit: &Unit, address: Option<&str>, keys: &mut K
     };
     let Role::Model(served) = &unit.role else { return vec![] };
     let key_variable = served.api_key.as_ref().map(|key| {
-        let variable = key_variable(&model.name);
+        let variable = key_variable(&spec.name);
         keys.insert(variable.clone(), key.clone());
         variable
     });
+    let words = |model: &Model, public: &ModelName| {
+        let member = spec.members.iter().find(|member| member.name == model.name);
+        let (variants, words) = member.map_or((&spec.variants, &spec.words), |m| (&m.variants, &m.words));
+        variants.get(public).unwrap_or(words).clone()
+    };
     let route = |(model, public): (&Model, &ModelName)| Route {
         public: public.clone(),
         model: format!("{OPENAI_LIKE}/{}", model.upstream),
@@ -290,6 +303,8 @@ fn routes_of(model: &ModelSpec, unit: &Unit, address: Option<&str>, keys: &mut K
         key_variable: key_variable.clone(),
         kind: model.kind,
         load: model.load,
+        slots,
+        words: words(model, public),
     };
     let all = served.models.iter().flat_map(|model| model.public().map(move |public| (model, public)));
     all.map(route).collect()
@@ -308,6 +323,8 @@ fn routes_to(external: &External, keys: &mut Keys) -> Vec<Route> {
         key_variable: key_variable.clone(),
         kind: external.kind,
         load: Load::OnDemand,
+        slots: None,
+        words: external.variants.get(public).unwrap_or(&external.words).clone(),
     };
     external.models.iter().map(route).collect()
 }
@@ -333,6 +350,8 @@ fn gateway_unit(
     let mut secrets = spec.overlay.secrets.clone();
     secrets.extend(keys);
     secrets.insert("LITELLM_MASTER_KEY".to_owned(), master_key.clone());
+    let database = spec.options.database.clone();
+    secrets.extend(database.map(|url| (gateway::DATABASE_VARIABLE.to_owned(), url)));
     Ok(Unit {
         name: ServiceName::gateway(),
         service: finish(base, &spec.overlay, home),

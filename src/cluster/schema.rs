@@ -230,7 +230,7 @@ fn engine_keys(engine: &dyn Engine) -> Value {
     json!({"type": "object", "properties": all, "additionalProperties": false})
 }
 
-fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 13] {
+fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 16] {
     let index = json!({"anyOf": [{"type": "integer", "minimum": 0, "maximum": u32::MAX}, {"$ref": "#/definitions/expression"}]});
     let uuid = json!({"type": "string", "pattern": "^(GPU|MIG)-[0-9a-fA-F-]{8,}$"});
     let list = |items: &Value| json!({"type": "array", "minItems": 1, "items": items});
@@ -255,7 +255,25 @@ fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 13] {
         ),
         ("prefetch", key("false leaves downloading to the server", json!({"type": "boolean"}))),
         ("args", key("Arguments passed through last", texts())),
+        ("litellm_params", key(PARAMS, json!({"type": "object"}))),
+        ("model_info", key(INFO, json!({"type": "object"}))),
+        ("variants", key("Further public names with parameters of their own", variants())),
     ]
+}
+
+const PARAMS: &str = "LiteLLM's litellm_params of its public names";
+const INFO: &str = "LiteLLM's model_info of its public names";
+
+fn variants() -> Value {
+    let words = json!({
+        "litellm_params": key(PARAMS, json!({"type": "object"})),
+        "model_info": key(INFO, json!({"type": "object"})),
+    });
+    json!({
+        "type": "object",
+        "propertyNames": {"pattern": PUBLIC_NAME},
+        "additionalProperties": {"type": "object", "properties": words, "additionalProperties": false},
+    })
 }
 
 fn aliases() -> Value {
@@ -335,6 +353,7 @@ fn compose_value(name: &str) -> Value {
             json!({"type": "array", "items": {"anyOf": [mount, {"$ref": "#/definitions/expression"}]}})
         }
         "ulimits" => by_name(limit),
+        "sysctls" => by_name(scalar()),
         "shm_size" | "mem_limit" => json!({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]}),
         "stop_grace_period" => duration(0),
         "entrypoint" | "networks" | "devices" | "group_add" | "cap_add" | "security_opt" => texts(),
@@ -345,12 +364,23 @@ fn compose_value(name: &str) -> Value {
 fn gateway_keys() -> Value {
     let mut all = compose_keys();
     let count = json!({"type": "integer", "minimum": 0});
+    let url = json!({"url": {"$ref": "#/definitions/secret"}});
+    let database =
+        json!({"type": "object", "required": ["url"], "properties": url, "additionalProperties": false});
     let names = json!({"type": "object", "additionalProperties": {"type": "array", "items": scalar()}});
     for (name, schema) in [
         ("engine", key("LiteLLM", json!({"const": gateway::NAME}))),
         ("port", key("The port on its host", port())),
-        ("fallbacks", key("Which names stand in for a name that fails, in order", names)),
-        ("num_retries", key("Tries again before a fallback", count.clone())),
+        ("fallbacks", key("Which names stand in for a name that fails, in order", names.clone())),
+        (
+            "context_window_fallbacks",
+            key("Which names stand in where a request is too long, in order", names),
+        ),
+        (
+            "default_fallbacks",
+            key("Which names stand in for any other, in order", json!({"type": "array", "items": scalar()})),
+        ),
+        ("num_retries", key("Tries again where nothing stands in", count.clone())),
         ("timeout", key("Seconds until a request without streaming is given up", count.clone())),
         ("stream_timeout", key("Seconds a streaming request may stay silent", count.clone())),
         (
@@ -359,6 +389,8 @@ fn gateway_keys() -> Value {
         ),
         ("master_key", key("The key clients show, by reference", json!({"$ref": "#/definitions/secret"}))),
         ("ready_timeout", key("Seconds it may take to answer", count)),
+        ("database", key("LiteLLM's own database", database)),
+        ("litellm", key("Sections of LiteLLM's config in its own words", json!({"type": "object"}))),
     ] {
         all.insert(name.into(), schema);
     }

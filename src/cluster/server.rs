@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
 use crate::engine::{Kind, Load};
+use crate::gateway::{self, Words};
 use crate::inventory::{Entry, Fields, HostVars, Map, Node, Value, parsed};
 use crate::names::{ModelName, Seconds};
 
@@ -17,7 +18,8 @@ use super::spec::ModelSpec;
 const MODELS_MAX: u64 = 1;
 
 /// Keys of a model that say nothing of a server.
-pub(super) const OF_MODELS: [&str; 6] = ["aliases", "kind", "load", "model", "prefetch", "ttl"];
+pub(super) const OF_MODELS: [&str; 9] =
+    ["aliases", "kind", "litellm_params", "load", "model", "model_info", "prefetch", "ttl", "variants"];
 
 /// A model behind a server of several.
 #[derive(Clone)]
@@ -40,6 +42,10 @@ pub struct MemberSpec {
     pub load: Load,
     /// After how many idle seconds it is unloaded.
     pub ttl: Option<u64>,
+    /// What is said of it to LiteLLM.
+    pub words: Words,
+    /// The same of those of its aliases that have parameters of their own.
+    pub variants: BTreeMap<ModelName, Words>,
 }
 
 impl MemberSpec {
@@ -154,16 +160,22 @@ fn member(entry: &Entry, server: &ModelSpec, problems: &mut Diagnostics) -> Opti
         }
     }
     model_spec::explain_reserved(map, server.engine, &mut fields);
+    let words = gateway::words(&mut fields);
+    let variants = gateway::variants(&mut fields, &words);
+    let mut aliases = fields.parse("aliases", aliases).unwrap_or_default();
+    aliases.extend(variants.iter().map(|(name, origin, _)| (name.clone(), origin.clone())));
     let member = MemberSpec {
         origin: entry.origin.clone(),
         // What its server says of it is mended there.
         places: server.places.clone().into_iter().chain(places(entry)).collect(),
-        aliases: fields.parse("aliases", aliases).unwrap_or_default(),
+        aliases,
         kind: fields.parse("kind", |node| parsed(node, kind)).unwrap_or(Kind::Chat),
         model: fields.parse("model", Node::as_text),
         load: fields.parse("load", |node| parsed(node, load)).unwrap_or(Load::OnDemand),
         ttl: fields.parse("ttl", |node| parsed(node, ttl)),
         options,
+        words,
+        variants: variants.into_iter().map(|(name, _, words)| (name, words)).collect(),
         name,
     };
     let known: Vec<&str> = server.engine.options().iter().map(|o| o.name).collect();

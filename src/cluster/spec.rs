@@ -7,7 +7,7 @@ use crate::bootstrap::Packages;
 use crate::connection::Connection;
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
 use crate::engine::{Engine, Gpus, Kind, Load, Serve, Several};
-use crate::gateway::Options;
+use crate::gateway::{Options, Words};
 use crate::inventory::{Fields, HostVars, Inventory, Node, parsed};
 use crate::lock::Pins;
 use crate::names::{HostName, ModelName, Port, ProjectName};
@@ -110,6 +110,10 @@ pub struct ModelSpec {
     pub models_max: Option<u64>,
     /// Whether a deploy is refused when its weights are known not to fit.
     pub check_fit: bool,
+    /// What is said of it to LiteLLM.
+    pub words: Words,
+    /// The same of those of its aliases that have parameters of their own.
+    pub variants: BTreeMap<ModelName, Words>,
     /// Compose's keys.
     pub overlay: Overlay,
 }
@@ -362,6 +366,16 @@ fn read_gateway(vars: &HostVars, problems: &mut Diagnostics) -> Option<GatewaySp
     let shared = variable(vars, "litellm_image", problems, image::typed);
     let options = crate::gateway::read(&mut fields, &node.origin, secret);
     let mut overlay = super::overlay::read(&mut fields);
+    if overlay
+        .service
+        .environment
+        .get("STORE_MODEL_IN_DB")
+        .is_some_and(|on| !on.eq_ignore_ascii_case("false"))
+        && let Some(origin) = fields.origin("environment")
+    {
+        let set = Diagnostic::error(origin, "`STORE_MODEL_IN_DB` cannot be set here");
+        fields.problems.push(set.hint(crate::gateway::STORED));
+    }
     let chosen = image::chosen(&mut fields, &overlay.service, shared);
     let image_origin = chosen.map(|(image, origin)| {
         overlay.service.image = image;
@@ -392,7 +406,8 @@ impl Spec {
         let models = self.hosts.values().flat_map(|h| &h.models).flat_map(|m| m.overlay.secrets.values());
         let tokens = self.hosts.values().filter_map(|h| h.hf_token.as_ref());
         let gateways = self.hosts.values().filter_map(|h| h.gateway.as_ref());
-        let theirs = gateways.flat_map(|g| g.overlay.secrets.values().chain(&g.options.master_key));
+        let theirs = gateways
+            .flat_map(|g| g.overlay.secrets.values().chain(&g.options.master_key).chain(&g.options.database));
         let endpoints = self.externals().filter_map(|(_, one)| one.api_key.as_ref());
         models.chain(tokens).chain(theirs).chain(endpoints)
     }

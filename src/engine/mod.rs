@@ -298,6 +298,11 @@ pub trait Engine: Sync {
     /// Whether its server turns what a model writes into tool calls; none where only its arguments say it.
     fn calls_tools(&self, serve: &Serve<'_>) -> Option<bool>;
 
+    /// How many requests its server answers at the same time; further ones wait. None where its options do not say it.
+    fn slots(&self, _serve: &Serve<'_>) -> Option<u64> {
+        None
+    }
+
     /// Keys that are homelab's to set, and what to use instead of each.
     fn reserved(&self) -> &'static [(&'static str, &'static str)] {
         &[]

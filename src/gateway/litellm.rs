@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::{Map, Value as Json, json};
 
 use crate::diagnostic::{Diagnostic, Origin};
 use crate::engine::{Kind, Load};
@@ -11,6 +12,8 @@ use crate::inventory::{Fields, Node, parsed};
 use crate::names::{ByteSize, ModelName, Port};
 use crate::secret::SecretRef;
 use crate::service::Service;
+
+use super::own_words::{Sections, Words};
 
 /// Its name in the inventory and as a service.
 pub const NAME: &str = "litellm";
@@ -20,8 +23,32 @@ const CONTAINER_PORT: u16 = 4000;
 pub const CONFIG_PATH: &str = "/etc/litellm/config.yml";
 /// Answers 200 without a key once requests are taken; `/health` would ask every model for tokens.
 pub const HEALTH: &str = "/health/readiness";
+/// Where LiteLLM looks for the URL of its database.
+pub const DATABASE_VARIABLE: &str = "DATABASE_URL";
 /// A version tag: rolling tags of LiteLLM were compromised twice.
 const DEFAULT_IMAGE: &str = "ghcr.io/berriai/litellm:v1.109.1";
+
+/// Of two kinds of silence only one is long: a backend that reads a prompt acknowledges what it gets, a host that is
+/// off does not. LiteLLM has one timeout for both; the kernel, whose settings these are, tells them apart.
+const SYSCTLS: [(&str, &str); 2] = [
+    // A connection that nobody takes is given up after 3 s (1 s and 2 s); LiteLLM tries twice.
+    ("net.ipv4.tcp_syn_retries", "1"),
+    // One on which nobody acknowledges, after 3 to 4 s.
+    ("net.ipv4.tcp_retries2", "3"),
+];
+
+const ENVIRONMENT: [(&str, &str); 6] = [
+    // Else it fetches a price list over the network while it starts.
+    ("LITELLM_LOCAL_MODEL_COST_MAP", "True"),
+    // A connection on which an answer is awaited is asked for a sign of life: after 3 s without a word, every second,
+    // three times (custom_httpx/http_handler.py).
+    ("AIOHTTP_SO_KEEPALIVE", "True"),
+    ("AIOHTTP_TCP_KEEPIDLE", "3"),
+    ("AIOHTTP_TCP_KEEPINTVL", "1"),
+    ("AIOHTTP_TCP_KEEPCNT", "3"),
+    // Else a container that was replaced or stopped is asked at its old address for 5 minutes.
+    ("AIOHTTP_TTL_DNS_CACHE", "0"),
+];
 
 /// What the user may say about the gateway, defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +57,11 @@ pub struct Options {
     pub port: Port,
     /// Which names stand in for a name that fails, in order.
     pub fallbacks: Fallbacks,
-    /// How often a failed request is tried again before its fallback.
+    /// Which names stand in for one whose context is too small for the request, in order.
+    pub context_window_fallbacks: Fallbacks,
+    /// Which names stand in for any other one that has no fallbacks of its own, in order.
+    pub default_fallbacks: Vec<(String, Origin)>,
+    /// How often a failed request is tried again where nothing stands in.
     pub num_retries: u64,
     /// Seconds until a request without streaming is given up.
     pub timeout: u64,
@@ -42,6 +73,20 @@ pub struct Options {
     pub master_key: Option<SecretRef>,
     /// How long it may take to answer, in seconds.
     pub ready_timeout: u64,
+    /// The URL of LiteLLM's own database.
+    pub database: Option<SecretRef>,
+    /// Sections of its config in its own words, over homelab's.
+    pub litellm: Sections,
+}
+
+impl Options {
+    /// Whether another name stands in for this one. The last of the names that stand in for all has none.
+    #[must_use]
+    pub fn has_fallback(&self, name: &ModelName) -> bool {
+        let default = &self.default_fallbacks;
+        let stands_in = default.iter().any(|(to, _)| to == name.as_str());
+        self.fallbacks.contains_key(name.as_str()) || (!default.is_empty() && !stands_in)
+    }
 }
 
 /// Names that stand in for a name, each with the place where it is typed.
@@ -62,6 +107,10 @@ pub struct Route {
     pub kind: Kind,
     /// When the backend loads it.
     pub load: Load,
+    /// How many requests the backend answers at the same time, where that is known.
+    pub slots: Option<u64>,
+    /// What the user says of it in LiteLLM's words.
+    pub words: Words,
 }
 
 /// Reads the gateway's own keys. `secret` reads a secret's place.
@@ -90,25 +139,40 @@ pub fn read(
             .parse("port", |n| Port::new(n.as_int()?).map_err(|why| Diagnostic::because(&n.origin, &why)))
             .unwrap_or(Port::LITELLM),
         fallbacks: fields.parse("fallbacks", fallbacks).unwrap_or_default(),
-        // One more try finds another backend of the same name; more would only delay the fallback,
-        // because a lone backend is never taken out of rotation (cooldown_handlers.py).
+        context_window_fallbacks: fields.parse("context_window_fallbacks", fallbacks).unwrap_or_default(),
+        default_fallbacks: fields.parse("default_fallbacks", placed).unwrap_or_default(),
         num_retries: number(fields, "num_retries", 1),
         // LiteLLM's own default is 6000 s, and a switched-off host never refuses.
         timeout: number(fields, "timeout", 600),
         // Until the first token a long prompt is silent too.
         stream_timeout: number(fields, "stream_timeout", 300),
         drop_params: fields.parse("drop_params", Node::as_bool).unwrap_or(true),
-        master_key: fields.parse("master_key", secret),
+        master_key: fields.parse("master_key", &secret),
         ready_timeout: number(fields, "ready_timeout", 300),
+        database: fields.parse("database", |node| database(node, &secret)),
+        litellm: super::own_words::sections(fields),
     }
+}
+
+fn database(
+    node: &Node,
+    secret: impl Fn(&Node) -> Result<SecretRef, Diagnostic>,
+) -> Result<SecretRef, Diagnostic> {
+    match node.as_map()?.0.as_slice() {
+        [entry] if entry.key == "url" => secret(&entry.node),
+        _ => Err(Diagnostic::error(&node.origin, "`database` has one key, `url`")
+            .hint("database: {url: {env: DATABASE_URL}}")),
+    }
+}
+
+fn placed(node: &Node) -> Result<Vec<(String, Origin)>, Diagnostic> {
+    node.as_seq()?.iter().map(|n| Ok((n.as_text()?, n.origin.clone()))).collect()
 }
 
 fn fallbacks(node: &Node) -> Result<Fallbacks, Diagnostic> {
     let mut all = BTreeMap::new();
     for entry in &node.as_map()?.0 {
-        let one = |n: &Node| Ok((n.as_text()?, n.origin.clone()));
-        let to = entry.node.as_seq()?.iter().map(one).collect::<Result<Vec<_>, Diagnostic>>()?;
-        all.insert(entry.key.clone(), (entry.origin.clone(), to));
+        all.insert(entry.key.clone(), (entry.origin.clone(), placed(&entry.node)?));
     }
     Ok(all)
 }
@@ -121,12 +185,12 @@ pub fn service(options: &Options, host_ip: &str) -> Service {
     Service {
         image: DEFAULT_IMAGE.to_owned(),
         command: Some(words.map(str::to_owned).to_vec()),
-        // Else it fetches a price list over the network while it starts.
-        environment: [("LITELLM_LOCAL_MODEL_COST_MAP".to_owned(), "True".to_owned())].into(),
+        environment: ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        sysctls: SYSCTLS.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         ports: vec![published(host_ip, options.port, CONTAINER_PORT)],
         networks: vec!["default".to_owned()],
-        // 357 MB right after start; the usual 512 MB gets it killed.
-        mem_limit: Some(ByteSize(1 << 30)),
+        // 357 MB right after start; the usual 512 MB gets it killed, and 1 GB where it has a database.
+        mem_limit: Some(ByteSize(if options.database.is_some() { 2 << 30 } else { 1 << 30 })),
         restart: Some("unless-stopped".to_owned()),
         ..Service::default()
     }
@@ -148,16 +212,17 @@ pub fn bracketed(host_ip: &str) -> String {
 #[derive(Debug, Serialize)]
 pub struct ConfigContext {
     models: Vec<ConfigModel>,
-    fallbacks: Vec<BTreeMap<String, Vec<String>>>,
-    num_retries: u64,
-    drop_params: bool,
+    /// Its other sections, those that are maps key by key.
+    settings: BTreeMap<String, BTreeMap<String, Json>>,
+    /// Sections of another shape.
+    others: Sections,
 }
 
 #[derive(Debug, Serialize)]
 struct ConfigModel {
     name: String,
-    params: BTreeMap<&'static str, serde_json::Value>,
-    info: BTreeMap<&'static str, serde_json::Value>,
+    params: BTreeMap<String, Json>,
+    info: BTreeMap<String, Json>,
 }
 
 /// The config's data: one entry per public name and backend.
@@ -165,35 +230,82 @@ struct ConfigModel {
 pub fn config(options: &Options, routes: &[Route]) -> ConfigContext {
     let model = |route: &Route| ConfigModel {
         name: route.public.to_string(),
-        params: params(options, route),
-        info: match route.kind {
-            Kind::Chat => BTreeMap::new(),
-            Kind::Completion => [("mode", "completion".into())].into(),
-            Kind::Embedding => [("mode", "embedding".into())].into(),
-            Kind::Rerank => [("mode", "rerank".into())].into(),
-        },
+        params: laid(params(options, route), &route.words.params),
+        info: laid(mode(route.kind), &route.words.info),
     };
-    let names = |to: &[(String, Origin)]| to.iter().map(|(name, _)| name.clone()).collect();
-    ConfigContext {
-        models: routes.iter().map(model).collect(),
-        // A list of maps with one key each: any other shape is refused (router_python_core.py).
-        fallbacks: options
-            .fallbacks
-            .iter()
-            .map(|(from, (_, to))| [(from.clone(), names(to))].into())
-            .collect(),
-        num_retries: options.num_retries,
-        drop_params: options.drop_params,
+    let mut settings = settings(options);
+    let mut others = Sections::new();
+    for (section, value) in &options.litellm {
+        match value {
+            Json::Object(over) => {
+                let under = settings.remove(section).unwrap_or_default();
+                settings.insert(section.clone(), laid(under, over));
+            }
+            other => drop(others.insert(section.clone(), other.clone())),
+        }
     }
+    ConfigContext { models: routes.iter().map(model).collect(), settings, others }
 }
 
-fn params(options: &Options, route: &Route) -> BTreeMap<&'static str, serde_json::Value> {
+/// What homelab sets with the user's laid over it, where null takes away.
+fn laid(mut base: BTreeMap<String, Json>, over: &Map<String, Json>) -> BTreeMap<String, Json> {
+    base.extend(over.clone());
+    base.retain(|_, value| !value.is_null());
+    base
+}
+
+fn settings(options: &Options) -> BTreeMap<String, BTreeMap<String, Json>> {
+    let names = |to: &[(String, Origin)]| to.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    // A list of maps with one key each: any other shape is refused (router_python_core.py).
+    let list = |all: &Fallbacks| -> Json {
+        all.iter().map(|(from, (_, to))| json!({from.as_str(): names(to)})).collect::<Vec<_>>().into()
+    };
+    let mut router = vec![
+        ("num_retries", options.num_retries.into()),
+        // A retry may pick the same backend again; this picks another one of the same name.
+        ("enable_weighted_failover", true.into()),
+        // Else one that answers again is left out for seconds, in which another one may be replaced.
+        ("disable_cooldowns", true.into()),
+        ("fallbacks", list(&options.fallbacks)),
+    ];
+    if !options.context_window_fallbacks.is_empty() {
+        // An empty list would keep a request that is too long from its other fallbacks.
+        router.push(("context_window_fallbacks", list(&options.context_window_fallbacks)));
+    }
+    if !options.default_fallbacks.is_empty() {
+        router.push(("default_fallbacks", names(&options.default_fallbacks).into()));
+    }
+    let mut general = vec![("master_key", "os.environ/LITELLM_MASTER_KEY".into())];
+    if options.database.is_some() {
+        general.push(("database_url", format!("os.environ/{DATABASE_VARIABLE}").into()));
+    }
+    let litellm = vec![("drop_params", options.drop_params.into())];
+    let section = |keys: Vec<(&str, Json)>| keys.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+    [("router_settings", router), ("litellm_settings", litellm), ("general_settings", general)]
+        .map(|(name, keys)| (name.to_owned(), section(keys)))
+        .into()
+}
+
+fn mode(kind: Kind) -> BTreeMap<String, Json> {
+    let mode = |word: &str| [("mode".to_owned(), word.into())].into();
+    if kind == Kind::Chat { BTreeMap::new() } else { mode(kind.word()) }
+}
+
+fn params(options: &Options, route: &Route) -> BTreeMap<String, Json> {
     let key = route.key_variable.as_ref().map(|variable| format!("os.environ/{variable}"));
     // Without a URL of ours it is a provider's, which a key that is none would only confuse.
     let key = key.or_else(|| route.api_base.is_some().then(|| "none".to_owned()));
-    let texts =
-        [("api_base", route.api_base.clone()), ("api_key", key), ("model", Some(route.model.clone()))];
-    let numbers = [("stream_timeout", options.stream_timeout), ("timeout", options.timeout)];
-    let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text?.into())));
-    texts.chain(numbers.map(|(name, number)| (name, number.into()))).collect()
+    let stands_in = options.has_fallback(&route.public);
+    let all: [(&str, Option<Json>); 7] = [
+        ("model", Some(route.model.clone().into())),
+        ("api_base", route.api_base.clone().map(Json::from)),
+        ("api_key", key.map(Json::from)),
+        ("timeout", Some(options.timeout.into())),
+        ("stream_timeout", Some(options.stream_timeout.into())),
+        // Another try would only delay what stands in: one of the same name is asked before it anyhow.
+        ("num_retries", stands_in.then(|| 0.into())),
+        // More than that would queue at the backend, while another one may be free.
+        ("max_parallel_requests", route.slots.filter(|_| stands_in).map(Json::from)),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

@@ -3,8 +3,11 @@
 
 mod causes;
 mod litellm;
+mod own_words;
 
 pub use causes::{CAUSES, GIVES_UP};
 pub use litellm::{
-    CONFIG_PATH, Fallbacks, HEALTH, NAME, Options, Route, bracketed, config, published, read, service,
+    CONFIG_PATH, DATABASE_VARIABLE, Fallbacks, HEALTH, NAME, Options, Route, bracketed, config, published,
+    read, service,
 };
+pub use own_words::{STORED, Sections, Variants, Words, variants, words};

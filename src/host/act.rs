@@ -16,7 +16,7 @@ use crate::cluster::Role;
 use crate::desired::{Desired, DesiredHost, DesiredService};
 use crate::image;
 use crate::names::{HostName, Secret, ServiceName};
-use crate::plan::{Action, ROOT_KEY_FILE, container_name, fetch_name, previous_name};
+use crate::plan::{Action, Ask, ROOT_KEY_FILE, container_name, fetch_name, previous_name};
 use crate::secret::Content;
 use crate::service::label;
 use crate::survey::{Failure, State};
@@ -302,6 +302,29 @@ impl Act<'_> {
         let id = self.running(service).await?;
         let able = names.iter().filter(|ask| ask.backends.iter().any(|b| !self.failed.contains(b)));
         let able: Vec<_> = able.collect();
-        self.waiting(&id).gateway((address, *port), &key, &able, *timeout).await
+        let waiting = self.waiting(&id);
+        tokio::select! {
+            biased;
+            why = self.backend_lost(&able) => Err(why),
+            answered = waiting.gateway((address, *port), &key, &able, *timeout) => answered,
+        }
+    }
+
+    /// Ends when a host that serves one of these names is lost: the gateway would take minutes to say so.
+    async fn backend_lost(&self, asks: &[&Ask]) -> Failure {
+        let hosts: BTreeSet<&HostName> =
+            asks.iter().flat_map(|ask| &ask.backends).map(|(host, _)| host).collect();
+        let hands = hosts.into_iter().filter_map(|host| Some((host, self.all.get(host)?)));
+        let lost = hands.map(|(host, hands)| {
+            Box::pin(async move {
+                let why = hands.lost().await;
+                Failure { what: format!("{host}: {}", why.what), step: self.words.to_owned(), ..why }
+            })
+        });
+        let lost: Vec<_> = lost.collect();
+        if lost.is_empty() {
+            return std::future::pending().await;
+        }
+        futures_util::future::select_all(lost).await.0
     }
 }

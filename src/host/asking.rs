@@ -22,6 +22,13 @@ pub(super) fn question(model: &str, kind: Kind) -> (&'static str, Value) {
     }
 }
 
+/// The same for a gateway: what stands in for the model may cost money, and would hide that it does not answer.
+pub(super) fn question_of_gateway(model: &str, kind: Kind) -> (&'static str, Value) {
+    let (path, mut json) = question(model, kind);
+    json["disable_fallbacks"] = true.into();
+    (path, json)
+}
+
 /// Why something is not an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {

@@ -121,6 +121,8 @@ fn host_config(placed: &Placed<'_>, published: Vec<Published>) -> Result<HostCon
         group_add: some(service.group_add.clone()),
         cap_add: some(service.cap_add.clone()),
         security_opt: some(service.security_opt.clone()),
+        sysctls: Some(service.sysctls.clone().into_iter().collect())
+            .filter(|all: &HashMap<_, _>| !all.is_empty()),
         ..HostConfig::default()
     })
 }
@@ -248,7 +250,7 @@ mod tests {
         "volumes": ["/srv/hf:/root/.cache/huggingface", "./x.yml:/x.yml:ro"], "ipc": "host",
         "shm_size": 1024, "ulimits": {"memlock": -1, "stack": {"soft": 1, "hard": 2}},
         "devices": ["/dev/dri", "/dev/a:/dev/b:r"], "group_add": ["video"], "cap_add": ["IPC_LOCK"],
-        "security_opt": ["seccomp=unconfined"], "networks": ["default", "proxy"], "mem_limit": "2g",
+        "security_opt": ["seccomp=unconfined"], "sysctls": {"net.ipv4.tcp_syn_retries": "1"}, "networks": ["default", "proxy"], "mem_limit": "2g",
         "stop_grace_period": "1m30s", "restart": "on-failure:3", "runtime": "nvidia", "labels": {"dev.homelab.role": "model"}
     }"#;
 
@@ -272,7 +274,8 @@ mod tests {
             "Devices": [
                 {"PathOnHost": "/dev/dri", "PathInContainer": "/dev/dri", "CgroupPermissions": "rwm"},
                 {"PathOnHost": "/dev/a", "PathInContainer": "/dev/b", "CgroupPermissions": "r"}],
-            "GroupAdd": ["video"], "CapAdd": ["IPC_LOCK"], "SecurityOpt": ["seccomp=unconfined"]
+            "GroupAdd": ["video"], "CapAdd": ["IPC_LOCK"], "SecurityOpt": ["seccomp=unconfined"],
+            "Sysctls": {"net.ipv4.tcp_syn_retries": "1"}
         });
         assert_eq!(said, expected);
         let endpoints = body.networking_config.unwrap().endpoints_config.unwrap();

@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::{join_all, pending};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::asking::{Refusal, is_answer, is_loaded, lists, question, shortened};
+use super::asking::{Refusal, is_answer, is_loaded, lists, question, question_of_gateway, shortened};
 use super::explain::Log;
 use super::hands::Hands;
 use super::http::{HttpError, Request};
@@ -72,7 +72,8 @@ impl<'a> Waiting<'a> {
             }
             (self.tell)("asking for a first answer", None);
             for known in probe.models.iter().filter(|known| known.load == Load::Startup) {
-                self.settled(MODEL_SETTLES, || self.answers(to, key, (&known.name, known.kind))).await?;
+                let asked = (known.name.as_str(), known.kind, question(&known.name, known.kind));
+                self.settled(MODEL_SETTLES, || self.answers(to, key, &asked)).await?;
             }
             Ok(())
         };
@@ -100,8 +101,11 @@ impl<'a> Waiting<'a> {
             self.settled(GATEWAY_SETTLES, || self.knows(to, key, &wanted)).await?;
             (self.tell)("asking every name for an answer", None);
             let one = |ask: &&Ask| {
-                let (name, kind) = (ask.name.clone(), ask.kind);
-                async move { self.settled(GATEWAY_SETTLES, || self.answers(to, key, (name.as_str(), kind))).await }
+                let (name, kind) = (ask.name.to_string(), ask.kind);
+                async move {
+                    let asked = (name.as_str(), kind, question_of_gateway(&name, kind));
+                    self.settled(GATEWAY_SETTLES, || self.answers(to, key, &asked)).await
+                }
             };
             let asked = names.iter().filter(|ask| ask.load == Load::Startup);
             let asked = join_all(asked.map(one)).await;
@@ -115,12 +119,11 @@ impl<'a> Waiting<'a> {
         &self,
         to: (&str, u16),
         key: &Secret,
-        (name, kind): (&str, Kind),
+        (name, kind, (path, json)): &(&str, Kind, (&str, serde_json::Value)),
     ) -> Result<(), Refusal> {
-        let (path, json) = question(name, kind);
-        let request = Request { path, bearer: Some(key), json: Some(&json) };
+        let request = Request { path, bearer: Some(key), json: Some(json) };
         let reply = self.hands.http(to, request, ONE_ANSWER).await.map_err(|e| Refusal::Yet(e.to_string()));
-        reply.and_then(|reply| is_answer(kind, &reply)).map_err(|why| why.of(&format!("asked for {name}")))
+        reply.and_then(|reply| is_answer(*kind, &reply)).map_err(|why| why.of(&format!("asked for {name}")))
     }
 
     /// Waits for 200 from a health path.

@@ -133,6 +133,8 @@ fn external() -> External {
         provider: "anthropic".to_owned(),
         api_base: None,
         api_key: Some(SecretRef::Env("PAID".to_owned())),
+        words: homelab::gateway::Words::default(),
+        variants: BTreeMap::new(),
     }
 }
 

@@ -7,7 +7,10 @@ use crate::cluster::external::NAME;
 use crate::cluster::server::OF_MODELS;
 use crate::engine::{self, Engine, Kind, Load};
 
-use super::{PUBLIC_NAME, aliases, duration, engine_keys, key, needed, option_value, own_keys, scalar};
+use super::{
+    INFO, PARAMS, PUBLIC_NAME, aliases, duration, engine_keys, key, needed, option_value, own_keys, scalar,
+    variants,
+};
 
 /// An endpoint that somebody else runs.
 pub(super) fn external() -> Value {
@@ -36,6 +39,9 @@ pub(super) fn external() -> Value {
         ("model".to_owned(), key("What it calls the model, if not by its public name", scalar())),
         ("models".to_owned(), key("Public names, and what it calls each", names)),
         ("aliases".to_owned(), key("Further public names", aliases())),
+        ("litellm_params".to_owned(), key(PARAMS, json!({"type": "object"}))),
+        ("model_info".to_owned(), key(INFO, json!({"type": "object"}))),
+        ("variants".to_owned(), key("Further public names with parameters of their own", variants())),
     ]);
     json!({"type": "object", "properties": all, "additionalProperties": false})
 }
@@ -81,4 +87,5 @@ pub(super) fn behind() -> Value {
 }
 
 /// Keys of a model that one behind a server has, too.
-const OF_MEMBERS: [&str; 4] = ["enabled", "kind", "model", "aliases"];
+const OF_MEMBERS: [&str; 7] =
+    ["enabled", "kind", "model", "aliases", "litellm_params", "model_info", "variants"];

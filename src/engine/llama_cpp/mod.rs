@@ -94,6 +94,13 @@ impl Engine for LlamaCpp {
         if serve.member { router::upstream(serve.name) } else { serve.name.to_string() }
     }
 
+    fn slots(&self, serve: &Serve<'_>) -> Option<u64> {
+        if carry(serve.args, &["--parallel", "-np"]) {
+            return None;
+        }
+        serve.options.get("parallel")?.as_u64().filter(|slots| *slots > 0)
+    }
+
     fn draft(&self, serve: &Serve<'_>) -> Draft {
         let several = serve.several.as_ref();
         Draft {

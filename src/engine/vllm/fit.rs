@@ -62,6 +62,14 @@ pub(super) fn context(serve: &Serve<'_>) -> Option<u64> {
     (number > 0).then_some(number)
 }
 
+/// How many requests are in a batch at most, where that is typed: the default differs with the GPU.
+pub(super) fn slots(serve: &Serve<'_>) -> Option<u64> {
+    if carry(serve.args, &["--max-num-seqs"]) {
+        return None;
+    }
+    serve.options.get("max_num_seqs")?.as_u64().filter(|slots| *slots > 0)
+}
+
 fn sized(text: &str) -> Option<u64> {
     let text = text.trim();
     let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));

@@ -87,6 +87,10 @@ impl Engine for Vllm {
         (given || !carry(serve.args, &by_hand)).then_some(given)
     }
 
+    fn slots(&self, serve: &Serve<'_>) -> Option<u64> {
+        fit::slots(serve)
+    }
+
     fn draft(&self, serve: &Serve<'_>) -> Draft {
         Draft {
             entrypoint: entrypoint(serve.image),

@@ -131,19 +131,11 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
         labels: labels("model", engine.name(), &draft.health, &model.gpus),
         ..Service::default()
     };
-    base.labels.insert(label::MODEL.to_owned(), model.name.to_string());
-    if model.models_max.is_none() {
-        base.labels.insert(label::KIND.to_owned(), model.kind.word().to_owned());
-    }
+    let models = models(model, &serve);
+    base.labels.extend(model_labels(model, &models));
     access.give(&model.gpus, place.facts, &mut base);
     if let Some(pool) = place.pool {
         pool.defaults(&model.gpus, &mut base);
-    }
-    let models = models(model, &serve);
-    if let [one] = models.as_slice()
-        && one.upstream != model.name.as_str()
-    {
-        base.labels.insert(label::UPSTREAM.to_owned(), one.upstream.clone());
     }
     let mut secrets = secrets(model, place.host);
     let variable = draft.api_key_variable.filter(|_| model.api_key);
@@ -172,6 +164,17 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
         ready_timeout: model.ready_timeout,
         weights,
     })
+}
+
+/// What tells an older version's wait how it was asked. A server of several has no kind, and is asked for nothing then.
+fn model_labels(spec: &ModelSpec, models: &[Model]) -> BTreeMap<String, String> {
+    let mut all = vec![(label::MODEL, spec.name.to_string())];
+    if spec.models_max.is_none() {
+        all.push((label::KIND, spec.kind.word().to_owned()));
+        let other = models.iter().map(|model| &model.upstream).find(|name| *name != spec.name.as_str());
+        all.extend(other.map(|name| (label::UPSTREAM, name.clone())));
+    }
+    all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// What a server serves: its own model, or those behind it.

@@ -37,6 +37,15 @@ const GAVE_UP: &str = "it gave up, but its container still runs";
 /// Tells what a server is doing.
 pub(super) type Tell<'a> = &'a (dyn Fn(&str, Option<(u64, u64)>) + Send + Sync);
 
+/// Who is asked for an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Through {
+    /// The model's own server.
+    Server,
+    /// The gateway.
+    Gateway,
+}
+
 /// A container to wait for, and how to talk of it.
 pub(super) struct Waiting<'a> {
     pub(super) hands: &'a Hands,
@@ -72,7 +81,10 @@ impl<'a> Waiting<'a> {
             }
             (self.tell)("asking for a first answer", None);
             for known in probe.models.iter().filter(|known| known.load == Load::Startup) {
-                self.settled(MODEL_SETTLES, || self.answers(to, key, (&known.name, known.kind))).await?;
+                self.settled(MODEL_SETTLES, || {
+                    self.answers(to, key, (&known.name, known.kind), Through::Server)
+                })
+                .await?;
             }
             Ok(())
         };
@@ -101,7 +113,12 @@ impl<'a> Waiting<'a> {
             (self.tell)("asking every name for an answer", None);
             let one = |ask: &&Ask| {
                 let (name, kind) = (ask.name.clone(), ask.kind);
-                async move { self.settled(GATEWAY_SETTLES, || self.answers(to, key, (name.as_str(), kind))).await }
+                async move {
+                    self.settled(GATEWAY_SETTLES, || {
+                        self.answers(to, key, (name.as_str(), kind), Through::Gateway)
+                    })
+                    .await
+                }
             };
             let asked = names.iter().filter(|ask| ask.load == Load::Startup);
             let asked = join_all(asked.map(one)).await;
@@ -116,8 +133,14 @@ impl<'a> Waiting<'a> {
         to: (&str, u16),
         key: &Secret,
         (name, kind): (&str, Kind),
+        through: Through,
     ) -> Result<(), Refusal> {
-        let (path, json) = question(name, kind);
+        let (path, mut json) = question(name, kind);
+        if through == Through::Gateway {
+            // What stands in for it may be somebody else's, which costs money, and says nothing of this one
+            // (LiteLLM's router, async_function_with_fallbacks).
+            json["disable_fallbacks"] = true.into();
+        }
         let request = Request { path, bearer: Some(key), json: Some(&json) };
         let reply = self.hands.http(to, request, ONE_ANSWER).await.map_err(|e| Refusal::Yet(e.to_string()));
         reply.and_then(|reply| is_answer(kind, &reply)).map_err(|why| why.of(&format!("asked for {name}")))

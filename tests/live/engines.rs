@@ -94,9 +94,6 @@ fn what_somebody_else_runs_is_routed_to_and_never_touched_and_any_other_server_r
     });
     cluster.hosts["lab3"]["gateway"]["fallbacks"] = json!({"any": ["one"]});
     cluster.deploy();
-    let asked =
-        lab().ssh("lab2", &format!("docker logs {} 2>&1 | grep -c 'POST /v1' || true", stranger.name));
-    assert_eq!(asked.trim(), "0");
     for name in ["one", "two", "any"] {
         cluster.answers(name);
     }

@@ -9,9 +9,10 @@ use crate::names::{HostName, ModelName, Port, ServiceName};
 use crate::survey::Facts;
 
 use super::access::Access;
+use super::gateway_spec::GatewaySpec;
 use super::public::Public;
 use super::resolve::is_loopback;
-use super::spec::{GatewaySpec, HostSpec, ModelSpec, Spec};
+use super::spec::{HostSpec, ModelSpec, Spec};
 use super::{External, fallbacks, image, memory, server};
 
 /// Everything that can be seen without a host.

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
 use crate::gateway::Fallbacks;
 
+use super::gateway_spec::GatewaySpec;
 use super::public::Public;
-use super::spec::{GatewaySpec, Spec};
+use super::spec::Spec;
 
 pub(super) fn check(spec: &Spec, gateway: &GatewaySpec, problems: &mut Diagnostics) {
     let options = &gateway.options;

@@ -9,6 +9,7 @@ mod contest;
 mod defaults;
 mod external;
 mod fallbacks;
+mod gateway_spec;
 mod image;
 mod memory;
 mod model_spec;

@@ -17,9 +17,10 @@ use crate::survey::{Facts, Survey};
 
 use super::access::Access;
 use super::external::OPENAI_LIKE;
+use super::gateway_spec::GatewaySpec;
 use super::overlay::Overlay;
 use super::pool::Pool;
-use super::spec::{GatewaySpec, HostSpec, ModelSpec, Spec};
+use super::spec::{HostSpec, ModelSpec, Spec};
 use super::{Cluster, Config, External, Host, Model, Role, Served, Unit, check, weights};
 
 /// What files of the user's hold, by their path in the inventory; or why one cannot be read.
@@ -140,7 +141,7 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
         ..Service::default()
     };
     let models = models(model, &serve);
-    base.labels.extend(own_labels(model, &models));
+    base.labels.extend(model_labels(model, &models));
     access.give(&model.gpus, place.facts, &mut base);
     if let Some(pool) = place.pool {
         pool.defaults(&model.gpus, &mut base);
@@ -174,16 +175,15 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
     })
 }
 
-/// The labels that say which model a container serves; one for several has no kind, and no name for one of them.
-fn own_labels(model: &ModelSpec, models: &[Model]) -> BTreeMap<String, String> {
-    let kind = model.models_max.is_none().then(|| model.kind.word().to_owned());
-    let upstream = match models {
-        [one] if one.upstream != model.name.as_str() => Some(one.upstream.clone()),
-        _ => None,
-    };
-    let all =
-        [(label::MODEL, Some(model.name.to_string())), (label::KIND, kind), (label::UPSTREAM, upstream)];
-    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+/// What tells an older version's wait how it was asked. A server of several has no kind, and is asked for nothing then.
+fn model_labels(spec: &ModelSpec, models: &[Model]) -> BTreeMap<String, String> {
+    let mut all = vec![(label::MODEL, spec.name.to_string())];
+    if spec.models_max.is_none() {
+        all.push((label::KIND, spec.kind.word().to_owned()));
+        let other = models.iter().map(|model| &model.upstream).find(|name| *name != spec.name.as_str());
+        all.extend(other.map(|name| (label::UPSTREAM, name.clone())));
+    }
+    all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// What a server serves: its own model, or those behind it.

@@ -7,17 +7,18 @@ use crate::bootstrap::Packages;
 use crate::connection::Connection;
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
 use crate::engine::{Engine, Gpus, Kind, Load, Serve, Several};
-use crate::gateway::{Options, Words};
+use crate::gateway::Words;
 use crate::inventory::{Fields, HostVars, Inventory, Node, parsed};
 use crate::lock::Pins;
 use crate::names::{HostName, ModelName, Port, ProjectName};
 use crate::secret::{Login, SecretRef};
 
 use super::access::Access;
+use super::gateway_spec::{self, GatewaySpec};
 use super::overlay::{LocalFile, Overlay, secret};
 use super::place::Origins;
 use super::server::MemberSpec;
-use super::{External, catalogue, check, connect, image, model_spec};
+use super::{External, catalogue, check, connect, model_spec};
 
 /// Everything the user said that homelab understands.
 #[derive(Debug)]
@@ -180,21 +181,6 @@ impl std::fmt::Debug for ModelSpec {
     }
 }
 
-/// What the user said of the gateway.
-#[derive(Clone, Debug)]
-pub struct GatewaySpec {
-    /// Where it is named.
-    pub origin: Origin,
-    /// Where its keys stand.
-    pub(super) origins: Origins,
-    /// Where its image is typed, if it is.
-    pub image_origin: Option<Origin>,
-    /// Its own options.
-    pub options: Options,
-    /// Compose's keys.
-    pub overlay: Overlay,
-}
-
 /// Reads what the user said, beside what is pinned.
 ///
 /// # Errors
@@ -293,7 +279,7 @@ fn read_host(vars: &HostVars, project: &ProjectName, problems: &mut Diagnostics)
     let hf_token = variable(vars, "hf_token", problems, secret);
     let registry_auth = variable(vars, "registry_auth", problems, logins);
     let (models, externals) = model_spec::read_all(vars, problems);
-    let gateway = read_gateway(vars, problems);
+    let gateway = gateway_spec::read(vars, problems);
     HostSpec {
         origin: vars.origin.clone(),
         origins: vars.raw.iter().map(|(key, node)| (key.clone(), node.origin.clone())).collect(),
@@ -352,45 +338,6 @@ fn logins(node: &Node) -> Result<BTreeMap<String, Login>, Diagnostic> {
         all.insert(entry.key.clone(), Login { username, password });
     }
     Ok(all)
-}
-
-fn read_gateway(vars: &HostVars, problems: &mut Diagnostics) -> Option<GatewaySpec> {
-    let ours = vars.value_noting("homelab_gateway", problems);
-    let node = ours.or_else(|| vars.value_noting("gateway", problems))?;
-    let Ok(map) = node.as_map() else {
-        let hint = "if `gateway` means something else in this inventory, put homelab's under `homelab_gateway`, which wins";
-        problems.push(node.expected("`gateway` to be a map").hint(hint));
-        return None;
-    };
-    let mut fields = Fields::new(map, "the gateway");
-    let shared = variable(vars, "litellm_image", problems, image::typed);
-    let options = crate::gateway::read(&mut fields, &node.origin, secret);
-    let mut overlay = super::overlay::read(&mut fields);
-    if overlay
-        .service
-        .environment
-        .get("STORE_MODEL_IN_DB")
-        .is_some_and(|on| !on.eq_ignore_ascii_case("false"))
-        && let Some(origin) = fields.origin("environment")
-    {
-        let set = Diagnostic::error(origin, "`STORE_MODEL_IN_DB` cannot be set here");
-        fields.problems.push(set.hint(crate::gateway::STORED));
-    }
-    let chosen = image::chosen(&mut fields, &overlay.service, shared);
-    let image_origin = chosen.map(|(image, origin)| {
-        overlay.service.image = image;
-        origin
-    });
-    let found = fields.finish(&[]);
-    let bad = found.has_errors();
-    problems.0.extend(found.0);
-    (!bad).then(|| GatewaySpec {
-        origin: node.origin.clone(),
-        origins: map.origins(),
-        image_origin,
-        options,
-        overlay,
-    })
 }
 
 impl Spec {

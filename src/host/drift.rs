@@ -18,6 +18,7 @@ pub(super) fn drift(placed: &Placed<'_>, seen: &ContainerInspectResponse) -> Vec
     let mut all = process(&wanted, seen);
     all.extend(limits(wanted_host, seen_host));
     all.extend(ways(wanted_host, seen_host));
+    all.push(networks(&wanted, seen));
     all.into_iter()
         .filter(|(_, label, docker)| label != docker)
         .map(|(field, label, docker)| format!("{field}: label says {label}, Docker says {docker}"))
@@ -42,18 +43,35 @@ fn process(wanted: &ContainerCreateBody, seen: &ContainerInspectResponse) -> Vec
         env.into_iter().flatten().map(key).collect()
     };
     let (label, docker) = (keys(wanted.env.as_ref()), keys(config.env.as_ref()));
-    let present: Vec<&str> = label.intersection(&docker).map(String::as_str).collect();
-    let expected: Vec<&str> = label.iter().map(String::as_str).collect();
-    fields.push(("environment", list(&expected), list(&present)));
+    fields.push(present("environment", &label, &docker));
     fields
+}
+
+/// Somebody may have removed a network under it: then nothing reaches it, and it runs on.
+fn networks(wanted: &ContainerCreateBody, seen: &ContainerInspectResponse) -> Field {
+    let label = wanted.networking_config.as_ref().and_then(|config| config.endpoints_config.as_ref());
+    let docker = seen.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+    let label = label.into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    let docker = docker.into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    present("networks", &label, &docker)
+}
+
+/// What of the label's is there; whatever else is there is somebody's business.
+fn present(field: &'static str, label: &BTreeSet<String>, docker: &BTreeSet<String>) -> Field {
+    let there: Vec<&str> = label.intersection(docker).map(String::as_str).collect();
+    let expected: Vec<&str> = label.iter().map(String::as_str).collect();
+    (field, list(&expected), list(&there))
 }
 
 fn limits(wanted: &HostConfig, seen: &HostConfig) -> Vec<Field> {
     let bytes = |size: Option<i64>| size.unwrap_or(0).to_string();
-    let mut fields = vec![
-        ("mem_limit", bytes(wanted.memory), bytes(seen.memory)),
-        ("restart", restart(wanted.restart_policy.as_ref()), restart(seen.restart_policy.as_ref())),
-    ];
+    let mut fields = Vec::new();
+    // Docker drops it where the kernel counts no memory, as on a Raspberry Pi unless told otherwise.
+    if seen.memory.is_some_and(|bytes| bytes != 0) {
+        fields.push(("mem_limit", bytes(wanted.memory), bytes(seen.memory)));
+    }
+    let policy = restart(seen.restart_policy.as_ref());
+    fields.push(("restart", restart(wanted.restart_policy.as_ref()), policy));
     // Unset, the daemon's own choice stands there: private or shareable, never the host's.
     let ipc = seen.ipc_mode.clone().unwrap_or_default();
     match &wanted.ipc_mode {
@@ -139,6 +157,7 @@ mod tests {
         let mut seen = serde_json::json!({
             "Config": {"Image": body.image, "Entrypoint": body.entrypoint, "Cmd": body.cmd, "Env": env},
             "HostConfig": host,
+            "NetworkSettings": {"Networks": body.networking_config.unwrap_or_default().endpoints_config},
         });
         change(&mut seen);
         drift(&placed, &serde_json::from_value(seen).unwrap())
@@ -166,7 +185,11 @@ mod tests {
     #[test]
     fn each_difference_is_named() {
         type Change = fn(&mut serde_json::Value);
-        let cases: [(Change, &str); 9] = [
+        let cases: [(Change, &str); 10] = [
+            (
+                |s| s["NetworkSettings"]["Networks"] = serde_json::json!({"somebodys": {}}),
+                "networks: label says home_default, Docker says none",
+            ),
             (|s| s["Config"]["Image"] = "x:2".into(), "image: label says x:1, Docker says x:2"),
             (
                 |s| s["Config"]["Entrypoint"] = ["sh"].into(),

@@ -31,7 +31,7 @@ fn a_file_that_changes_shows_its_lines() {
 fn without_a_base_every_file_is_new() {
     let ran = Test::plan(FINE).args(["--diff"]).run();
     for file in
-        ["compose.yml", "env/litellm-328d991c.env", "env/tiny-21b0c795.env", "litellm/config-08f5ba5e.yml"]
+        ["compose.yml", "env/litellm-328d991c.env", "env/tiny-21b0c795.env", "litellm/config-f01fd8ba.yml"]
     {
         assert!(
             ran.stdout.contains(&format!("--- /dev/null\n+++ box/{file}\n@@ -0,0 +1")),

@@ -10,7 +10,7 @@ box
   + make network homelab_default
   + write env/litellm-328d991c.env
   + write env/tiny-21b0c795.env
-  + write litellm/config-08f5ba5e.yml
+  + write litellm/config-f01fd8ba.yml
   + write compose.yml
   + pull ghcr.io/berriai/litellm:v1.109.1
   + pull ghcr.io/ggml-org/llama.cpp:server-v0.7.0

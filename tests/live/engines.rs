@@ -92,6 +92,7 @@ fn what_somebody_else_runs_is_routed_to_and_never_touched_and_any_other_server_r
         "gpu": "none",
         "volumes": [format!("{}:/models:ro", lab().fact("LAB_MODELS_DIR"))],
     });
+    cluster.hosts["lab3"]["gateway"]["fallbacks"] = json!({"any": ["one"]});
     cluster.deploy();
     for name in ["one", "two", "any"] {
         cluster.answers(name);

@@ -1,0 +1,66 @@
+//! What the user said of the gateway, read into types.
+//! It looks at no model and no other host.
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
+use crate::gateway::Options;
+use crate::inventory::{Fields, HostVars};
+
+use super::image;
+use super::overlay::{Overlay, secret};
+use super::place::Origins;
+use super::spec::variable;
+
+/// What the user said of the gateway.
+#[derive(Clone, Debug)]
+pub struct GatewaySpec {
+    /// Where it is named.
+    pub origin: Origin,
+    /// Where its keys stand.
+    pub(super) origins: Origins,
+    /// Where its image is typed, if it is.
+    pub image_origin: Option<Origin>,
+    /// Its own options.
+    pub options: Options,
+    /// Compose's keys.
+    pub overlay: Overlay,
+}
+
+/// Reads it, if it is there and sound.
+pub(super) fn read(vars: &HostVars, problems: &mut Diagnostics) -> Option<GatewaySpec> {
+    let ours = vars.value_noting("homelab_gateway", problems);
+    let node = ours.or_else(|| vars.value_noting("gateway", problems))?;
+    let Ok(map) = node.as_map() else {
+        let hint = "if `gateway` means something else in this inventory, put homelab's under `homelab_gateway`, which wins";
+        problems.push(node.expected("`gateway` to be a map").hint(hint));
+        return None;
+    };
+    let mut fields = Fields::new(map, "the gateway");
+    let shared = variable(vars, "litellm_image", problems, image::typed);
+    let options = crate::gateway::read(&mut fields, &node.origin, secret);
+    let mut overlay = super::overlay::read(&mut fields);
+    if overlay
+        .service
+        .environment
+        .get("STORE_MODEL_IN_DB")
+        .is_some_and(|on| !on.eq_ignore_ascii_case("false"))
+        && let Some(origin) = fields.origin("environment")
+    {
+        let set = Diagnostic::error(origin, "`STORE_MODEL_IN_DB` cannot be set here");
+        fields.problems.push(set.hint(crate::gateway::STORED));
+    }
+    let chosen = image::chosen(&mut fields, &overlay.service, shared);
+    let image_origin = chosen.map(|(image, origin)| {
+        overlay.service.image = image;
+        origin
+    });
+    let found = fields.finish(&[]);
+    let bad = found.has_errors();
+    problems.0.extend(found.0);
+    (!bad).then(|| GatewaySpec {
+        origin: node.origin.clone(),
+        origins: map.origins(),
+        image_origin,
+        options,
+        overlay,
+    })
+}

@@ -2,6 +2,7 @@
 //! What is missing is decided in `crate::bootstrap`; drivers are never touched.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use anyhow::Result;
 use futures_util::future::join_all;
@@ -29,13 +30,14 @@ pub(super) async fn run(common: &Common, args: &BootstrapArgs) -> Result<Exit> {
     Ok(ended.unwrap_or(Exit::Failed))
 }
 
-/// The same before a deploy; an exit where that is not to follow.
-pub(super) async fn before_deploy(common: &Common, args: &BootstrapArgs) -> Result<Option<Exit>> {
+/// The same before a deploy, with how it ended so far: a host that cannot be set up fails alone, but whoever says no,
+/// or interrupts it, means all of it.
+pub(super) async fn before_deploy(common: &Common, args: &BootstrapArgs) -> Result<ControlFlow<Exit, Exit>> {
     let ended = set_up(&prepare::files(common, Values::Sealed)?, args).await?;
     Ok(match ended {
-        Some(Exit::Done | Exit::Failed) => None,
-        Some(other) => Some(other),
-        None => Some(Exit::Failed),
+        Some(exit @ (Exit::Done | Exit::Failed)) => ControlFlow::Continue(exit),
+        Some(other) => ControlFlow::Break(other),
+        None => ControlFlow::Break(Exit::Failed),
     })
 }
 

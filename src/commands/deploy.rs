@@ -1,6 +1,7 @@
 //! `homelab deploy`: look, resolve, render, plan, ask, carry out, and look again.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use anyhow::Result;
 use tokio::sync::{mpsc, watch};
@@ -19,13 +20,19 @@ use crate::survey::RootKey;
 use crate::ui;
 
 pub(super) async fn run(common: &Common, args: &DeployArgs) -> Result<Exit> {
+    let mut set_up = Exit::Done;
     if args.bootstrap {
         let whole = BootstrapArgs { yes: args.yes, dry_run: args.dry_run, root: args.root };
-        // A host that cannot be set up fails alone; who says no means all of it.
-        if let Some(exit) = bootstrap::before_deploy(common, &whole).await? {
-            return Ok(exit);
+        match bootstrap::before_deploy(common, &whole).await? {
+            ControlFlow::Break(exit) => return Ok(exit),
+            ControlFlow::Continue(exit) => set_up = exit,
         }
     }
+    let ended = deploy(common, args).await?;
+    Ok(if ended == Exit::Done { set_up } else { ended })
+}
+
+async fn deploy(common: &Common, args: &DeployArgs) -> Result<Exit> {
     if args.dry_run {
         let args = plan_args(args);
         return super::plan::run(common, &args).await;

@@ -16,7 +16,7 @@ use crate::cluster::Role;
 use crate::desired::{Desired, DesiredHost, DesiredService};
 use crate::image;
 use crate::names::{HostName, Secret, ServiceName};
-use crate::plan::{Action, Ask, ROOT_KEY_FILE, container_name, fetch_name, previous_name};
+use crate::plan::{Action, Ask, ROOT_KEY_FILE, container_name, fetch_name, network_name, previous_name};
 use crate::secret::Content;
 use crate::service::label;
 use crate::survey::{Failure, State};
@@ -258,10 +258,14 @@ impl Act<'_> {
 
     /// Gives a container its name back and starts it; done twice, it is as done once.
     async fn put_back(&self, service: &ServiceName, id: &str) -> Result<(), Failure> {
-        self.rename(id, &container_name(self.desired, service)).await?;
+        let name = container_name(self.desired, service);
+        self.rename(id, &name).await?;
         if self.hands.inspect(id).await?.state == State::Running {
             return Ok(());
         }
+        // Its network may have been removed while it was aside.
+        let (network, labels) = (network_name(self.desired), network_labels(&self.desired.project));
+        self.hands.attach(id, (&network, &labels), vec![name, service.to_string()]).await?;
         self.hands.start(id).await
     }
 

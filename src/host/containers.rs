@@ -126,7 +126,12 @@ pub(super) fn inspected(seen: &ContainerInspectResponse) -> Inspected {
         state: state_of(&state),
         restarts: seen.restart_count.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
         started_at,
+        detached: is_detached(seen).unwrap_or(false),
     }
+}
+
+fn is_detached(seen: &ContainerInspectResponse) -> Option<bool> {
+    Some(seen.network_settings.as_ref()?.networks.as_ref()?.is_empty())
 }
 
 fn state_of(state: &ContainerState) -> State {

@@ -6,7 +6,10 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use bollard::errors::Error;
-use bollard::models::{ContainerCreateBody, EndpointSettings, NetworkConnectRequest, NetworkCreateRequest};
+use bollard::models::{
+    ContainerCreateBody, EndpointSettings, NetworkConnectRequest, NetworkCreateRequest,
+    NetworkDisconnectRequest,
+};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, RenameContainerOptionsBuilder};
 
 use super::claim::{Claim, Lost};
@@ -153,6 +156,34 @@ impl Hands {
             }
         }
         Ok(id)
+    }
+
+    /// Puts a container into a network of that name where it is in none, or in one that is gone; makes the network
+    /// if need be.
+    ///
+    /// # Errors
+    /// What Docker said.
+    pub async fn attach(
+        &self,
+        id: &str,
+        (network, labels): (&str, &BTreeMap<String, String>),
+        aliases: Vec<String>,
+    ) -> Result<(), Failure> {
+        self.ensure_network(network, labels).await?;
+        let step = format!("putting container {id} into the network {network}");
+        let refused = |e: &Error| docker_failure(&step, e);
+        let there = self.docker().inspect_network(network, None).await.map_err(|e| refused(&e))?.id;
+        let seen = self.docker().inspect_container(id, None).await.map_err(|e| refused(&e))?;
+        let networks = seen.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+        if networks.get(network).is_some_and(|own| own.network_id == there) {
+            return Ok(());
+        }
+        let force = NetworkDisconnectRequest { container: id.to_owned(), force: Some(true) };
+        // It may be in none.
+        let _ = self.docker().disconnect_network(network, force).await;
+        let endpoint = EndpointSettings { aliases: Some(aliases), ..EndpointSettings::default() };
+        let request = NetworkConnectRequest { container: id.to_owned(), endpoint_config: Some(endpoint) };
+        self.docker().connect_network(network, request).await.map_err(|e| refused(&e))
     }
 
     /// Starts a container.

@@ -238,6 +238,10 @@ impl<'a> Waiting<'a> {
                     self.hands.ending(first).await
                 }
                 ended @ (State::Exited { .. } | State::Dead) => Some(ended),
+                _ if now.detached => {
+                    let what = "somebody took it out of its network, so that nothing reaches it";
+                    return (hinted(self.step, what, "run the same command again"), None);
+                }
                 _ => {
                     sleep(PAUSE).await;
                     continue;

@@ -74,7 +74,7 @@ pub(crate) fn unseen(port: u16) -> String {
         &format!(
             "docker rm -f promise-unseen 2>/dev/null; \
              docker run --name promise-unseen --entrypoint /bin/sh {base} -c 'head -c 3000000 /dev/urandom >/unseen' && \
-             docker commit -q promise-unseen {registry}/{name} && docker push -q {registry}/{name} && \
+             docker commit promise-unseen {registry}/{name} && docker push -q {registry}/{name} && \
              docker rm -f promise-unseen && docker image rm -f {registry}/{name}"
         ),
     );

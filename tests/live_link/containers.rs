@@ -324,8 +324,16 @@ async fn this_machine_is_looked_at_without_ssh() {
     let look = look.unwrap();
     assert_eq!((look.counts().logins, look.counts().processes), (0, 1));
     assert_eq!(seen.facts.address, None);
-    assert!(seen.strangers.iter().any(|name| name.starts_with("homelab-testlab-")), "{:?}", seen.strangers);
-    assert!(seen.taken.values().any(|who| who == "container homelab-testlab-registry"), "{:?}", seen.taken);
+    assert!(
+        seen.strangers.iter().any(|name| name.starts_with(&format!("{}-", facts()["LAB_NAME"]))),
+        "{:?}",
+        seen.strangers
+    );
+    assert!(
+        seen.taken.values().any(|who| *who == format!("container {}-registry", facts()["LAB_NAME"])),
+        "{:?}",
+        seen.taken
+    );
 }
 
 fn by_tag(image: &str) -> homelab::host::Pulling<'_> {

@@ -21,7 +21,7 @@ ensure_bare_hosts() {
         ensure_host_key "$host"
     done
     write_known_hosts
-    RUNNING=$(docker ps --filter "label=$LABEL.bare" --format "{{.Names}} {{.Label \"$LABEL.recipe\"}}")
+    RUNNING=$(docker ps --filter "label=$LABEL.bare" --format "{{.Names}} {{.Label \"$IMAGE_LABEL.recipe\"}}")
     parallel ensure_bare_host "${!SUITES[@]}" || die "not every bare host came up"
     say "bare hosts answer: $(bare_hosts | xargs)"
 }
@@ -33,12 +33,12 @@ ensure_bare_image() {
     say "building $name"
     need mmdebstrap mmdebstrap
     "$LAB_SRC/images/bare/build" "${SUITES[$name]}" "$(debian_mirror)" 2>"$log" 9>&- |
-        docker import --change "LABEL $LABEL= $LABEL.recipe=$recipe" --change 'ENTRYPOINT ["/usr/local/sbin/entry"]' \
+        docker import --change "LABEL $IMAGE_LABEL= $IMAGE_LABEL.recipe=$recipe" --change 'ENTRYPOINT ["/usr/local/sbin/entry"]' \
             - "$IMAGE/$name" >>"$log" 2>&1 || {
         docker rmi --force "$IMAGE/$name" >/dev/null 2>&1
         build_failed "$name" "$log"
     }
-    docker image prune --force --filter "label=$LABEL" >/dev/null
+    docker image prune --force --filter "label=$IMAGE_LABEL" >/dev/null
     say "built $name in $((SECONDS - started)) s"
 }
 
@@ -51,7 +51,7 @@ create_bare_host() {
     local host=$1 container log=$LAB_STATE/log/create-$1.log
     container=$(container_of "$host")
     docker rm --force --volumes "$container" >/dev/null 2>&1 || true
-    docker run --detach --name "$container" --hostname "$host" --label "$LABEL.bare=$host" \
+    docker run --detach --name "$container" --hostname "$host" --label "$LABEL.bare=$host" --env LAB_NAME="$LAB_NAME" \
         --label "$LABEL.state=$LAB_STATE" "${PRIVILEGES[@]}" --network "$NETWORK" --ip "$(address_of "$host")" \
         --add-host "registry.lab:$NETWORK_PREFIX.$REGISTRY_NUMBER" --add-host "apt.lab:$NETWORK_PREFIX.1" \
         --tmpfs /run:exec,mode=755 --tmpfs /tmp --volume /var/lib/docker \

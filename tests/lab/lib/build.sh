@@ -4,7 +4,7 @@
 # The recipe's hash covers its files and, through the FROM line, its parent's. What differs between machines
 # (mirror, certificates, pip's settings) is left out: it does not change what is built.
 
-readonly IMAGE=homelab-testlab
+readonly IMAGE=$DEFAULT_NAME
 readonly CA_BUNDLES=(/etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem)
 
 parent_of() {
@@ -21,7 +21,7 @@ recipe_of() {
     } | sha256sum | cut -c1-16
 }
 
-built_from() { docker image inspect --format "{{index .Config.Labels \"$LABEL.recipe\"}}" "$IMAGE/$1" 2>/dev/null; }
+built_from() { docker image inspect --format "{{index .Config.Labels \"$IMAGE_LABEL.recipe\"}}" "$IMAGE/$1" 2>/dev/null; }
 
 # ensure_image NAME: homelab-testlab/NAME is there, made from today's recipe.
 ensure_image() {
@@ -33,7 +33,7 @@ ensure_image() {
     say "building $name"
     started=$SECONDS
     if [[ $name == base ]]; then import_base "$recipe"; else build "$name" "$recipe"; fi
-    docker image prune --force --filter "label=$LABEL" >/dev/null
+    docker image prune --force --filter "label=$IMAGE_LABEL" >/dev/null
     say "built $name in $((SECONDS - started)) s"
 }
 
@@ -43,7 +43,7 @@ import_base() {
     mirror=$(debian_mirror)
     ca_bundle=$(machine_ca_bundle)
     "$LAB_SRC/images/base/build" "$mirror" "$ca_bundle" 2>"$log" 9>&- |
-        docker import --change "LABEL $LABEL= $LABEL.recipe=$1" - "$IMAGE/base" >>"$log" 2>&1 || {
+        docker import --change "LABEL $IMAGE_LABEL= $IMAGE_LABEL.recipe=$1" - "$IMAGE/base" >>"$log" 2>&1 || {
         # Half a Debian is imported as readily as a whole one.
         docker rmi --force "$IMAGE/base" >/dev/null 2>&1
         build_failed base "$log"
@@ -58,7 +58,7 @@ build() {
     cp -r "$LAB_SRC/images/$name/." "$context/"
     cp "$(machine_ca_bundle)" "$context/ca-certificates.crt"
     mapfile -t arguments < <(build_arguments)
-    DOCKER_BUILDKIT=0 docker build --network host --force-rm --label "$LABEL=" --label "$LABEL.recipe=$recipe" \
+    DOCKER_BUILDKIT=0 docker build --network host --force-rm --label "$IMAGE_LABEL=" --label "$IMAGE_LABEL.recipe=$recipe" \
         "${arguments[@]}" --tag "$IMAGE/$name" "$context" >"$log" 2>&1 9>&- || {
         rm -rf "$context"
         build_failed "$name" "$log"

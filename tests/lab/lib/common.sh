@@ -2,15 +2,25 @@
 # What every part uses: where state lives, how the lab speaks, locks, polling.
 # shellcheck disable=SC2034 # the other parts use the names
 
-readonly LAB_STATE=${HOMELAB_LAB_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/homelab-lab}
+readonly DEFAULT_NAME=homelab-testlab
+readonly LAB_NAME=${HOMELAB_LAB_NAME:-$DEFAULT_NAME}
+
+# A lab with a name of its own has a state directory of its own, too.
+default_state() {
+    local cache=${XDG_CACHE_HOME:-$HOME/.cache}
+    if [[ $LAB_NAME == "$DEFAULT_NAME" ]]; then printf '%s\n' "$cache/homelab-lab"; else printf '%s\n' "$cache/homelab-lab-$LAB_NAME"; fi
+}
+LAB_STATE=${HOMELAB_LAB_DIR:-$(default_state)}
+readonly LAB_STATE
 readonly LAB_KEY=$LAB_STATE/id_ed25519
 readonly LAB_KNOWN_HOSTS=$LAB_STATE/known_hosts
 
-# Networks, volumes and images of the lab carry this label, its containers LABEL.state (a container inherits
-# its image's labels, so LABEL does not tell who made it). Nothing without them is ever removed.
-readonly LABEL=homelab-testlab
-readonly NETWORK=homelab-testlab
-readonly PREFIX=homelab-testlab-
+# Networks and volumes of the lab carry this label, its containers LABEL.state; images, which all labs of a machine
+# share, carry IMAGE_LABEL, and containers inherit that. Nothing without them is ever removed.
+readonly LABEL=$LAB_NAME
+readonly IMAGE_LABEL=$DEFAULT_NAME
+readonly NETWORK=$LAB_NAME
+readonly PREFIX=$LAB_NAME-
 readonly REGISTRY=registry.lab:5000
 
 START=$(date +%s%N)

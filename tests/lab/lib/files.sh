@@ -72,6 +72,7 @@ cmd_env() {
     local prefix host
     prefix=$(prefix_of_network)
     cat <<ENV
+LAB_NAME=$LAB_NAME
 LAB_STATE=$LAB_STATE
 LAB_KEY=$LAB_KEY
 LAB_KNOWN_HOSTS=$LAB_KNOWN_HOSTS

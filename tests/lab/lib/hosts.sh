@@ -68,7 +68,7 @@ ensure_hosts() {
     choose_privileges
     HOST_RECIPE=$(recipe_of host)
     NETWORK_PREFIX=$(prefix_of_network)
-    RUNNING=$(docker ps --filter "label=$LABEL.host" --format "{{.Names}} {{.Label \"$LABEL.recipe\"}}")
+    RUNNING=$(docker ps --filter "label=$LABEL.host" --format "{{.Names}} {{.Label \"$IMAGE_LABEL.recipe\"}}")
     for host in "${hosts[@]}"; do ensure_host_key "$host"; done
     write_known_hosts
     parallel ensure_host "${hosts[@]}" || die "not every host came up"
@@ -161,12 +161,17 @@ cmd_down() {
         docker network ls --quiet --filter "label=$LABEL" | xargs -r docker network rm >/dev/null
         if [[ -n $purge ]]; then
             docker volume ls --quiet --filter "label=$LABEL" | xargs -r docker volume rm >/dev/null
-            docker image ls --format '{{.Repository}}:{{.Tag}}' "$IMAGE/*" | xargs -r docker rmi >/dev/null
-            docker image prune --force --filter "label=$LABEL" >/dev/null
+            # Other labs go on with the images.
+            [[ $LAB_NAME != "$DEFAULT_NAME" ]] || remove_images
         fi
     fi
     [[ -z $purge ]] || rm -rf "$LAB_STATE"
     say "lab is down"
+}
+
+remove_images() {
+    docker image ls --format '{{.Repository}}:{{.Tag}}' "$IMAGE/*" | xargs -r docker rmi >/dev/null
+    docker image prune --force --filter "label=$IMAGE_LABEL" >/dev/null
 }
 
 cmd_reset() {

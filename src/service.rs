@@ -248,9 +248,11 @@ impl<'de> Deserialize<'de> for Ulimit {
 pub mod label {
     /// The [`super::Service`] as JSON, exactly as it was read from the Compose file.
     pub const SERVICE: &str = "dev.homelab.service";
-    /// `model` or `gateway`; `fetch` of a container that only downloads.
+    /// `model`, `gateway` or [`COMPANION`]; `fetch` of a container that only downloads.
     pub const ROLE: &str = "dev.homelab.role";
-    /// The engine that answers in it, by its name in the inventory.
+    /// The [`ROLE`] of what stands beside the gateway.
+    pub const COMPANION: &str = "companion";
+    /// The engine that answers in it, by its name in the inventory, or what else runs there.
     pub const ENGINE: &str = "dev.homelab.engine";
     /// What its model is for, by the inventory's word: `chat`, `embedding`.
     pub const KIND: &str = "dev.homelab.kind";
@@ -267,7 +269,7 @@ pub mod label {
     pub const MEMORY: &str = "dev.homelab.memory";
     /// The version of the root key that its keys are derived from; not part of the service.
     pub const ROOT_KEY: &str = "dev.homelab.root-key";
-    /// The path that answers 200 when its server is ready, on its first published port.
+    /// The path that answers 200 when its server is ready, on its first published port; a companion without it is not asked.
     pub const HEALTH: &str = "dev.homelab.health";
     /// Compose's own labels, which `docker compose ps|logs|down` filter on
     /// (docker/compose, pkg/api/labels.go and pkg/compose/containers.go).

@@ -93,8 +93,8 @@ pub struct Unit {
     pub role: Role,
     /// The GPUs it may use.
     pub gpus: Gpus,
-    /// The port on its host.
-    pub port: Port,
+    /// The port on its host; none if only containers beside it reach it.
+    pub port: Option<Port>,
     /// How long it may take until it answers, in seconds.
     pub ready_timeout: u64,
     /// What is downloaded before it starts.
@@ -139,6 +139,9 @@ pub enum Role {
         /// Every public name of a model that homelab runs, what each is for, and when it is loaded.
         names: BTreeMap<ModelName, (Kind, Load)>,
     },
+    /// It serves no model and nothing depends on it: it watches the others, or is a client of theirs. It is asked by its
+    /// health path alone, if it has one, and goes last.
+    Companion,
 }
 
 /// How a server of models is asked.

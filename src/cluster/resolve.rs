@@ -169,7 +169,7 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
             address: (place.name != place.gateway_host).then(|| check::address_text(place.host, place.asked)),
         }),
         gpus: model.gpus.clone(),
-        port: model.port,
+        port: Some(model.port),
         ready_timeout: model.ready_timeout,
         weights,
     })
@@ -359,7 +359,7 @@ fn gateway_unit(
         configs: configs(&spec.overlay, files)?,
         role: Role::Gateway { master_key, names },
         gpus: Gpus::None,
-        port: spec.options.port,
+        port: Some(spec.options.port),
         ready_timeout: spec.options.ready_timeout,
         weights: None,
     })

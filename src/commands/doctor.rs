@@ -173,10 +173,10 @@ fn targets(files: &Files, survey: &Survey) -> Vec<(String, String, Port)> {
                 let container = seen.containers.get(&name);
                 container.is_some_and(|c| c.state == State::Running && c.health == Health::Ready)
             };
-            if let Some(address) = &served.address
+            if let (Some(address), Some(port)) = (&served.address, unit.port)
                 && survey.seen(host).is_some_and(answers)
             {
-                all.push((format!("{} on {host}", served.name), address.clone(), unit.port));
+                all.push((format!("{} on {host}", served.name), address.clone(), port));
             }
         }
     }

@@ -58,8 +58,8 @@ pub struct DesiredService {
     pub role: Role,
     /// The GPUs it may use.
     pub gpus: Gpus,
-    /// The port on its host.
-    pub port: Port,
+    /// The port on its host; none if only containers beside it reach it.
+    pub port: Option<Port>,
     /// How long it may take until it answers, in seconds.
     pub ready_timeout: u64,
     /// What is downloaded before it starts.

@@ -235,9 +235,9 @@ fn kept(unit: &Unit, service: &Service) -> Result<(), String> {
             return Err(format!("the template does not give `{}` its label `{name}: {value}`", unit.name));
         }
     }
-    match service.published().any(|port| port.host == unit.port.get()) {
-        true => Ok(()),
-        false => Err(format!("the template does not publish port {} of `{}`", unit.port, unit.name)),
+    match unit.port.filter(|wanted| !service.published().any(|port| port.host == wanted.get())) {
+        None => Ok(()),
+        Some(port) => Err(format!("the template does not publish port {port} of `{}`", unit.name)),
     }
 }
 

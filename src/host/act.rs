@@ -129,9 +129,9 @@ impl Act<'_> {
                 }
             }
             Action::AwaitModel { service, probe } => {
-                let key = self.vault.value(&probe.key)?;
+                let key = probe.key.as_ref().map(|key| self.vault.value(key)).transpose()?;
                 let id = self.running(service).await?;
-                self.waiting(&id).model(probe, &key).await?;
+                self.waiting(&id).model(probe, key.as_ref()).await?;
             }
             Action::Reach { from, address, port, .. } => match self.all.get(from) {
                 Some(from) => reach(from, address, *port, self.words).await?,

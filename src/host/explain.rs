@@ -31,20 +31,50 @@ pub(super) struct Log<'a> {
     pub(super) engine: Option<&'a str>,
 }
 
+/// Who writes a log.
+#[derive(Clone, Copy)]
+pub(super) enum Whose {
+    Engine(&'static dyn Engine),
+    Gateway,
+    /// What stands beside the gateway: only what holds of every container is known of it.
+    Other,
+}
+
+impl Whose {
+    /// By the word in the label; the gateway's waits have none.
+    pub(super) fn of(word: Option<&str>) -> Self {
+        match word {
+            None | Some(gateway::NAME) => Self::Gateway,
+            Some(name) => engine::by_name(name).map_or(Self::Other, Self::Engine),
+        }
+    }
+
+    fn engine(self) -> Option<&'static dyn Engine> {
+        match self {
+            Self::Engine(engine) => Some(engine),
+            Self::Gateway | Self::Other => None,
+        }
+    }
+}
+
 impl Log<'_> {
     /// Words after which its server never answers.
     pub(super) fn gives_up(&self) -> &'static [&'static str] {
-        self.engine().map_or(gateway::GIVES_UP, Engine::gives_up)
+        match Whose::of(self.engine) {
+            Whose::Engine(engine) => engine.gives_up(),
+            Whose::Gateway => gateway::GIVES_UP,
+            Whose::Other => &[],
+        }
     }
 
     pub(super) fn engine(&self) -> Option<&'static dyn Engine> {
-        self.engine.and_then(engine::by_name)
+        Whose::of(self.engine).engine()
     }
 
     /// The same failure with its cause, as far as that is known, else with the last lines.
     pub(super) async fn explain(&self, failure: Failure, state: Option<&State>) -> Failure {
         let lines = self.look.logs_since(self.first, READ_LINES).await.unwrap_or_default();
-        let explained = explained(failure, state, self.engine(), &lines);
+        let explained = explained(failure, state, Whose::of(self.engine), &lines);
         if lines.is_empty() {
             return explained;
         }
@@ -71,8 +101,8 @@ pub async fn causes(
     });
     let one = async |(host, look, (name, container)): Of<'_>| {
         let lines = look.logs(&container.id, READ_LINES).await.unwrap_or_default();
-        let engine = container.labels.get(label::ENGINE).and_then(|name| engine::by_name(name));
-        let finding = known(Some(&container.state), engine, &lines)?;
+        let whose = Whose::of(container.labels.get(label::ENGINE).map(String::as_str));
+        let finding = known(Some(&container.state), whose, &lines)?;
         Some(((host.clone(), name.clone()), finding))
     };
     join_all(amiss.map(one)).await.into_iter().flatten().collect()
@@ -89,25 +119,24 @@ fn is_amiss(container: &Container) -> bool {
     }
 }
 
-fn known(state: Option<&State>, engine: Option<&'static dyn Engine>, lines: &[String]) -> Option<Finding> {
+fn known(state: Option<&State>, whose: Whose, lines: &[String]) -> Option<Finding> {
     let (code, out_of_memory) = match state {
         Some(State::Exited { code, oom }) => (Some(*code), *oom),
         _ => (None, false),
     };
-    let own: &'static [Row] = engine.map_or(gateway::CAUSES, Engine::causes);
+    let own: &'static [Row] = match whose {
+        Whose::Engine(engine) => engine.causes(),
+        Whose::Gateway => gateway::CAUSES,
+        Whose::Other => &[],
+    };
     let tables = [own].into_iter().chain(SHARED);
     diagnosis::find(tables, &Evidence { lines, out_of_memory, code, names: &[] })
 }
 
 /// The same failure with what its log tells of its cause.
-pub(super) fn explained(
-    failure: Failure,
-    state: Option<&State>,
-    engine: Option<&'static dyn Engine>,
-    lines: &[String],
-) -> Failure {
-    let Some(finding) = known(state, engine, lines) else {
-        return Failure { lines: last(engine, lines), ..failure };
+pub(super) fn explained(failure: Failure, state: Option<&State>, whose: Whose, lines: &[String]) -> Failure {
+    let Some(finding) = known(state, whose, lines) else {
+        return Failure { lines: last(whose.engine(), lines), ..failure };
     };
     let what = match state {
         // It is said already.
@@ -116,7 +145,7 @@ pub(super) fn explained(
     };
     Failure {
         what,
-        lines: finding.line.clone().map_or_else(|| last(engine, lines), |line| vec![line]),
+        lines: finding.line.clone().map_or_else(|| last(whose.engine(), lines), |line| vec![line]),
         hint: joined([Some(finding.advice()), failure.hint]),
         finding: Some(Box::new(finding)),
         ..failure
@@ -173,7 +202,7 @@ mod tests {
     #[test]
     fn a_known_failure_names_its_cause_and_shows_the_line_that_says_so() {
         let plain = failure("waiting", "it exited with code 1");
-        let known = explained(plain, Some(&CODE_1), engine::by_name("vllm"), &log(SMALL));
+        let known = explained(plain, Some(&CODE_1), Whose::of(Some("vllm")), &log(SMALL));
         let what = "it exited with code 1: one request of 4194304 tokens needs 2.0 GiB of KV cache, and 1.0 GiB are left";
         assert_eq!(known.what, what);
         assert_eq!(known.lines.len(), 1);
@@ -190,12 +219,12 @@ mod tests {
     fn an_unknown_one_shows_the_last_lines_and_what_was_advised() {
         let lines: Vec<String> = (0..30).map(|n| format!("line {n}")).collect();
         let slow = || hinted("waiting", "it did not answer", "raise its `ready_timeout`");
-        let unknown = explained(slow(), None, engine::by_name("vllm"), &lines);
+        let unknown = explained(slow(), None, Whose::of(Some("vllm")), &lines);
         assert_eq!((unknown.what.as_str(), unknown.lines.len()), ("it did not answer", 20));
         assert_eq!((unknown.lines[19].as_str(), unknown.finding), ("line 29", None));
         assert_eq!(unknown.hint.unwrap(), "raise its `ready_timeout`");
         // What it knows besides is said first.
-        let known = explained(slow(), None, None, &log("x\nLiteLLM proxy refused to start: why\n"));
+        let known = explained(slow(), None, Whose::Gateway, &log("x\nLiteLLM proxy refused to start: why\n"));
         assert_eq!(known.what, "it did not answer: it does not take its master key");
         assert!(known.hint.unwrap().ends_with("homelab then makes one; raise its `ready_timeout`"));
     }
@@ -203,7 +232,8 @@ mod tests {
     #[test]
     fn a_lack_of_memory_is_said_once() {
         let oom = State::Exited { code: 137, oom: true };
-        let killed = explained(failure("waiting", "it ran out of memory"), Some(&oom), None, &log(SMALL));
+        let killed =
+            explained(failure("waiting", "it ran out of memory"), Some(&oom), Whose::Other, &log(SMALL));
         assert_eq!((killed.what.as_str(), killed.lines.len()), ("it ran out of memory", 20));
         assert!(killed.hint.unwrap().contains("`mem_limit`"));
     }

@@ -10,12 +10,11 @@ use futures_util::StreamExt as _;
 use tokio::time::sleep;
 
 use super::body::{Placed, container_body};
-use super::explain::explained;
+use super::explain::{Whose, explained};
 use super::hands::Hands;
 use super::wait::Tell;
 use super::{failure, hinted};
 use crate::cluster::Weights;
-use crate::engine;
 use crate::names::{ByteSize, Secret};
 use crate::service::{Service, label};
 use crate::survey::{Failure, State};
@@ -155,7 +154,7 @@ async fn follow(hands: &Hands, of: &Fetching<'_>, id: &str, tell: Tell<'_>) -> R
             };
             said.drain(..said.len().saturating_sub(KEPT_LINES));
             let goes_on = "nothing was stopped; homelab deploy goes on with what has arrived";
-            Err(explained(hinted(of.step, what, goes_on), Some(&state), engine::by_name(of.engine), &said))
+            Err(explained(hinted(of.step, what, goes_on), Some(&state), Whose::of(Some(of.engine)), &said))
         }
     }
 }

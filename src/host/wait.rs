@@ -57,14 +57,12 @@ impl<'a> Waiting<'a> {
     ///
     /// # Errors
     /// Why it never will, or what it said last when its time was up; with its last log lines.
-    pub(super) async fn model(&self, probe: &Probe, key: &Secret) -> Result<(), Failure> {
+    pub(super) async fn model(&self, probe: &Probe, key: Option<&Secret>) -> Result<(), Failure> {
         let to = (probe.address.as_str(), probe.port);
         let names: Vec<String> = probe.models.iter().map(|known| known.name.clone()).collect();
         let ready = async {
             self.healthy(to, &probe.health).await;
-            if names.is_empty() {
-                return Ok(());
-            }
+            let Some(key) = key.filter(|_| !names.is_empty()) else { return Ok(()) };
             (self.tell)("asking for its names", None);
             self.settled(MODEL_SETTLES, || self.knows(to, key, &names)).await?;
             for known in probe.models.iter().filter(|known| known.load == Load::Startup) {

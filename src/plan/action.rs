@@ -160,7 +160,7 @@ pub struct Known {
 /// How a server is asked whether it answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Probe {
-    /// What it must know; nothing is asked of an older version that tells nothing of its models.
+    /// What it must know; nothing is asked of an older version that tells nothing of its models, and of what serves none.
     pub models: Vec<Known>,
     /// The path that answers 200 once it is ready.
     pub health: String,
@@ -168,10 +168,10 @@ pub struct Probe {
     pub address: String,
     /// Its port on the host.
     pub port: u16,
-    /// The key it asks for; it is shown always, since a server that wants none ignores it.
+    /// The key a server of models asks for; it is shown always, since one that wants none ignores it.
     #[serde(skip)]
-    pub key: SecretRef,
-    /// The engine whose log it writes.
+    pub key: Option<SecretRef>,
+    /// The engine whose log it writes, or what else runs.
     pub engine: String,
     /// Seconds until waiting fails.
     pub timeout: u64,

@@ -20,6 +20,8 @@ enum Next {
     Models(Vec<ServiceName>),
     /// The gateway.
     Gateway,
+    /// These services beside the gateway.
+    Companions(Vec<ServiceName>),
 }
 
 impl Site<'_> {
@@ -35,14 +37,15 @@ impl Site<'_> {
             }
             let next = work.next_of(container);
             let aside = previous_name(self.desired, &service);
-            let (after, is_gateway) = match next {
+            let (after, leaving) = match next {
                 Next::Nobody => {
                     let step = remove(&service, container, serves(container));
                     work.tidy.push(Task { services: vec![service], steps: vec![step], ..Task::default() });
                     continue;
                 }
-                Next::Models(models) => (models, false),
-                Next::Gateway => (vec![ServiceName::gateway()], true),
+                Next::Models(models) => (models, &mut work.models),
+                Next::Gateway => (vec![ServiceName::gateway()], &mut work.room),
+                Next::Companions(companions) => (companions, &mut work.companions),
             };
             // If what needs its place cannot come, it stays where it is.
             let after: Vec<_> = after.into_iter().map(|s| (self.name.clone(), s)).collect();
@@ -60,8 +63,7 @@ impl Site<'_> {
                 let steps = vec![remove(&service, container, false)];
                 work.tidy.push(Task { services: vec![service], after, steps, ..Task::default() });
             }
-            let leaves = ModelWork { needs: Needs::of(container), model: None, task };
-            if is_gateway { work.room.push(leaves) } else { work.models.push(leaves) }
+            leaving.push(ModelWork { needs: Needs::of(container), model: None, task });
         }
     }
 }
@@ -96,7 +98,11 @@ impl Work<'_> {
         } else if self.gateway_needs.as_ref().is_some_and(|gateway| gateway.meet(&needs)) {
             Next::Gateway
         } else {
-            Next::Nobody
+            // What leaves does nothing after it was set aside.
+            let comes = |c: &&ModelWork<'_>| !c.task.steps.is_empty() && c.needs.meet(&needs);
+            let meet = self.companions.iter().filter(comes);
+            let companions: Vec<ServiceName> = meet.flat_map(|c| c.task.services.clone()).collect();
+            if companions.is_empty() { Next::Nobody } else { Next::Companions(companions) }
         }
     }
 }

@@ -78,6 +78,8 @@ pub enum StageName {
     Models,
     /// The gateway follows.
     Gateway,
+    /// What stands beside it, on which nothing waits.
+    Companions,
     /// What nobody needs any more goes.
     Tidy,
 }
@@ -200,20 +202,29 @@ pub fn network_name(desired: &Desired) -> String {
     format!("{}_default", desired.project)
 }
 
-/// How a service is asked, if it serves models.
+/// How a service is asked, unless it is the gateway.
 fn probe(service: &crate::desired::DesiredService) -> Option<Probe> {
-    let Role::Model(served) = &service.role else { return None };
     let (address, port) = local(&service.service)?;
     let known = |model: &Model| Known { name: model.upstream.clone(), kind: model.kind, load: model.load };
-    Some(Probe {
-        models: served.models.iter().map(known).collect(),
-        health: health(&service.service.labels),
+    let labels = &service.service.labels;
+    let asked = Probe {
+        models: vec![],
+        health: health(labels),
         address,
         port,
-        key: served.key(),
-        engine: served.engine.to_owned(),
+        key: None,
+        engine: labels.get(label::ENGINE).cloned().unwrap_or_default(),
         timeout: service.ready_timeout,
-    })
+    };
+    match &service.role {
+        Role::Model(served) => {
+            let models = served.models.iter().map(known).collect();
+            Some(Probe { models, key: Some(served.key()), engine: served.engine.to_owned(), ..asked })
+        }
+        Role::Companion => labels.contains_key(label::HEALTH).then_some(asked),
+        // Its wait is known once all hosts were looked at.
+        Role::Gateway { .. } => None,
+    }
 }
 
 /// The path that a container's labels name; one that homelab made before it had that label answers there.

@@ -51,6 +51,8 @@ fn await_gateway(desired: &Desired, survey: &Survey, blocked: &[Blocked], all: &
     };
     let (touched, mut returning) = (services(all, true), services(all, false));
     returning.extend(all.iter().flat_map(|w| w.moving.iter().map(|s| (w.host.clone(), s.clone()))));
+    // No companion is asked by it.
+    returning.retain(|(host, service)| !is_companion(desired, host, service));
     let Some(work) = all.iter_mut().find(|w| w.host == gateway) else { return };
     let runs =
         survey.seen(gateway).is_some_and(|s| s.containers.contains_key(&container_name(desired, &name)));
@@ -96,6 +98,11 @@ fn await_gateway(desired: &Desired, survey: &Survey, blocked: &[Blocked], all: &
     };
 }
 
+fn is_companion(desired: &Desired, host: &HostName, service: &ServiceName) -> bool {
+    let service = desired.hosts.get(host).and_then(|host| host.services.get(service));
+    service.is_some_and(|service| service.role == Role::Companion)
+}
+
 fn is_blocked(blocked: &[Blocked], host: &HostName, service: &ServiceName) -> bool {
     blocked.iter().any(|b| b.host == *host && b.service.as_ref().is_none_or(|s| s == service))
 }
@@ -130,6 +137,7 @@ fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
     let mut fetches = Vec::new();
     let mut models: BTreeMap<usize, Vec<Lane>> = BTreeMap::new();
     let mut gateway = Vec::new();
+    let mut companions = Vec::new();
     let mut tidy = Vec::new();
     let mut replaced = Replaced::new();
     for work in all {
@@ -150,6 +158,11 @@ fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
         if !tasks.is_empty() {
             gateway.push(Lane { host: work.host.clone(), tasks });
         }
+        for mut lane in lanes(work.companions) {
+            await_memory(&mut lane, work.seen);
+            let tasks = lane.into_iter().map(|item| item.task).collect();
+            companions.push(Lane { host: work.host.clone(), tasks });
+        }
         if !work.tidy.is_empty() {
             tidy.push(Lane { host: work.host.clone(), tasks: work.tidy });
         }
@@ -159,6 +172,7 @@ fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
         (StageName::Prepare, after_key(key, [prepare, fetches])),
         (StageName::Models, models.into_values().collect()),
         (StageName::Gateway, one(gateway)),
+        (StageName::Companions, one(companions)),
         (StageName::Tidy, one(tidy)),
     ];
     stages

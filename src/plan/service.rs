@@ -1,12 +1,13 @@
 //! One service: from what runs to what should, as a task with its way back.
 //! It looks at no other service.
 
+use crate::cluster::Role;
 use crate::desired::DesiredService;
 use crate::engine::{Kind, Load};
 use crate::image;
 use crate::names::{ModelName, ServiceName};
 use crate::secret::SecretRef;
-use crate::service::label;
+use crate::service::label::{self, COMPANION};
 use crate::survey::{Container, Failure, Health, Images, State};
 
 use super::cause::changes;
@@ -119,6 +120,11 @@ fn other_image(now: &Now<'_>, current: &Container) -> Option<Change> {
     Some(Change { what: format!("image {name}"), from, to: Some(short(pin)) })
 }
 
+/// Whether its server is asked how it is.
+fn is_asked(now: &Now<'_>) -> bool {
+    now.desired.role != Role::Companion || now.desired.service.labels.contains_key(label::HEALTH)
+}
+
 /// It is the desired one: nothing to do if it answers.
 fn same(now: &Now<'_>, current: &Container) -> Option<Task> {
     let start = |action: Action, cause: Cause| {
@@ -131,6 +137,11 @@ fn same(now: &Now<'_>, current: &Container) -> Option<Task> {
     let task = match (&current.state, &current.health) {
         (State::Running, _) if current.lost_gpu => start(Action::Restart { service, id }, Cause::LostGpu),
         (State::Running, Health::Ready) if !current.lost_gpu => return None,
+        // What has nothing to be asked is as well as it can be told, and cannot be waited for.
+        (State::Running, _) if !is_asked(now) => return None,
+        (State::Restarting, _) if !is_asked(now) => {
+            start(Action::Restart { service, id }, Cause::NotRunning(state_text(&State::Restarting)))
+        }
         (State::Running, Health::Hung(said)) => {
             start(Action::Restart { service, id }, Cause::Hung(said.clone()))
         }
@@ -244,12 +255,16 @@ const OLD_TIMEOUT: u64 = 30 * 60;
 fn old_wait(name: &ServiceName, older: &Container) -> Option<Action> {
     let (address, port) = super::local(older.service.as_ref().ok()?)?;
     let word = |name: &str| older.labels.get(name);
-    let model = ModelName::new(word(label::MODEL)?.as_str()).ok()?;
-    let upstream = word(label::UPSTREAM).map_or_else(|| model.to_string(), Clone::clone);
-    let known = |kind| Known { name: upstream, kind, load: Load::Startup };
+    let model = word(label::MODEL).and_then(|name| ModelName::new(name.as_str()).ok());
+    if model.is_none() && !is_companion(older) {
+        return None;
+    }
+    let kind = word(label::KIND).and_then(|word| Kind::by_word(word)).filter(|_| model.is_some());
+    let upstream = word(label::UPSTREAM).cloned().or_else(|| Some(model.as_ref()?.to_string()));
+    let known = |(kind, name)| Known { name, kind, load: Load::Startup };
     let probe = Probe {
-        key: SecretRef::model(&model),
-        models: word(label::KIND).and_then(|word| Kind::by_word(word)).map(known).into_iter().collect(),
+        key: model.as_ref().map(SecretRef::model),
+        models: kind.zip(upstream).map(known).into_iter().collect(),
         health: super::health(&older.labels),
         engine: word(label::ENGINE)?.clone(),
         address,
@@ -257,6 +272,12 @@ fn old_wait(name: &ServiceName, older: &Container) -> Option<Action> {
         timeout: OLD_TIMEOUT,
     };
     Some(Action::AwaitModel { service: name.clone(), probe })
+}
+
+/// Whether it was made beside the gateway, and can be asked.
+fn is_companion(container: &Container) -> bool {
+    let word = |name: &str| container.labels.get(name).map(String::as_str);
+    word(label::ROLE) == Some(COMPANION) && word(label::HEALTH).is_some()
 }
 
 fn for_service(now: &Now<'_>) -> Task {

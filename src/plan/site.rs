@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::cluster::Role;
 use crate::desired::{Desired, DesiredHost, DesiredService};
-use crate::names::{HostName, ModelName, ServiceName};
+use crate::names::{HostName, ModelName, Port, ServiceName};
 use crate::service::Service;
 use crate::survey::{Failure, RootKey, Seen, Survey};
 
@@ -30,6 +30,8 @@ pub(super) struct Work<'a> {
     pub(super) gateway_needs: Option<Needs>,
     /// Tasks that only make room for the gateway.
     pub(super) room: Vec<ModelWork<'a>>,
+    /// What stands beside the gateway, and what only makes room for it.
+    pub(super) companions: Vec<ModelWork<'a>>,
     pub(super) tidy: Vec<Task>,
     /// Models that the gateway will reach in another way than now.
     pub(super) moving: Vec<ServiceName>,
@@ -47,6 +49,7 @@ impl<'a> Work<'a> {
             gateway: None,
             gateway_needs: None,
             room: vec![],
+            companions: vec![],
             tidy: vec![],
             moving: vec![],
         }
@@ -54,6 +57,26 @@ impl<'a> Work<'a> {
 }
 
 impl Work<'_> {
+    /// A companion that has a port which a model or the gateway is about to take leaves it before they come, and comes
+    /// back if they fail. Its successor comes in its own turn.
+    fn companions_that_give_way(&mut self) {
+        for companion in &mut self.companions {
+            let meets = |needs: &Needs| needs.meet(&companion.needs);
+            let earlier = if self.models.iter().any(|model| meets(&model.needs)) {
+                &mut self.models
+            } else if self.gateway_needs.as_ref().is_some_and(meets) {
+                &mut self.room
+            } else {
+                continue;
+            };
+            let task = Task { steps: vec![], ..companion.task.clone() };
+            if !task.ahead.is_empty() {
+                companion.task.ahead = vec![];
+                earlier.push(ModelWork { needs: companion.needs.clone(), model: None, task });
+            }
+        }
+    }
+
     /// Lets the gateway be as it is, unless others have made room for it.
     pub(super) fn leave_gateway(&mut self) {
         if self.room.is_empty() {
@@ -64,11 +87,11 @@ impl Work<'_> {
     }
 }
 
-/// A model's task and what its order depends on.
+/// A model's task, or a companion's, and what its order depends on.
 pub(super) struct ModelWork<'a> {
     /// What it must not share with a task that runs at the same time.
     pub(super) needs: Needs,
-    /// The model that should run; none if one only leaves.
+    /// The model that should run; none if one only leaves, or if it serves none.
     pub(super) model: Option<&'a ModelName>,
     pub(super) task: Task,
 }
@@ -126,6 +149,7 @@ impl<'a> Site<'a> {
                         Role::Model(served) => {
                             work.models.push(ModelWork { needs, model: Some(&served.name), task });
                         }
+                        Role::Companion => work.companions.push(ModelWork { needs, model: None, task }),
                     }
                 }
             }
@@ -136,12 +160,14 @@ impl<'a> Site<'a> {
         for (service, why) in refused {
             let is_other = |task: &Task| !task.services.contains(&service);
             work.models.retain(|m| is_other(&m.task));
+            work.companions.retain(|c| is_other(&c.task));
             work.gateway = work.gateway.filter(is_other);
             work.gateway_needs = work.gateway_needs.filter(|_| work.gateway.is_some());
             work.tidy.retain(is_other);
             blocked.push(self.refuse(&service, why));
         }
         self.leftovers(&mut work);
+        work.companions_that_give_way();
         self.downloads(&mut work);
         self.stale(&mut work.tidy);
         work.root_key = self.root_key();
@@ -182,7 +208,6 @@ impl<'a> Site<'a> {
                 let first = Action::AwaitModel { service: name.clone(), probe };
                 [first].into_iter().chain(self.reach(name, service)).collect()
             }
-            // The gateway's wait is known once all hosts were looked at.
             None => vec![],
         };
         let container = |name: &str| self.seen.containers.get(name);
@@ -203,7 +228,7 @@ impl<'a> Site<'a> {
         let from = self.desired.gateway.clone()?;
         self.survey.seen(&from)?;
         let address = served.address.clone()?;
-        Some(Action::Reach { service: name.clone(), from, address, port: service.port })
+        Some(Action::Reach { service: name.clone(), from, address, port: service.port? })
     }
 
     /// Whether its name, port and networks are free for it.
@@ -223,9 +248,10 @@ impl<'a> Site<'a> {
                 hint,
             ));
         }
-        if let Some(who) = self.seen.taken.get(&service.port.get()) {
+        let port = service.port.map(Port::get);
+        if let Some((port, who)) = port.and_then(|port| Some((port, self.seen.taken.get(&port)?))) {
             let hint = format!("stop it, or give {name} another `port`");
-            return Err(failure(format!("port {} is taken by {who}", service.port), hint));
+            return Err(failure(format!("port {port} is taken by {who}"), hint));
         }
         let absent =
             service.service.networks.iter().find(|n| *n != "default" && !self.seen.networks.contains_key(*n));

@@ -1,13 +1,15 @@
 //! Is it so: every service of every host beside what the plan would do to it.
 //! A host is in sync exactly when its part of the plan is empty; nothing else decides.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
 use crate::cluster::{External, Model, Role};
 use crate::desired::{Desired, DesiredService};
 use crate::diagnosis::Finding;
 use crate::names::{HostName, ModelName, ServiceName};
-use crate::service::label;
+use crate::service::{Published, label};
 use crate::survey::{Container, Gpu, Health, Look, State, Survey};
 
 use super::service::state_text;
@@ -127,7 +129,7 @@ fn row(
     let container = seen.and_then(|s| s.containers.get(&container_name(desired, name)));
     let address = match &service.role {
         Role::Model(served) => served.address.clone(),
-        Role::Gateway { .. } => None,
+        Role::Gateway { .. } | Role::Companion => None,
     };
     let address = address.or_else(|| seen.and_then(|s| s.facts.address.clone()));
     let used = |gpu: &&Gpu| match &service.gpus {
@@ -144,19 +146,28 @@ fn row(
             Role::Model(served) if !service.service.labels.contains_key(label::KIND) => {
                 served.models.iter().map(behind).collect()
             }
-            Role::Model(_) | Role::Gateway { .. } => vec![],
+            Role::Model(_) | Role::Gateway { .. } | Role::Companion => vec![],
         },
         model: match &service.role {
             Role::Model(served) => Some(served.name.clone()),
-            Role::Gateway { .. } => None,
+            Role::Gateway { .. } | Role::Companion => None,
         },
         condition: condition(survey, plan, (host, name), container),
         since: container.filter(|c| c.state == State::Running).and_then(|c| c.started_at.clone()),
         restarts: container.map_or(0, |c| c.restarts),
         gpus: seen.map(|s| s.facts.gpus.iter().filter(used).cloned().collect()).unwrap_or_default(),
-        endpoint: Some(format!("http://{}:{}", address.as_deref().unwrap_or(host.as_str()), service.port)),
+        endpoint: endpoint(service, address.as_deref().unwrap_or(host.as_str())),
         ..empty(host, Some(name.clone()))
     }
+}
+
+/// Where a service is reached. What stands beside the gateway may be there for its own host alone.
+fn endpoint(service: &DesiredService, address: &str) -> Option<String> {
+    let published = service.service.published().next();
+    let own = |port: &Published| port.ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let inside = published.filter(|port| service.role == Role::Companion && own(port));
+    let address = inside.map_or_else(|| address.to_owned(), |port| port.ip);
+    Some(format!("http://{}:{}", address, service.port?))
 }
 
 /// What somebody else runs, as the gateway's host sees it.

@@ -15,6 +15,7 @@ use homelab::service::{Service, label};
 use crate::dice::Dice;
 
 pub(crate) const MODELS: [&str; 5] = ["a", "b", "c", "d", "e"];
+pub(crate) const COMPANIONS: [&str; 2] = ["watch", "web"];
 
 /// Whether anything may be in the way of a deploy.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,6 +90,48 @@ pub(crate) fn gateway_service(port: u16, version: usize) -> Service {
     }
 }
 
+/// A port of a companion's: now and then one that a model or the gateway may have, too.
+pub(crate) fn companion_port(dice: &mut Dice<'_>) -> u16 {
+    [9090, 9091, 9092, 8001, 8002, 4001][dice.below(6)]
+}
+
+/// What stands beside the gateway; not every one can be asked how it is.
+pub(crate) fn companion_service(port: u16, asked: bool, version: usize) -> Service {
+    let mut labels =
+        BTreeMap::from([(label::ROLE, label::COMPANION), (label::ENGINE, "web"), (label::GPUS, "none")]);
+    if asked {
+        labels.insert(label::HEALTH, "/ready");
+    }
+    Service {
+        image: format!("web:v{version}"),
+        ports: vec![format!("0.0.0.0:{port}:80")],
+        networks: vec!["default".into()],
+        labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        ..Service::default()
+    }
+}
+
+/// Whether it is something that nobody can ask how it is.
+pub(crate) fn unasked(service: &Service) -> bool {
+    let companion = service.labels.get(label::ROLE).is_some_and(|role| role == label::COMPANION);
+    companion && !service.labels.contains_key(label::HEALTH)
+}
+
+/// The companions of a host, on ports that no other service of it is to have.
+fn companions(dice: &mut Dice<'_>, host: &mut DesiredHost, taken: u16) {
+    for name in COMPANIONS {
+        if dice.coin() {
+            continue;
+        }
+        let port = companion_port(dice);
+        let has = |service: &DesiredService| service.port.is_some_and(|other| other.get() == port);
+        if port != taken && !host.services.values().any(has) {
+            let service = companion_service(port, !dice.once_in(4), 2);
+            add(host, service_name(name), desired_service(service, Role::Companion, (Gpus::None, port)));
+        }
+    }
+}
+
 /// What every host should have. Version 2 of everything is wanted.
 pub(crate) fn desired(dice: &mut Dice<'_>) -> Desired {
     let count = 1 + dice.below(4);
@@ -98,7 +141,7 @@ pub(crate) fn desired(dice: &mut Dice<'_>) -> Desired {
     let served = hosts.values().flat_map(|host| host.services.values());
     let names = served.flat_map(|service| match &service.role {
         Role::Model(served) => served.models.as_slice(),
-        Role::Gateway { .. } => &[],
+        Role::Gateway { .. } | Role::Companion => &[],
     });
     let names = names.map(|model| (model.name.clone(), (model.kind, model.load)));
     let role = Role::Gateway { master_key: SecretRef::gateway(), names: names.collect() };
@@ -107,6 +150,9 @@ pub(crate) fn desired(dice: &mut Dice<'_>) -> Desired {
         add(host, ServiceName::gateway(), desired_service(service, role, (Gpus::None, 4000)));
     }
     for host in hosts.values_mut() {
+        if dice.coin() {
+            companions(dice, host, 4000);
+        }
         files(host);
     }
     let all = Desired {
@@ -191,7 +237,7 @@ fn host(dice: &mut Dice<'_>, remote: bool) -> DesiredHost {
 }
 
 fn desired_service(service: Service, role: Role, (gpus, port): (Gpus, u16)) -> DesiredService {
-    let port = Port::new(i64::from(port)).unwrap();
+    let port = Some(port).filter(|port| *port > 0).map(|port| Port::new(i64::from(port)).unwrap());
     DesiredService { service, digest: None, role, gpus, port, ready_timeout: 60, weights: None }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use homelab::cluster::Role;
 use homelab::names::{HostName, ModelName, ServiceName};
 use homelab::plan::{self, Action, Cause, Plan, Row, Stage, StageName, Step, Task};
 use homelab::service::label;
@@ -94,10 +95,13 @@ proptest! {
             prop_assert!(!is_gateway || only_goes, "{task:?}");
         }
         let after = plan.stages.iter().filter(|stage| stage.name > StageName::Models).flat_map(tasks);
-        for (_, task) in after {
+        for (host, task) in after {
+            let companion = |service| scenario.desired.hosts[host].services[service].role == Role::Companion;
             let starts = task.steps.iter().chain(&task.ahead).any(|step| match &step.action {
-                Action::Create { service } | Action::Start { service, .. } => *service != gateway.1,
-                Action::AwaitModel { .. } => true,
+                Action::Create { service } | Action::Start { service, .. } => {
+                    *service != gateway.1 && !companion(service)
+                }
+                Action::AwaitModel { service, .. } => !companion(service),
                 _ => false,
             });
             prop_assert!(!starts, "{task:?}");

@@ -10,7 +10,9 @@ use homelab::service::{Service, label};
 use homelab::survey::{Container, Failure, FileSeen, Gpu, Health, Look, RootKey, Seen, State, Survey};
 use sha2::{Digest as _, Sha256};
 
-use crate::arbitrary::{self, Mood, PIN, gateway_service, model_service, service_name};
+use crate::arbitrary::{
+    self, Mood, PIN, companion_service, gateway_service, model_service, service_name, unasked,
+};
 use crate::dice::Dice;
 
 /// What should be, what is, and what no survey can see.
@@ -96,7 +98,7 @@ impl Around<'_, '_> {
         for (name, wanted) in &host.services {
             self.wanted(name, &wanted.service, &mut seen);
         }
-        for name in ["x", "y", "litellm"] {
+        for name in ["x", "y", "litellm", "web"] {
             if !host.services.contains_key(&service_name(name)) && self.dice.once_in(3) {
                 self.leftover(&service_name(name), &mut seen);
             }
@@ -127,7 +129,8 @@ impl Around<'_, '_> {
         if self.dice.coin() {
             seen.strangers.insert(container_name(self.desired, name));
         } else {
-            seen.taken.insert(host.services[name].port.get(), "a process".into());
+            let port = host.services[name].port.map_or(1, homelab::names::Port::get);
+            seen.taken.insert(port, "a process".into());
         }
     }
 
@@ -171,6 +174,10 @@ impl Around<'_, '_> {
     fn older(&mut self, name: &ServiceName, wanted: &Service) -> Service {
         if *name == ServiceName::gateway() {
             return gateway_service(4000 + u16::from(self.dice.once_in(4)), 1);
+        }
+        if arbitrary::COMPANIONS.contains(&name.as_str()) {
+            let port = arbitrary::companion_port(self.dice);
+            return companion_service(port, self.dice.coin(), 1);
         }
         let truth = Truth::of(wanted);
         let port = truth.ports.first().copied().filter(|_| !self.dice.once_in(3));
@@ -227,8 +234,8 @@ impl Around<'_, '_> {
         if seen.containers.values().any(holds) || truth.ports.iter().any(|p| seen.taken.contains_key(p)) {
             (made.state, made.health) = (State::Exited { code: 1, oom: false }, Health::NotAsked);
         }
-        // Without its label nobody knows where to ask it.
-        if made.service.is_err() {
+        // Without its label nobody knows where to ask it, and some have nothing to be asked.
+        if made.service.as_ref().map_or(true, unasked) {
             made.health = Health::NotAsked;
         }
         self.truth.insert(id, truth);

@@ -10,7 +10,7 @@ use homelab::plan::{Action, Plan, ROOT_KEY_FILE, container_name, fetch_name, pre
 use homelab::service::label;
 use homelab::survey::{Container, FileSeen, Health, Look, Seen, State, Survey};
 
-use crate::arbitrary::mentioned;
+use crate::arbitrary::{mentioned, unasked};
 use crate::surroundings::{Scenario, Truth, file, root_key, runs};
 
 const STOPPED: State = State::Exited { code: 0, oom: false };
@@ -302,7 +302,10 @@ impl World {
         container.lost_gpu = false;
         self.watch(host, id, &own.gpus);
         // One without a label that can be read can come back, but nobody can ask whether it answers.
-        if self.container(host, id)?.service.is_ok() {
+        let container = self.container(host, id)?;
+        if container.service.as_ref().is_ok_and(unasked) {
+            container.health = Health::NotAsked;
+        } else if container.service.is_ok() {
             self.loading.insert(id.to_owned(), host.clone());
         }
         Ok(())

@@ -61,6 +61,21 @@ pub(super) fn gateway(version: u16) -> Service {
     }
 }
 
+/// What stands beside the gateway: its version shows in its image.
+pub(super) fn companion(port: u16, version: u16) -> Service {
+    let labels = [(label::ROLE, label::COMPANION), (label::ENGINE, "web"), (label::GPUS, "none")];
+    Service {
+        image: format!("web:v{version}"),
+        ports: vec![format!("127.0.0.1:{port}:80")],
+        labels: labels
+            .into_iter()
+            .chain([(label::HEALTH, "/ready")])
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+        ..Service::default()
+    }
+}
+
 pub(super) fn running(service: Service) -> Container {
     Container {
         id: String::new(),
@@ -97,7 +112,8 @@ impl Bench {
         let mut survey = Survey { root_key: RootKey::Present, ..Survey::default() };
         for name in hosts.keys() {
             let networks = [("homelab_default".to_owned(), true)].into();
-            let images = ["vllm:v1", "vllm:v2", "litellm:v1", "litellm:v2"].into_iter().collect();
+            let images =
+                ["vllm:v1", "vllm:v2", "litellm:v1", "litellm:v2", "web:v1", "web:v2"].into_iter().collect();
             let seen = Seen { networks, images, ..Seen::default() };
             survey.hosts.insert(name.clone(), Look::Seen(Box::new(seen)));
         }
@@ -112,7 +128,7 @@ impl Bench {
     }
 
     fn want(&mut self, at: &str, name: &str, (wanted, role, gpus, port): (Service, Role, Gpus, u16)) {
-        let port = Port::new(i64::from(port)).unwrap();
+        let port = Some(Port::new(i64::from(port)).unwrap());
         let wanted = DesiredService {
             service: wanted,
             digest: None,
@@ -149,6 +165,12 @@ impl Bench {
                 names.insert(public.clone(), (Kind::Chat, Load::Startup));
             }
         }
+        self
+    }
+
+    /// Version 2 of something beside the gateway should run.
+    pub(super) fn wants_beside(mut self, at: &str, name: &str, port: u16) -> Self {
+        self.want(at, name, (companion(port, 2), Role::Companion, Gpus::None, port));
         self
     }
 

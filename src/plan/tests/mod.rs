@@ -1,6 +1,7 @@
 //! The rules of the plan, one by one: what should be, what is, and what is done in which order.
 
 mod bench;
+mod companions;
 mod fetch;
 mod gpus;
 mod models;

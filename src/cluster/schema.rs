@@ -127,7 +127,8 @@ fn variables() -> Value {
     });
     let checking = json!({"enum": ["strict", "accept-new"]});
     let packages = json!({"enum": ["distribution", "upstream"]});
-    let mut all = Map::from_iter(connection().map(|(name, schema)| (name.to_owned(), schema)));
+    let to_hosts = connection().into_iter().chain(beside::absent());
+    let mut all = Map::from_iter(to_hosts.map(|(name, schema)| (name.to_owned(), schema)));
     for (name, schema) in [
         ("models", models.clone()),
         ("homelab_models", models),

@@ -33,9 +33,12 @@ pub(super) async fn beforehand(files: &Files, hosts: &BTreeSet<HostName>, docker
     let waking = asleep
         .iter()
         .map(|(host, wake)| host::wake(&host.connection, (&wake.how, via(wake)), docker, &events));
-    // Why one does not wake is told as it happens; what that means, by the look.
-    let _ = join_all(waking).await;
+    let woken = join_all(waking).await;
     drop(events);
     // Ends when the last sender is gone.
     let _ = shown.await;
+    // What it means that one sleeps on, the look says.
+    for ((host, _), why) in asleep.iter().zip(woken).filter_map(|(one, woken)| Some((one, woken.err()?))) {
+        ui::errors::warning(&format!("{}: {}", host.connection.name, why.what), why.hint.as_deref());
+    }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
+use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
 use sha2::{Digest as _, Sha256};
 
 use super::ssh_config::{self, effective, said};
@@ -101,7 +101,10 @@ impl Master {
 /// Whether the host still answers through the master of an earlier run: one that fell asleep since does not, which ssh
 /// itself would notice after three quarters of a minute.
 async fn is_awake(session: &Session) -> bool {
-    matches!(tokio::time::timeout(AWAKE, session.command("true").status()).await, Ok(Ok(_)))
+    let mut command = session.command("true");
+    // What the master was given it keeps until it notices.
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    matches!(tokio::time::timeout(AWAKE, command.status()).await, Ok(Ok(_)))
 }
 
 async fn log_in(connection: &Connection, base: &Path, config: &Path) -> Result<Session, Unreached> {

@@ -100,7 +100,8 @@ pub async fn wake(
     };
     tell(match &woken {
         Ok(()) => Happened::Done,
-        Err(why) => Happened::Failed(why.clone()),
+        // Why is whoever asked for it told.
+        Err(_) => Happened::Failed(failure(STEP, "it sleeps on")),
     });
     woken
 }

@@ -51,6 +51,10 @@ fn text(plans: &BTreeMap<HostName, Plan>) -> String {
             text += &format!("  note: {}\n", one_line(said));
         }
     }
+    if plans.is_empty() {
+        // No host was reached, which is said of each.
+        return text;
+    }
     let count = |is: fn(&Plan) -> bool| plans.values().filter(|plan| is(plan)).count();
     let ready = count(Plan::is_empty);
     let hosts = |n: usize| if n == 1 { "1 host".to_owned() } else { format!("{n} hosts") };

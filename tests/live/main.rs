@@ -5,6 +5,7 @@
 #![cfg(test)]
 #![expect(clippy::print_stderr, reason = "the harness shows it only where a test fails")]
 
+mod absent;
 mod bootstrap;
 mod cluster;
 mod deploy;

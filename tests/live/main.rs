@@ -31,6 +31,7 @@ mod prefetch;
 mod process;
 mod provider;
 mod reading;
+mod reboots;
 mod refusals;
 mod replicas;
 mod running;

@@ -27,6 +27,8 @@ pub struct Connection {
     pub accept_new: bool,
     /// `ansible_connection: local`: this machine, without ssh.
     pub local: bool,
+    /// Whether it is often off: then nobody waits for it long, and that it does not answer is no failure.
+    pub optional: bool,
     /// Docker's socket on the host.
     pub docker_socket: String,
 }
@@ -44,6 +46,7 @@ impl Connection {
             ssh_options: Vec::new(),
             accept_new: false,
             local: false,
+            optional: false,
             docker_socket: DOCKER_SOCKET.to_owned(),
         }
     }

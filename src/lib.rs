@@ -29,3 +29,4 @@ pub mod service;
 pub mod starter;
 pub mod survey;
 pub mod ui;
+pub mod wake;

@@ -161,6 +161,7 @@ impl LockedHost {
             ssh_options,
             accept_new,
             local,
+            optional: _,
             docker_socket,
         } = connection.clone();
         Self { project, dir, address, port, user, identity, ssh_options, accept_new, local, docker_socket }
@@ -181,8 +182,17 @@ impl LockedHost {
             local,
             docker_socket,
         } = self.clone();
-        let name = name.clone();
-        Connection { name, address, port, user, identity, ssh_options, accept_new, local, docker_socket }
+        Connection {
+            address,
+            port,
+            user,
+            identity,
+            ssh_options,
+            accept_new,
+            local,
+            docker_socket,
+            ..Connection::new(name.clone())
+        }
     }
 }
 

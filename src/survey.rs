@@ -43,6 +43,8 @@ pub enum Look {
     Seen(Box<Seen>),
     /// It could not be seen: what happened, and what to do next.
     Failed(Failure),
+    /// It did not answer, and that is nothing unusual: it is optional.
+    Away(Failure),
     /// Nobody looked (`plan --offline`): everything about it is unknown.
     NotAsked,
 }
@@ -61,6 +63,22 @@ pub struct Failure {
     /// What is known to stand behind it, with the keys that may have to change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finding: Option<Box<Finding>>,
+}
+
+/// Why a host was not reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreached {
+    /// What happened, and what to do next.
+    pub why: Failure,
+    /// Whether nobody answered at all: it is off, asleep or in another network.
+    pub silent: bool,
+}
+
+impl From<Failure> for Unreached {
+    /// Somebody or something answered.
+    fn from(why: Failure) -> Self {
+        Self { why, silent: false }
+    }
 }
 
 /// A host that was seen.

@@ -12,7 +12,7 @@ use homelab::service::{KEYS, Who};
 use homelab::{cluster, inventory};
 
 /// The modules, lowest first: each may import those before it, and itself.
-const ORDER: [&str; 30] = [
+const ORDER: [&str; 31] = [
     "names",
     "image",
     "diagnostic",
@@ -23,6 +23,7 @@ const ORDER: [&str; 30] = [
     "diagnosis",
     "survey",
     "connection",
+    "wake",
     "doctor",
     "bootstrap",
     "lock",

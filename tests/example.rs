@@ -51,9 +51,11 @@ fn keys_of_the_schema() -> BTreeSet<String> {
     let options = |name: &String| {
         homelab::engine::ALL.iter().flat_map(|engine| engine.options()).any(|option| option.name == name)
     };
-    for pointer in
-        ["/definitions/server/allOf/1/anyOf/0/properties", "/definitions/behind/anyOf/0/properties"]
-    {
+    for pointer in [
+        "/definitions/vars/properties/homelab_wake/anyOf/0/properties",
+        "/definitions/server/allOf/1/anyOf/0/properties",
+        "/definitions/behind/anyOf/0/properties",
+    ] {
         let keys = schema.pointer(pointer).unwrap().as_object().unwrap().keys();
         all.extend(keys.filter(|name| !options(name)).cloned());
     }

@@ -14,6 +14,7 @@ use homelab::engine::{self, Chip, Opt, Takes};
 use homelab::inventory;
 use homelab::lock::Pins;
 use homelab::survey::Survey;
+use homelab::wake::Wake;
 use serde_json::{Value, json};
 
 fn page(name: &str) -> PathBuf {
@@ -81,6 +82,9 @@ fn every_key_has_its_row_and_every_row_its_key() {
     assert!(of_models.is_disjoint(&of_compose));
     same("a host", &keys("keys of a host"), &known("vars"));
     same("the gateway", &(&keys("keys of the gateway") | &of_compose), &known("gateway"));
+    let wake =
+        schema::vars().pointer("/definitions/vars/properties/homelab_wake/anyOf/0/properties").cloned();
+    same("waking", &keys("keys of waking"), &wake.unwrap().as_object().unwrap().keys().cloned().collect());
     same("an endpoint", &keys("keys of an endpoint"), &known("external"));
     for engine in engine::ALL {
         let options = engine.options().iter().map(|option| option.name.to_owned()).collect();
@@ -94,7 +98,9 @@ fn hosts(vars: &Value) -> Value {
     let elsewhere = json!({"engine": "external", "api_base": "http://nas.lan:8080"});
     let models =
         json!({"qwen3-4b": model("vllm", 8000), "bge-m3": model("llama_cpp", 8080), "elsewhere": elsewhere});
-    let hosts = json!({"box": {"models": models}, "gw": {"gateway": {"engine": "litellm"}}});
+    let wake = json!({"mac": "a8:a1:59:0c:3e:70"});
+    let hosts =
+        json!({"box": {"models": models, "homelab_wake": wake}, "gw": {"gateway": {"engine": "litellm"}}});
     json!({"all": {"vars": vars, "hosts": hosts}})
 }
 
@@ -105,7 +111,8 @@ fn with(pointer: &str, key: &str, value: &Value) -> Value {
     hosts
 }
 
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 8] = [
+    ("keys of waking", "/all/hosts/box/homelab_wake"),
     ("keys of an endpoint", "/all/hosts/box/models/elsewhere"),
     ("keys of a host", "/all/vars"),
     ("keys of a model", "/all/hosts/box/models/qwen3-4b"),
@@ -136,7 +143,7 @@ fn every_example_reads_well() {
 }
 
 /// What it comes to; nothing where it cannot be meant.
-type Meant = (Cluster, Vec<bool>, Vec<(Connection, Packages)>);
+type Meant = (Cluster, Vec<bool>, Vec<(Connection, Packages, Option<Wake>)>);
 
 fn meant(inventory: &Value) -> Option<Meant> {
     let spec = spec(inventory).unwrap();
@@ -146,7 +153,10 @@ fn meant(inventory: &Value) -> Option<Meant> {
     Some((
         cluster.ok()?,
         checked,
-        spec.hosts.into_values().map(|host| (host.connection, host.docker_packages)).collect(),
+        spec.hosts
+            .into_values()
+            .map(|host| (host.connection, host.docker_packages, host.wake.map(|wake| wake.how)))
+            .collect(),
     ))
 }
 

@@ -271,6 +271,20 @@ fn what_is_picked_and_shared_is_valid_where_it_is_read() {
             r#"[{"m": {}}, [["m"]], [{}], [{"m": 1}], [{"m": {}, "n": {}}], [{"m": {"prot": 1}}], [{"m": {"port": "x"}}]]"#,
         ),
         (
+            "homelab_wake",
+            true,
+            r#"[null, {"mac": "a8:a1:59:0c:3e:7f"}, {"mac": "a8a1.590c.3e7f", "port": 7, "timeout": "2m", "broadcast": "10.0.0.255"}]"#,
+        ),
+        (
+            "homelab_wake",
+            false,
+            r#"["a8:a1:59:0c:3e:7f", {}, {"mac": 1}, {"mac": "a8:a1:59:0c:3e:7f", "mca": 1}]"#,
+        ),
+        ("homelab_optional", true, r#"[true, false, null, "{{ 1 == 1 }}"]"#),
+        ("homelab_optional", false, r#"[1, ["a"], {"a": 1}]"#),
+        ("optional", true, r#"[true, null, "a", ["a"], {"a": 1}, 1]"#),
+        ("wake", true, r#"["a", {"a": 1}, {"mac": "a8:a1:59:0c:3e:7f"}]"#),
+        (
             "llama_cpp_defaults",
             true,
             r#"[{}, null, {"threads": 2}, {"threads": "{{ 2 }}"}, {"enabled": true}, {"volumes": ["/a:/b"], "args": "-v"}]"#,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
-use super::Turn;
+use super::{Sleeping, Turn, Waking};
 use crate::client;
 use crate::names::ByteSize;
 
@@ -30,9 +30,11 @@ pub struct BootstrapArgs {
     /// Do not ask before anything is installed
     #[arg(short, long)]
     pub yes: bool,
-    /// Show what would be done, and stop
+    /// Show what would be done, and stop; wakes no host
     #[arg(long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub sleeping: Sleeping,
     #[command(flatten)]
     pub root: RootArgs,
 }
@@ -111,6 +113,8 @@ pub struct UpdateArgs {
     /// Images as the inventory names them [default: all that it uses]
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
+    #[command(flatten)]
+    pub waking: Waking,
     /// Show what would move and write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -129,7 +133,7 @@ pub enum SecretsVerb {
     /// Make a new root key and with it every key that homelab made: models first, the gateway last
     #[command(
         after_help = "Between a model's new key and the gateway's, requests for that model fail. Every host must be \
-                      reachable. A secret of yours is changed where it comes from; homelab deploy brings it to the \
+                      reachable; one that is optional and away keeps its old keys until a deploy finds it. A secret of yours is changed where it comes from; homelab deploy brings it to the \
                       hosts."
     )]
     Rotate(RotateArgs),
@@ -139,6 +143,8 @@ pub enum SecretsVerb {
 pub struct RotateArgs {
     #[command(flatten)]
     pub turn: Turn,
+    #[command(flatten)]
+    pub sleeping: Sleeping,
     /// Do not ask before something that serves is stopped
     #[arg(short, long)]
     pub yes: bool,

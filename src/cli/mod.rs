@@ -145,8 +145,10 @@ pub enum SchemaOf {
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     /// Connect to no host, read no secret; what only a host knows is taken as missing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "wake")]
     pub offline: bool,
+    #[command(flatten)]
+    pub waking: Waking,
     /// Compare with this directory's inventory instead, as if that were deployed: what a pull
     /// request would change, with the base branch checked out in DIR
     #[arg(long, value_name = "DIR", requires = "offline")]
@@ -183,6 +185,8 @@ pub enum Format {
 pub struct DeployArgs {
     #[command(flatten)]
     pub turn: Turn,
+    #[command(flatten)]
+    pub sleeping: Sleeping,
     /// Do not ask before something that serves is stopped
     #[arg(short, long)]
     pub yes: bool,
@@ -205,6 +209,22 @@ pub struct DeployArgs {
     pub json: bool,
 }
 
+/// Whether a verb that only looks wakes hosts.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Waking {
+    /// First wake hosts that do not answer and have homelab_wake, as deploy does
+    #[arg(long)]
+    pub wake: bool,
+}
+
+/// Whether a verb that changes hosts wakes them.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Sleeping {
+    /// Wake no host: one that sleeps does not answer
+    #[arg(long)]
+    pub no_wake: bool,
+}
+
 /// How to get along with others who deploy.
 #[derive(Debug, Args)]
 pub struct Turn {
@@ -215,6 +235,8 @@ pub struct Turn {
 
 #[derive(Debug, Args)]
 pub struct StatusArgs {
+    #[command(flatten)]
+    pub waking: Waking,
     /// Print the table as JSON
     #[arg(long)]
     pub json: bool,
@@ -229,6 +251,8 @@ pub struct DoctorArgs {
     /// Only this host of the inventory
     #[arg(value_name = "HOST")]
     pub host: Option<String>,
+    #[command(flatten)]
+    pub waking: Waking,
     /// Start no container: whether one sees the GPUs stays unknown
     #[arg(long)]
     pub no_container: bool,
@@ -251,6 +275,8 @@ pub struct RenderArgs {
 pub struct DownArgs {
     #[command(flatten)]
     pub turn: Turn,
+    #[command(flatten)]
+    pub sleeping: Sleeping,
     /// Do not ask before something that serves is stopped
     #[arg(short, long)]
     pub yes: bool,

@@ -13,7 +13,7 @@ use super::gateway_spec::GatewaySpec;
 use super::public::Public;
 use super::resolve::is_loopback;
 use super::spec::{HostSpec, ModelSpec, Spec};
-use super::{External, fallbacks, image, memory, server};
+use super::{External, absent, fallbacks, image, memory, server};
 
 /// Everything that can be seen without a host.
 pub(super) fn all(spec: &Spec) -> Diagnostics {
@@ -26,6 +26,7 @@ pub(super) fn all(spec: &Spec) -> Diagnostics {
     }
     image::check(spec, &mut problems);
     public_names(spec, &mut problems);
+    absent::check(spec, &mut problems);
     endpoints(spec, &mut problems);
     one_gateway(spec, &mut problems);
     problems

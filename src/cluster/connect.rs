@@ -27,6 +27,7 @@ pub(super) fn read(vars: &HostVars, problems: &mut Diagnostics) -> Connection {
         address: address.unwrap_or_else(|| name.as_str().to_owned()),
         // Ansible's implicit localhost is local too, but only an inventory that names it gets here.
         local: local.unwrap_or(false),
+        optional: false,
         name,
         port,
         user,

@@ -1,6 +1,7 @@
 //! What the inventory means: hosts, what runs on each, and the gateway's routes.
 //! Plain data without places; no `Option` stands for a default any more, and nothing here does I/O.
 
+mod absent;
 mod access;
 mod catalogue;
 mod check;
@@ -34,6 +35,7 @@ use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use crate::secret::{Content, Login, SecretRef};
 use crate::service::Service;
 
+pub use absent::WakeSpec;
 pub use external::External;
 pub use memory::headroom;
 pub use offer::offer;

@@ -162,11 +162,11 @@ fn variables() -> Value {
     json!({"type": ["object", "null"], "properties": all})
 }
 
-/// Ansible's variables that say how a host is reached, those of them that homelab reads.
-fn connection() -> [(&'static str, Value); 7] {
+/// Ansible's variables that say how a host is reached, those of them that homelab reads; and whether it always is.
+fn connection() -> impl Iterator<Item = (&'static str, Value)> {
     let kinds = json!({"enum": ["ssh", "smart", "ansible.builtin.ssh", "local", "ansible.builtin.local"]});
     let number = json!({"anyOf": [port(), {"type": "string", "pattern": "^[0-9]+$"}]});
-    [
+    let all = [
         ("ansible_host", key("What ssh connects to, else the host's name", scalar())),
         ("ansible_port", key("The port of its sshd", number)),
         ("ansible_user", key("Whom ssh logs in as", scalar())),
@@ -174,7 +174,8 @@ fn connection() -> [(&'static str, Value); 7] {
         ("ansible_ssh_common_args", key("Further arguments of ssh", json!({"type": "string"}))),
         ("ansible_ssh_extra_args", key("Further arguments of ssh", json!({"type": "string"}))),
         ("ansible_connection", key("local: the machine homelab runs on, without ssh", kinds)),
-    ]
+    ];
+    all.into_iter().chain(beside::absent())
 }
 
 /// A model: the engine decides which keys there are.

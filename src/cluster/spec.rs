@@ -13,6 +13,7 @@ use crate::lock::Pins;
 use crate::names::{HostName, ModelName, Port, ProjectName};
 use crate::secret::{Login, SecretRef};
 
+use super::absent::{self, WakeSpec};
 use super::access::Access;
 use super::gateway_spec::{self, GatewaySpec};
 use super::overlay::{LocalFile, Overlay, secret};
@@ -40,6 +41,8 @@ pub struct HostSpec {
     pub origin: Origin,
     /// How to get there.
     pub connection: Connection,
+    /// How it is woken when it sleeps, if it can be.
+    pub wake: Option<WakeSpec>,
     /// Where Docker's packages come from, should it be missing.
     pub docker_packages: Packages,
     /// Where homelab's files lie on it; may start with `~/`.
@@ -271,7 +274,7 @@ pub(super) fn variable<T>(
 
 fn read_host(vars: &HostVars, project: &ProjectName, problems: &mut Diagnostics) -> HostSpec {
     let text = |name: &str, problems: &mut Diagnostics| variable(vars, name, problems, Node::as_text);
-    let connection = connect::read(vars, problems);
+    let mut connection = connect::read(vars, problems);
     let packages = variable(vars, "homelab_docker_packages", problems, |node| parsed(node, Packages::typed));
     let dir = variable(vars, "homelab_dir", problems, |node| parsed(node, remote_path));
     let hf_home = variable(vars, "hf_home", problems, |node| parsed(node, remote_path));
@@ -280,10 +283,12 @@ fn read_host(vars: &HostVars, project: &ProjectName, problems: &mut Diagnostics)
     let registry_auth = variable(vars, "registry_auth", problems, logins);
     let (models, externals) = model_spec::read_all(vars, problems);
     let gateway = gateway_spec::read(vars, problems);
+    connection.optional = absent::optional(vars, gateway.is_some(), problems);
     HostSpec {
         origin: vars.origin.clone(),
         origins: vars.raw.iter().map(|(key, node)| (key.clone(), node.origin.clone())).collect(),
         connection,
+        wake: absent::wake(vars, problems),
         docker_packages: packages.unwrap_or_default(),
         dir: dir.unwrap_or_else(|| format!("~/homelab/{project}")),
         address,

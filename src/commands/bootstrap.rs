@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::Exit;
 use super::doctor::wants;
 use super::prepare::{self, Files, Said};
+use super::wake;
 use crate::bootstrap::{Plan, Root, Seen, Wanted, plan};
 use crate::cli::{BootstrapArgs, Common};
 use crate::connection::DOCKER_SOCKET;
@@ -19,11 +20,11 @@ use crate::event::Sender;
 use crate::host::Setup;
 use crate::inventory::Values;
 use crate::names::HostName;
-use crate::survey::Failure;
+use crate::survey::{Failure, Unreached};
 use crate::ui;
 
 type Stop = watch::Receiver<bool>;
-type Seens = BTreeMap<HostName, Result<(Setup, Seen), Failure>>;
+type Seens = BTreeMap<HostName, Result<(Setup, Seen), Unreached>>;
 
 pub(super) async fn run(common: &Common, args: &BootstrapArgs) -> Result<Exit> {
     let ended = set_up(&prepare::files(common, Values::Sealed)?, args).await?;
@@ -43,11 +44,13 @@ pub(super) async fn before_deploy(common: &Common, args: &BootstrapArgs) -> Resu
 
 /// How it ended; none if the user said no.
 async fn set_up(files: &Files, args: &BootstrapArgs) -> Result<Option<Exit>> {
+    if !args.dry_run && !args.sleeping.no_wake {
+        wake::beforehand(files, &files.within, false).await;
+    }
     let seen = ui::progress::looking(look(files)).await;
     let plans = plans(files, &seen, args.root.ask_become_pass);
-    ui::bootstrap::show(&plans)?;
-    let mut failed: BTreeMap<HostName, Failure> =
-        seen.iter().filter_map(|(host, seen)| Some((host.clone(), seen.as_ref().err()?.clone()))).collect();
+    let (away, mut failed) = unreached(files, &seen);
+    ui::bootstrap::show(&plans, &away)?;
     let work: Vec<&HostName> =
         plans.iter().filter(|(_, plan)| !plan.steps.is_empty()).map(|(host, _)| host).collect();
     let blocked = plans.values().any(|plan| plan.blocked.is_some());
@@ -99,8 +102,19 @@ async fn look(files: &Files) -> Seens {
     join_all(looking).await.into_iter().collect()
 }
 
+/// Why hosts are away, and why others were not reached.
+fn unreached(files: &Files, seen: &Seens) -> (BTreeMap<HostName, Failure>, BTreeMap<HostName, Failure>) {
+    let optional = |host| files.spec.hosts.get(host).is_some_and(|host| host.connection.optional);
+    let all = seen.iter().filter_map(|(host, seen)| Some((host, seen.as_ref().err()?)));
+    let (away, failed): (Vec<_>, Vec<_>) = all.partition(|(host, why)| why.silent && optional(host));
+    let whys = |all: Vec<(&HostName, &Unreached)>| {
+        all.into_iter().map(|(host, unreached)| (host.clone(), unreached.why.clone())).collect()
+    };
+    (whys(away), whys(failed))
+}
+
 fn plans(files: &Files, seen: &Seens, password: bool) -> BTreeMap<HostName, Plan> {
-    let of = |(name, seen): (&HostName, &Result<(Setup, Seen), Failure>)| {
+    let of = |(name, seen): (&HostName, &Result<(Setup, Seen), Unreached>)| {
         let host = files.spec.hosts.get(name)?;
         let socket = Some(&host.connection.docker_socket).filter(|socket| *socket != DOCKER_SOCKET);
         let wanted =
@@ -181,10 +195,8 @@ async fn unsettled(files: &Files, failed: &BTreeMap<HostName, Failure>) -> BTree
         .filter(|(host, plan)| !failed.contains_key(host) && !plan.steps.is_empty())
         .map(|(host, plan)| (host, still(&plan)))
         .collect();
-    let gone = |(host, seen): (&HostName, &Result<(Setup, Seen), Failure>)| {
-        Some((host.clone(), seen.as_ref().err()?.clone()))
-    };
-    left.extend(again.iter().filter(|(host, _)| !failed.contains_key(*host)).filter_map(gone));
+    let (_, gone) = unreached(files, &again);
+    left.extend(gone.into_iter().filter(|(host, _)| !failed.contains_key(host)));
     close(&again, &EMPTY).await;
     left
 }

@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, watch};
 use super::fitting;
 use super::prepare::{self, Files, Seen};
 use super::turn::{self, Asking, Locks, Taken};
-use super::{Exit, bootstrap, lock};
-use crate::cli::{BootstrapArgs, Common, DeployArgs, Format, PlanArgs};
+use super::{Exit, bootstrap, lock, wake};
+use crate::cli::{BootstrapArgs, Common, DeployArgs, Format, PlanArgs, Waking};
 use crate::desired::Desired;
 use crate::host::{CarryOut, Hands, Look, Outcome};
 use crate::inventory::Values;
@@ -22,7 +22,8 @@ use crate::ui;
 pub(super) async fn run(common: &Common, args: &DeployArgs) -> Result<Exit> {
     let mut set_up = Exit::Done;
     if args.bootstrap {
-        let whole = BootstrapArgs { yes: args.yes, dry_run: args.dry_run, root: args.root };
+        let (yes, dry_run) = (args.yes, args.dry_run);
+        let whole = BootstrapArgs { yes, dry_run, sleeping: args.sleeping, root: args.root };
         match bootstrap::before_deploy(common, &whole).await? {
             ControlFlow::Break(exit) => return Ok(exit),
             ControlFlow::Continue(exit) => set_up = exit,
@@ -38,6 +39,9 @@ async fn deploy(common: &Common, args: &DeployArgs) -> Result<Exit> {
         return super::plan::run(common, &args).await;
     }
     let files = prepare::files(common, Values::Opened)?;
+    if !args.sleeping.no_wake {
+        wake::beforehand(&files, &files.within, true).await;
+    }
     let seen = ui::progress::looking(files.look()).await;
     make_so(common, &files, seen, args).await
 }
@@ -73,6 +77,7 @@ pub(super) async fn make_so(
 fn plan_args(args: &DeployArgs) -> PlanArgs {
     PlanArgs {
         offline: false,
+        waking: Waking::default(),
         against: None,
         locked: args.locked,
         diff: args.diff,

@@ -7,8 +7,8 @@ use anyhow::Result;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use super::Exit;
 use super::prepare::{self, Files, Said};
+use super::{Exit, wake};
 use crate::cli::{Common, DoctorArgs};
 use crate::cluster::{HostSpec, Role};
 use crate::diagnostic::did_you_mean;
@@ -17,14 +17,17 @@ use crate::engine::Gpus;
 use crate::host::{self, Ask, Diagnosed, Look, Placed, Trial};
 use crate::inventory::Values;
 use crate::names::{HostName, Port};
-use crate::survey::{self, Failure, Health, Seen, State, Survey};
+use crate::survey::{self, Health, Seen, State, Survey, Unreached};
 use crate::ui;
 
-type All = BTreeMap<HostName, Result<Diagnosed, Failure>>;
+type All = BTreeMap<HostName, Result<Diagnosed, Unreached>>;
 
 pub(super) async fn run(common: &Common, args: &DoctorArgs) -> Result<Exit> {
     let files = prepare::files(common, Values::Sealed)?;
     let hosts = chosen(&files, args.host.as_deref())?;
+    if args.waking.wake {
+        wake::beforehand(&files, &hosts.iter().cloned().collect(), true).await;
+    }
     let (stop, stopped) = watch::channel(false);
     let work = all(&files, &hosts, !args.no_container, stopped.clone());
     let Some(all) = ui::progress::looking(ui::progress::stoppable(work, stop)).await else {
@@ -34,11 +37,19 @@ pub(super) async fn run(common: &Common, args: &DoctorArgs) -> Result<Exit> {
     let mut examined = Vec::new();
     let mut looks = BTreeMap::new();
     for (name, seen) in all {
-        let wants = files.spec.hosts.get(&name).map(wants).unwrap_or_default();
-        let evidence = seen.map(|seen| {
-            looks.extend(seen.docker.map(|(look, _)| (name.clone(), look)));
-            seen.evidence
-        });
+        let host = files.spec.hosts.get(&name);
+        let wants = host.map(wants).unwrap_or_default();
+        let evidence = match seen {
+            Ok(seen) => {
+                looks.extend(seen.docker.map(|(look, _)| (name.clone(), look)));
+                Ok(seen.evidence)
+            }
+            Err(Unreached { why, silent }) if silent && host.is_some_and(|host| host.connection.optional) => {
+                examined.push(doctor::away(&name, &why));
+                continue;
+            }
+            Err(Unreached { why, .. }) => Err(why),
+        };
         examined.push(doctor::examine(&name, &evidence, &wants));
     }
     ui::verbose::connections(common.verbose, &looks);
@@ -136,7 +147,7 @@ async fn probed(mut seen: Diagnosed, images: &[&String], stopped: watch::Receive
 
 /// Asks from the gateway's host for every model that answers on its own.
 async fn reach(files: &Files, all: &mut All) {
-    let seen = |(name, seen): (&HostName, &Result<Diagnosed, Failure>)| {
+    let seen = |(name, seen): (&HostName, &Result<Diagnosed, Unreached>)| {
         let mut there = seen.as_ref().ok()?.docker.as_ref()?.1.clone();
         // What is missing is said already, and no reason not to look for what is there.
         there.facts.runtimes.insert("nvidia".to_owned());

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::deploy::carry_out;
 use super::prepare::{self, Files, Said, Seen};
 use super::turn::{self, Asking, Taken};
-use super::{Exit, lock};
+use super::{Exit, lock, wake};
 use crate::cli::{Common, DownArgs, Format};
 use crate::desired::Desired;
 use crate::host::{self, Ask, Vault};
@@ -19,6 +19,9 @@ use crate::ui;
 
 pub(super) async fn run(common: &Common, args: &DownArgs) -> Result<Exit> {
     let files = prepare::files(common, Values::Sealed)?;
+    if !args.dropped && !args.sleeping.no_wake {
+        wake::beforehand(&files, &files.within, true).await;
+    }
     let mut clean = BTreeSet::new();
     let mut ended = Exit::Done;
     for (project, asks) in targets(common, &files, args.dropped)? {

@@ -23,6 +23,7 @@ mod secrets;
 mod status;
 mod turn;
 mod update;
+mod wake;
 mod whole;
 
 use crate::cli::{Cli, Verb};

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::prepare::{self, Files, Said};
-use super::{Exit, fitting, lock};
+use super::{Exit, fitting, lock, wake};
 use crate::cli::{Common, Format, PlanArgs};
 use crate::desired::Desired;
 use crate::inventory::Values;
@@ -30,6 +30,9 @@ pub(super) async fn run(common: &Common, args: &PlanArgs) -> Result<Exit> {
 
 /// Against what the hosts have.
 async fn asked(common: &Common, files: &Files, args: &PlanArgs) -> Result<Report> {
+    if args.waking.wake {
+        wake::beforehand(files, &files.within, true).await;
+    }
     let seen = ui::progress::looking(files.look()).await;
     let planned = fitting::check(files, &seen.survey).and_then(|()| files.plan(&seen));
     let report = match planned {

@@ -187,7 +187,7 @@ impl Files {
             (_, Err(why)) => why,
         };
         let failed = survey.hosts.into_iter().find_map(|(name, look)| match look {
-            survey::Look::Failed(why) => Some((name.to_string(), why)),
+            survey::Look::Failed(why) | survey::Look::Away(why) => Some((name.to_string(), why)),
             _ => None,
         });
         let (host, why) = failed.unwrap_or_else(|| ("this machine".to_owned(), why));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 
 use super::prepare::{self, Files, Said, Seen};
-use super::{Exit, deploy};
+use super::{Exit, deploy, wake};
 use crate::cli::{Common, DeployArgs, Format, RootArgs, RotateArgs, SecretsArgs, SecretsVerb, Turn};
 use crate::cluster::Cluster;
 use crate::inventory::Values;
@@ -48,8 +48,11 @@ async fn rotate(common: &Common, args: &RotateArgs) -> Result<Exit> {
         return Err(Said(Exit::Usage).into());
     }
     let files = prepare::files(common, Values::Opened)?;
+    if !args.dry_run && !args.sleeping.no_wake {
+        wake::beforehand(&files, &files.within, true).await;
+    }
     let mut seen = ui::progress::looking(files.look()).await;
-    let unseen = seen.survey.hosts.iter().filter(|(_, look)| !matches!(look, Look::Seen(_)));
+    let unseen = seen.survey.hosts.iter().filter(|(_, look)| !matches!(look, Look::Seen(_) | Look::Away(_)));
     let unseen: Vec<&str> = unseen.map(|(host, _)| host.as_str()).collect();
     let why = match (unseen.is_empty(), seen.survey.root_key) {
         (true, RootKey::Present) => None,
@@ -64,6 +67,10 @@ async fn rotate(common: &Common, args: &RotateArgs) -> Result<Exit> {
         seen.close().await;
         return Ok(Exit::Failed);
     }
+    for (host, _) in seen.survey.hosts.iter().filter(|(_, look)| matches!(look, Look::Away(_))) {
+        let hint = "the first homelab deploy that finds it gives it the new ones; until then its models refuse the gateway";
+        ui::errors::warning(&format!("{host} is away and keeps its old keys"), Some(hint));
+    }
     seen.survey.root_key = RootKey::Absent;
     seen.replaced = Some(RootKey::Absent);
     if args.dry_run {
@@ -72,6 +79,7 @@ async fn rotate(common: &Common, args: &RotateArgs) -> Result<Exit> {
     let turn = Turn { lock_wait: args.turn.lock_wait };
     let args = DeployArgs {
         turn,
+        sleeping: args.sleeping,
         yes: args.yes,
         dry_run: false,
         bootstrap: false,

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use futures_util::future::join_all;
 
-use super::Exit;
 use super::prepare::{self, Seen};
+use super::{Exit, wake};
 use crate::cli::{Common, StatusArgs};
 use crate::cluster::Role;
 use crate::desired::Desired;
@@ -15,6 +15,9 @@ use crate::ui;
 
 pub(super) async fn run(common: &Common, args: &StatusArgs) -> Result<Exit> {
     let files = prepare::files(common, Values::Opened)?;
+    if args.waking.wake {
+        wake::beforehand(&files, &files.within, true).await;
+    }
     let seen = ui::progress::looking(files.look()).await;
     let planned = files.plan(&seen);
     ui::verbose::connections(common.verbose, &seen.looks);

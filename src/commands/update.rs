@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 
 use super::prepare::{self, Files, Said, Seen};
-use super::{Exit, lock};
+use super::{Exit, lock, wake};
 use crate::cli::{Common, UpdateArgs};
 use crate::desired::Desired;
 use crate::diagnostic::did_you_mean;
 use crate::image;
 use crate::inventory::Values;
 use crate::names::HostName;
+use crate::survey::{Look, Survey};
 use crate::ui;
 
 pub(super) async fn run(common: &Common, args: &UpdateArgs) -> Result<Exit> {
@@ -20,10 +21,19 @@ pub(super) async fn run(common: &Common, args: &UpdateArgs) -> Result<Exit> {
     let desired = files.desired(&files.resolve(&files.offline().survey)?, &files.offline().vault)?;
     let used = users(&desired);
     let wanted = chosen(&used, &args.images)?;
+    if args.waking.wake {
+        wake::beforehand(&files, &files.within, true).await;
+    }
     let mut seen = ui::progress::looking(files.look()).await;
     let asked = ask(&files, &mut seen, &desired, (&used, &wanted)).await;
+    let passed = skipped(&seen.survey, &used, &wanted);
     seen.close().await;
     let (digests, worked) = asked;
+    // Who names an image wants to know.
+    let worked = worked && (passed.is_empty() || args.images.is_empty());
+    for name in passed {
+        ui::errors::warning(&format!("{name} keeps its pin: who runs it is away"), None);
+    }
     let mut pins = files.lock.pins.clone();
     for (name, digest) in digests {
         let before = pins.images.insert(name.clone(), digest.clone());
@@ -72,6 +82,20 @@ fn chosen(used: &BTreeMap<String, BTreeSet<HostName>>, typed: &[String]) -> Resu
     Ok(if typed.is_empty() { used.keys().cloned().collect() } else { typed.iter().cloned().collect() })
 }
 
+/// Whether all of these hosts are away.
+fn is_away(survey: &Survey, hosts: &BTreeSet<HostName>) -> bool {
+    hosts.iter().all(|host| matches!(survey.hosts.get(host), Some(Look::Away(_))))
+}
+
+/// The images that nobody could ask about because nobody is there who runs them.
+fn skipped<'a>(
+    survey: &Survey,
+    used: &BTreeMap<String, BTreeSet<HostName>>,
+    wanted: &'a BTreeSet<String>,
+) -> Vec<&'a String> {
+    wanted.iter().filter(|name| is_away(survey, &used[*name])).collect()
+}
+
 /// What registries say, each asked once by a host that runs the image; and whether all could be asked.
 async fn ask(
     files: &Files,
@@ -83,6 +107,9 @@ async fn ask(
     for name in wanted {
         let able = used[name].iter().find_map(|host| Some((host, seen.looks.get(host)?)));
         let Some((host, look)) = able else {
+            if is_away(&seen.survey, &used[name]) {
+                continue;
+            }
             let what = format!("no host that runs {name} could be reached, so nobody can ask its registry");
             ui::errors::plain(&what, None);
             worked = false;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::cluster::{External, Role, Weights};
 use crate::engine::Gpus;
 use crate::image;
-use crate::names::{HostName, Port, ProjectName, ServiceName};
+use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use crate::secret::{Content, Login, SecretRef};
 use crate::service::Service;
 
@@ -29,6 +29,8 @@ pub struct Desired {
     pub hosts: BTreeMap<HostName, DesiredHost>,
     /// What somebody else runs and the gateway leads to.
     pub externals: Vec<External>,
+    /// Which names the gateway asks instead of one that fails, in order.
+    pub stands_in: BTreeMap<ModelName, Vec<ModelName>>,
 }
 
 /// What a host should have.
@@ -81,6 +83,7 @@ impl Desired {
             project,
             gateway: None,
             externals: vec![],
+            stands_in: BTreeMap::new(),
             hosts: dirs.into_iter().map(|(name, dir)| (name, host(dir))).collect(),
         }
     }

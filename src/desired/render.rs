@@ -11,7 +11,7 @@ use crate::cluster::{Cluster, Config, Host, Role, Unit};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 use crate::gateway;
 use crate::inventory;
-use crate::names::{HostName, ServiceName};
+use crate::names::{HostName, ModelName, ServiceName};
 use crate::secret::{Content, Versions};
 use crate::service::Service;
 
@@ -62,7 +62,20 @@ pub fn render(cluster: &Cluster, versions: &Versions, overrides: &Overrides) -> 
         gateway: Some(cluster.gateway.clone()),
         hosts,
         externals: cluster.externals.clone(),
+        stands_in: stands_in(cluster),
     })
+}
+
+/// What takes over from each public name: its own fallbacks, else those of all.
+fn stands_in(cluster: &Cluster) -> BTreeMap<ModelName, Vec<ModelName>> {
+    let options = &cluster.options;
+    let of = |name: &ModelName| {
+        let own = options.fallbacks.get(name.as_str()).map(|(_, to)| to);
+        let names = own.unwrap_or(&options.default_fallbacks).iter();
+        let names = names.filter_map(|(other, _)| ModelName::new(other.as_str()).ok());
+        (name.clone(), names.filter(|other| other != name).collect::<Vec<_>>())
+    };
+    cluster.routes.iter().map(|route| of(&route.public)).filter(|(_, names)| !names.is_empty()).collect()
 }
 
 fn render_host(

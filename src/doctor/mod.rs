@@ -90,6 +90,14 @@ pub fn examine(host: &HostName, seen: &Result<Evidence, Failure>, wants: &Wants)
     Examined { host: host.clone(), checks }
 }
 
+/// What is said of an optional host that does not answer: nobody can tell, and nothing is wrong.
+#[must_use]
+pub fn away(host: &HostName, why: &Failure) -> Examined {
+    let fix = "nothing, if it is off: it is optional, and the next deploy that finds it picks it up";
+    let judged = Judged::unknown(format!("away: {}", why.what), fix);
+    Examined { host: host.clone(), checks: vec![judged.of("ssh")] }
+}
+
 impl Examined {
     /// Whether nothing is wrong. Warnings and what is unknown do not count.
     #[must_use]

@@ -16,7 +16,7 @@ use super::survey::{Ask, again};
 use super::{after_mark, containers, hinted, last_lines};
 use crate::diagnostic::clean;
 use crate::doctor::{Engine, Evidence, Inside, Login, Machine, Reach, SESSIONS, read_machine};
-use crate::survey::{self, Failure, Seen};
+use crate::survey::{self, Failure, Seen, Unreached};
 
 const STEP: &str = "reading the host's facts";
 /// Where Docker keeps its data unless somebody moved it.
@@ -100,9 +100,9 @@ pub struct Diagnosed {
 ///
 /// # Errors
 /// Why it cannot be reached.
-pub async fn diagnose(ask: &Ask, models: Option<&str>) -> Result<Diagnosed, Failure> {
+pub async fn diagnose(ask: &Ask, models: Option<&str>) -> Result<Diagnosed, Unreached> {
     let began = Instant::now();
-    let link = Link::open(&ask.connection).await?;
+    let link = Link::reach(&ask.connection).await?;
     let took = began.elapsed();
     let login = match ask.connection.local {
         true => None,
@@ -205,7 +205,7 @@ async fn engine(look: &Look, ask: &Ask) -> Result<(Engine, Seen), Failure> {
     let (info, all) = (info.map_err(failed)?, all.map_err(failed)?);
     let seen = match seen {
         survey::Look::Seen(seen) => *seen,
-        survey::Look::Failed(why) => return Err(why),
+        survey::Look::Failed(why) | survey::Look::Away(why) => return Err(why),
         survey::Look::NotAsked => Seen::default(),
     };
     let containers = all.iter().filter_map(|one| containers::named(&ask.project, one)).collect();

@@ -13,7 +13,7 @@ use super::forward::Forwards;
 use super::master::{self, Master};
 use super::{failure, hinted};
 use crate::connection::Connection;
-use crate::survey::Failure;
+use crate::survey::{Failure, Unreached};
 
 /// What a script left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,14 @@ impl Link {
     /// # Errors
     /// Why the login failed and what to do.
     pub async fn open(connection: &Connection) -> Result<Self, Failure> {
+        Self::reach(connection).await.map_err(|unreached| unreached.why)
+    }
+
+    /// The same, with whether anybody answered.
+    ///
+    /// # Errors
+    /// Why the login failed and what to do.
+    pub async fn reach(connection: &Connection) -> Result<Self, Unreached> {
         let route = if connection.local {
             Route::Local
         } else {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::master::STEP;
 use super::{failure, hinted, last_lines};
 use crate::connection::Connection;
-use crate::survey::Failure;
+use crate::survey::{Failure, Unreached};
 
 /// ssh is not to be had on this machine, or cannot be started.
 pub(super) fn no_ssh(error: &io::Error) -> Failure {
@@ -43,11 +43,24 @@ pub(super) fn too_slow(connection: &Connection, limit: Duration) -> Failure {
 }
 
 /// ssh ended without a session.
-pub(super) fn refused(connection: &Connection, error: &openssh::Error) -> Failure {
+pub(super) fn refused(connection: &Connection, error: &openssh::Error) -> Unreached {
     match error {
-        openssh::Error::Connect(e) => interpret(connection, &e.to_string()),
-        other => failure(STEP, format!("ssh did not start: {other}")),
+        openssh::Error::Connect(e) => {
+            let text = e.to_string();
+            Unreached { silent: is_silence(&text), why: interpret(connection, &text) }
+        }
+        other => failure(STEP, format!("ssh did not start: {other}")).into(),
     }
+}
+
+/// What ssh says where nobody answers.
+const SILENCE: [&str; 4] = ["timed out", "No route to host", "Network is unreachable", "Host is down"];
+
+/// Whether no sshd answered. One that has gone takes its name along where the router or the machine itself gives it
+/// (`laptop.lan`, `laptop.local`), and a machine that boots, or has booted another system, refuses.
+fn is_silence(text: &str) -> bool {
+    let marks = ["Could not resolve hostname", "Connection refused"];
+    SILENCE.iter().chain(&marks).any(|mark| text.contains(mark)) && !text.contains("Permission denied")
 }
 
 /// What ssh says, and what it means. The first that fits counts, so the ones that other
@@ -62,7 +75,7 @@ fn interpret(connection: &Connection, text: &str) -> Failure {
         (&["bad permissions", "UNPROTECTED PRIVATE KEY"], open_key_file),
         (&["Permission denied"], denied),
         (&["Connection refused"], no_sshd),
-        (&["timed out", "No route to host", "Network is unreachable", "Host is down"], unreachable),
+        (&SILENCE, unreachable),
         (&["Bad owner or permissions on"], |_, text| bad_configuration(text)),
     ];
     let found = meanings.iter().find(|(marks, _)| marks.iter().any(|mark| text.contains(mark)));
@@ -244,6 +257,27 @@ mod tests {
             "if the machine was installed anew, forget the old key: ssh-keygen -f /home/me/.ssh/known_hosts -R \
              '[10.0.0.5]:2222'; if not, somebody may be in between"
         );
+    }
+
+    #[test]
+    fn a_host_that_is_off_is_told_from_one_that_refuses() {
+        for silent in [
+            "connect to host 10.0.0.5 port 22: Connection timed out",
+            "connect to host 10.0.0.5 port 22: No route to host",
+            "connect to host 10.0.0.5 port 22: Connection refused",
+            "ssh: Could not resolve hostname laptop.local: Name or service not known",
+            "Connection timed out during banner exchange",
+        ] {
+            assert!(is_silence(silent), "{silent}");
+        }
+        for said in [
+            "lab@10.0.0.5: Permission denied (publickey).",
+            "Host key verification failed.",
+            "kex_exchange_identification: Connection closed by remote host",
+            "",
+        ] {
+            assert!(!is_silence(said), "{said}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::vault::Vault;
 use super::{containers, ending, hinted, logs};
 use crate::names::{HostName, Secret};
 use crate::secret::Login;
-use crate::survey::{Failure, State};
+use crate::survey::{Failure, State, Unreached};
 
 /// A host with its link and its Docker, read only.
 pub struct Look {
@@ -61,12 +61,20 @@ impl Look {
     /// # Errors
     /// Why one of them cannot be reached and what to do.
     pub async fn open(connection: &crate::connection::Connection) -> Result<Self, Failure> {
-        let link = Link::open(connection).await?;
+        Self::reach(connection).await.map_err(|unreached| unreached.why)
+    }
+
+    /// The same, with whether anybody answered.
+    ///
+    /// # Errors
+    /// Why one of them cannot be reached and what to do.
+    pub async fn reach(connection: &crate::connection::Connection) -> Result<Self, Unreached> {
+        let link = Link::reach(connection).await?;
         match link.docker().await {
             Ok(docker) => Ok(Self::new(link, docker)),
             Err(failure) => {
                 link.close().await;
-                Err(failure)
+                Err(failure.into())
             }
         }
     }

@@ -7,19 +7,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
+use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
 use sha2::{Digest as _, Sha256};
 
 use super::ssh_config::{self, effective, said};
 use super::{failure, hinted, home_relative, login, private};
 use crate::connection::Connection;
-use crate::survey::Failure;
+use crate::survey::{Failure, Unreached};
 
 pub(super) const STEP: &str = "connecting";
 /// How many seconds a master outlives its last user: a minute.
 const IDLE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(59);
 /// Time for the whole login, a touch on a hardware key included. ssh's own limit is for the network.
 const LOGIN: Duration = Duration::from_secs(60);
+/// For a host that is often off to answer through a connection that is there already.
+const AWAKE: Duration = Duration::from_secs(3);
 
 /// A running ssh master.
 pub(super) struct Master {
@@ -59,7 +61,7 @@ fn config_file(connection: &Connection) -> Result<(PathBuf, PathBuf), Failure> {
 }
 
 /// Finds the master of an earlier run with exactly this configuration, or logs in.
-pub(super) async fn open(connection: &Connection) -> Result<Master, Failure> {
+pub(super) async fn open(connection: &Connection) -> Result<Master, Unreached> {
     let connection = &at_home(connection);
     check(connection)?;
     let (base, config) = config_file(connection)?;
@@ -70,7 +72,7 @@ pub(super) async fn open(connection: &Connection) -> Result<Master, Failure> {
         let socket = dir.join("master");
         let held = UnixStream::connect(&socket).ok();
         let session = Session::resume_mux(socket.into(), None);
-        if session.check().await.is_ok() {
+        if session.check().await.is_ok() && (!connection.optional || is_awake(&session).await) {
             return Ok(Master { session: Arc::new(session), dir, fresh: false, address, _held: held });
         }
     }
@@ -82,7 +84,7 @@ pub(super) async fn open(connection: &Connection) -> Result<Master, Failure> {
     // Two runs that log in at the same moment: each uses its own, the later one is found again,
     // the other ends by itself when it is idle.
     if let Err(e) = private::point(&base, &name, &dir) {
-        return Err(failure(STEP, format!("cannot keep ssh's socket in {}: {e}", base.display())));
+        return Err(failure(STEP, format!("cannot keep ssh's socket in {}: {e}", base.display())).into());
     }
     let held = UnixStream::connect(&socket).ok();
     let session = Arc::new(Session::resume_mux(socket, None));
@@ -96,11 +98,19 @@ impl Master {
     }
 }
 
-async fn log_in(connection: &Connection, base: &Path, config: &Path) -> Result<Session, Failure> {
+/// Whether the host still answers through the master of an earlier run: one that fell asleep since does not, which ssh
+/// itself would notice after three quarters of a minute.
+async fn is_awake(session: &Session) -> bool {
+    let mut command = session.command("true");
+    // What the master was given it keeps until it notices.
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    matches!(tokio::time::timeout(AWAKE, command.status()).await, Ok(Ok(_)))
+}
+
+async fn log_in(connection: &Connection, base: &Path, config: &Path) -> Result<Session, Unreached> {
     let mut builder = SessionBuilder::default();
     builder
         .known_hosts_check(if connection.accept_new { KnownHosts::Add } else { KnownHosts::Strict })
-        .connect_timeout(Duration::from_secs(10))
         .server_alive_interval(Duration::from_secs(15))
         .control_persist(ControlPersist::IdleFor(IDLE))
         .control_directory(base)
@@ -117,7 +127,7 @@ async fn log_in(connection: &Connection, base: &Path, config: &Path) -> Result<S
     match tokio::time::timeout(LOGIN, builder.connect_mux(&connection.address)).await {
         Ok(Ok(session)) => Ok(session),
         Ok(Err(error)) => Err(login::refused(connection, &error)),
-        Err(_) => Err(login::too_slow(connection, LOGIN)),
+        Err(_) => Err(login::too_slow(connection, LOGIN).into()),
     }
 }
 

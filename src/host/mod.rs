@@ -38,6 +38,7 @@ mod survey;
 mod trial;
 mod vault;
 mod wait;
+mod wake;
 
 pub use before::before;
 pub use body::{Placed, container_body, default_network, network_labels};
@@ -56,6 +57,7 @@ pub use setup::Setup;
 pub use survey::{Ask, again, look, survey};
 pub use trial::Trial;
 pub use vault::Vault;
+pub use wake::{sleeps, wake};
 
 use crate::diagnosis::Finding;
 use crate::diagnostic::clean;

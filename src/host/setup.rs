@@ -14,7 +14,7 @@ use crate::bootstrap::{Command, Ground, Root, Seen, Step, ground};
 use crate::connection::Connection;
 use crate::diagnostic::clean;
 use crate::event::{Event, Happened, Sender};
-use crate::survey::Failure;
+use crate::survey::{Failure, Unreached};
 
 const LOOKING: &str = "reading what the host has";
 /// For a script that only looks; systemd may be slow while a machine boots.
@@ -83,8 +83,8 @@ impl Setup {
     ///
     /// # Errors
     /// Why the login failed.
-    pub async fn open(connection: &Connection) -> Result<Self, Failure> {
-        Ok(Self { link: Link::open(connection).await? })
+    pub async fn open(connection: &Connection) -> Result<Self, Unreached> {
+        Ok(Self { link: Link::reach(connection).await? })
     }
 
     /// Looks at what is there; reads only.

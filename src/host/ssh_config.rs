@@ -15,6 +15,12 @@ use crate::survey::Failure;
 
 /// A file that changed this shortly ago may change again without a new time of change.
 const SETTLED: Duration = Duration::from_secs(2);
+/// How many seconds a host has to answer, handshake included, where neither the inventory nor the user's own
+/// configuration says otherwise.
+const LONG: u64 = 10;
+/// The same of one that is often off. One that is there answers its network at once, and a lost packet is sent again after
+/// a second.
+const SHORT: u64 = 3;
 /// Stands between the state of files and what ssh said.
 const MARK: &str = "#said";
 
@@ -33,7 +39,12 @@ pub(super) fn config(connection: &Connection) -> String {
             let _ = writeln!(text, "{keyword} {value}");
         }
     }
+    if connection.optional {
+        // Everything else waits for a host that is off.
+        let _ = writeln!(text, "ConnectTimeout {SHORT}");
+    }
     text.push_str("Match all\nInclude ~/.ssh/config\nInclude /etc/ssh/ssh_config\n");
+    let _ = writeln!(text, "ConnectTimeout {LONG}");
     text
 }
 
@@ -185,10 +196,32 @@ mod tests {
         let expected = format!(
             "LogLevel ERROR\nRemoteCommand none\nRequestTTY no\nClearAllForwardings yes\nPermitLocalCommand no\n\
              ProxyCommand ssh -W %h:%p jump\nInclude {}/conf\n\
-             Match all\nInclude ~/.ssh/config\nInclude /etc/ssh/ssh_config\n",
+             Match all\nInclude ~/.ssh/config\nInclude /etc/ssh/ssh_config\nConnectTimeout 10\n",
             here.display()
         );
         assert_eq!(config(&connection), expected);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_long_for_an_optional_host_unless_the_inventory_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let asked = |connection: Connection| {
+            let path = dir.path().join("config");
+            // Without the configuration of whoever runs the test.
+            let text = config(&connection).replace("Include ", "#Include ");
+            std::fs::write(&path, text).unwrap();
+            async move {
+                let mut ssh = tokio::process::Command::new("ssh");
+                let output = ssh.arg("-F").arg(path).args(["-G", "lab1"]).output().await.unwrap();
+                said(&String::from_utf8_lossy(&output.stdout), "connecttimeout").unwrap().to_owned()
+            }
+        };
+        let typed = vec![("ConnectTimeout".to_owned(), "20".to_owned())];
+        for (optional, ssh_options, seconds) in
+            [(false, vec![], "10"), (true, vec![], "3"), (false, typed.clone(), "20"), (true, typed, "20")]
+        {
+            assert_eq!(asked(Connection { optional, ssh_options, ..connection() }).await, seconds);
+        }
     }
 
     /// `ssh -v` on a configuration of these files, the first of which is the one it is given.

@@ -10,12 +10,13 @@ use futures_util::future::{join_all, try_join_all};
 use super::facts::Wanted;
 use super::look::Look;
 use super::refusal::docker_failure;
+use super::wake::sleeps;
 use super::{containers, facts, health, master};
 use crate::connection::Connection;
 use crate::diagnostic::clean;
 use crate::names::{HostName, ProjectName};
 use crate::service::label;
-use crate::survey::{self, Devices, Endpoint, Facts, Failure, Images, Seen, Survey};
+use crate::survey::{self, Devices, Endpoint, Facts, Failure, Images, Seen, Survey, Unreached};
 
 /// What to look at on one host.
 #[derive(Clone, Debug)]
@@ -53,9 +54,10 @@ pub async fn survey(asks: &[Ask]) -> (Survey, BTreeMap<HostName, Look>) {
 
 /// Reaches one host and looks at it.
 pub async fn look(ask: &Ask) -> (survey::Look, Option<Look>) {
-    match Look::open(&ask.connection).await {
+    match Look::reach(&ask.connection).await {
         Ok(look) => (again(&look, ask).await, Some(look)),
-        Err(failure) => (survey::Look::Failed(failure), None),
+        Err(Unreached { why, silent: true }) if ask.connection.optional => (survey::Look::Away(why), None),
+        Err(Unreached { why, .. }) => (survey::Look::Failed(why), None),
     }
 }
 
@@ -63,6 +65,9 @@ pub async fn look(ask: &Ask) -> (survey::Look, Option<Look>) {
 pub async fn again(look: &Look, ask: &Ask) -> survey::Look {
     match see(look, ask).await {
         Ok(seen) => survey::Look::Seen(Box::new(seen)),
+        Err(failure) if ask.connection.optional && sleeps(&ask.connection).await => {
+            survey::Look::Away(failure)
+        }
         Err(failure) => survey::Look::Failed(failure),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::names::{HostName, ProjectName, ServiceName};
 use crate::service::label;
-use crate::survey::{Look, Seen, Survey};
+use crate::survey::{Failure, Look, Seen, Survey};
 
 use super::fetch::downloads;
 use super::service::serves;
@@ -20,6 +20,11 @@ pub fn down(project: &ProjectName, survey: &Survey) -> Plan {
         match look {
             Look::Failed(why) => {
                 plan.blocked.push(Blocked { host: host.clone(), service: None, why: why.clone() });
+            }
+            Look::Away(why) => {
+                let hint = "what homelab made there stays: run homelab down again when it is back";
+                let why = Failure { hint: Some(hint.to_owned()), ..why.clone() };
+                plan.blocked.push(Blocked { host: host.clone(), service: None, why });
             }
             Look::NotAsked => {}
             Look::Seen(seen) => lanes.extend(lane(host, project, seen)),

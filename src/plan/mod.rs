@@ -2,6 +2,7 @@
 //! It is made by [`plan`] without I/O and carried out by `host::carry_out`, which decides nothing.
 
 mod action;
+mod away;
 mod cause;
 mod diff;
 mod down;
@@ -35,6 +36,7 @@ use crate::service::{Service, label};
 use crate::survey::Failure;
 
 pub use action::{Action, Ask, Known, Probe};
+pub use away::{Away, Unserved};
 pub use cause::{Cause, Change};
 pub use diff::{FileChange, FileDiff, diffs, unified_texts};
 pub use down::down;
@@ -55,6 +57,8 @@ pub struct Plan {
     pub stages: Vec<Stage>,
     /// What cannot be done, and why; the rest goes on without it.
     pub blocked: Vec<Blocked>,
+    /// Optional hosts that do not answer; a later deploy finds them as they are then.
+    pub away: Vec<Away>,
 }
 
 /// Something that cannot be done.
@@ -149,10 +153,11 @@ impl Plan {
         Self {
             stages: self.stages.into_iter().map(stage).filter(|stage| !stage.waves.is_empty()).collect(),
             blocked: self.blocked.into_iter().filter(|b| hosts.contains(&b.host)).collect(),
+            away: self.away.into_iter().filter(|away| hosts.contains(&away.host)).collect(),
         }
     }
 
-    /// Whether everything is as it should be.
+    /// Whether there is nothing to do: everything is as it should be wherever somebody answers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.stages.is_empty() && self.blocked.is_empty()

@@ -9,6 +9,7 @@ use crate::engine::{Kind, Load};
 use crate::names::{HostName, ModelName, ServiceName};
 use crate::survey::{Images, Look, Seen, Survey};
 
+use super::away::{self, Away, Backends};
 use super::gpus::await_memory;
 use super::service::Now;
 use super::site::{ModelWork, Site, Work};
@@ -28,25 +29,44 @@ pub fn plan(desired: &Desired, survey: &Survey) -> Plan {
                 blocked.push(Blocked { host: name.clone(), service: None, why: why.clone() });
                 continue;
             }
+            Some(Look::Away(_)) => continue,
             Some(Look::NotAsked) | None => &nothing,
         };
         let site = Site { desired, survey, name, host, seen };
         all.push(site.work(&mut blocked));
     }
-    await_gateway(desired, survey, &blocked, &mut all);
-    Plan { stages: stages(all), blocked }
+    let backends = backends(desired);
+    let away = away::away(desired, survey, &backends);
+    await_gateway((desired, survey), &backends, &Out { blocked: &blocked, away: &away }, &mut all);
+    Plan { stages: stages(all), blocked, away }
+}
+
+/// What nothing can be asked of.
+struct Out<'a> {
+    blocked: &'a [Blocked],
+    away: &'a [Away],
+}
+
+impl Out<'_> {
+    fn has(&self, host: &HostName, service: &ServiceName) -> bool {
+        let is_it = |b: &Blocked| b.host == *host && b.service.as_ref().is_none_or(|s| s == service);
+        self.blocked.iter().any(is_it) || self.away.iter().any(|away| away.host == *host)
+    }
 }
 
 /// The gateway's wait: every name if the gateway itself changes, else those whose models do.
-fn await_gateway(desired: &Desired, survey: &Survey, blocked: &[Blocked], all: &mut [Work<'_>]) {
+fn await_gateway(
+    (desired, survey): (&Desired, &Survey),
+    backends: &Backends,
+    out: &Out<'_>,
+    all: &mut [Work<'_>],
+) {
     let name = ServiceName::gateway();
     let service =
         desired.gateway.as_ref().and_then(|at| Some((at, desired.hosts.get(at)?.services.get(&name)?)));
     let Some((gateway, service)) = service else { return };
     let Role::Gateway { master_key, names } = &service.role else { return };
-    let (Some((address, port)), false) =
-        (super::local(&service.service), is_blocked(blocked, gateway, &name))
-    else {
+    let (Some((address, port)), false) = (super::local(&service.service), out.has(gateway, &name)) else {
         return;
     };
     let (touched, mut returning) = (services(all, true), services(all, false));
@@ -56,14 +76,13 @@ fn await_gateway(desired: &Desired, survey: &Survey, blocked: &[Blocked], all: &
     let Some(work) = all.iter_mut().find(|w| w.host == gateway) else { return };
     let runs =
         survey.seen(gateway).is_some_and(|s| s.containers.contains_key(&container_name(desired, &name)));
-    if runs && returning.iter().any(|(host, service)| is_blocked(blocked, host, service)) {
+    if runs && returning.iter().any(|(host, service)| out.has(host, service)) {
         // It would only be skipped: what cannot move is still reached by the config it has.
         work.leave_gateway();
     }
-    let backends = backends(desired);
     let ask = |(public, (kind, load)): (&ModelName, &(Kind, Load))| {
         let serving = backends.get(public).cloned().unwrap_or_default();
-        let able: Vec<_> = serving.into_iter().filter(|(h, s)| !is_blocked(blocked, h, s)).collect();
+        let able: Vec<_> = serving.into_iter().filter(|(h, s)| !out.has(h, s)).collect();
         let wanted = work.gateway.is_some() || able.iter().any(|b| touched.contains(b));
         (wanted && !able.is_empty()).then(|| Ask {
             name: public.clone(),
@@ -103,10 +122,6 @@ fn is_companion(desired: &Desired, host: &HostName, service: &ServiceName) -> bo
     service.is_some_and(|service| service.role == Role::Companion)
 }
 
-fn is_blocked(blocked: &[Blocked], host: &HostName, service: &ServiceName) -> bool {
-    blocked.iter().any(|b| b.host == *host && b.service.as_ref().is_none_or(|s| s == service))
-}
-
 /// The services of the models stage: those that stay, or those that make room for others and
 /// come back if the others fail.
 fn services(all: &[Work<'_>], stay: bool) -> Vec<(HostName, ServiceName)> {
@@ -118,8 +133,8 @@ fn services(all: &[Work<'_>], stay: bool) -> Vec<(HostName, ServiceName)> {
 }
 
 /// Every public name and the services behind it. Aliases lead to what serves the same name.
-fn backends(desired: &Desired) -> BTreeMap<ModelName, Vec<(HostName, ServiceName)>> {
-    let mut all: BTreeMap<ModelName, Vec<(HostName, ServiceName)>> = BTreeMap::new();
+fn backends(desired: &Desired) -> Backends {
+    let mut all = Backends::new();
     for (host, services) in desired.hosts.iter().map(|(name, h)| (name, &h.services)) {
         for (name, service) in services {
             let Role::Model(served) = &service.role else { continue };

@@ -33,6 +33,8 @@ pub enum Condition {
     NotAsked,
     /// Its host could not be seen.
     Unreachable(String),
+    /// Its host is optional, and does not answer.
+    Away(String),
     /// It cannot be made so.
     Blocked(String),
     /// The inventory does not name it.
@@ -88,9 +90,9 @@ pub fn status(desired: &Desired, survey: &Survey, plan: &Plan) -> Vec<Row> {
         }
         rows.extend(leftovers(host, plan));
         if wanted.services.is_empty()
-            && let Some(Look::Failed(why)) = survey.hosts.get(host)
+            && let Some(condition) = unseen(survey, host)
         {
-            rows.push(Row { condition: Condition::Unreachable(why.what.clone()), ..empty(host, None) });
+            rows.push(Row { condition, ..empty(host, None) });
         }
         if desired.gateway.as_ref() == Some(host) {
             rows.extend(desired.externals.iter().map(|one| external(survey, host, one)));
@@ -186,14 +188,23 @@ fn external(survey: &Survey, gateway: &HostName, one: &External) -> Row {
     }
 }
 
+/// How everything is on a host that could not be seen.
+fn unseen(survey: &Survey, host: &HostName) -> Option<Condition> {
+    match survey.hosts.get(host)? {
+        Look::Failed(why) => Some(Condition::Unreachable(why.what.clone())),
+        Look::Away(why) => Some(Condition::Away(why.what.clone())),
+        Look::Seen(_) | Look::NotAsked => None,
+    }
+}
+
 fn condition(
     survey: &Survey,
     plan: &Plan,
     (host, name): (&HostName, &ServiceName),
     container: Option<&Container>,
 ) -> Condition {
-    if let Some(Look::Failed(why)) = survey.hosts.get(host) {
-        return Condition::Unreachable(why.what.clone());
+    if let Some(unseen) = unseen(survey, host) {
+        return unseen;
     }
     if let Some(blocked) = plan.blocked.iter().find(|b| b.host == *host && b.service.as_ref() == Some(name)) {
         return Condition::Blocked(blocked.why.what.clone());
@@ -291,9 +302,9 @@ impl Row {
         self
     }
 
-    /// Whether it is as it should be.
+    /// Whether it is as it should be. A host that may be away may be so.
     #[must_use]
     pub fn is_fine(&self) -> bool {
-        matches!(self.condition, Condition::InSync | Condition::NotAsked)
+        matches!(self.condition, Condition::InSync | Condition::NotAsked | Condition::Away(_))
     }
 }

@@ -10,7 +10,7 @@ use crate::diagnostic::clean;
 use crate::image;
 use crate::names::HostName;
 
-use super::{Action, Blocked, Cause, Plan, Step, Task};
+use super::{Action, Away, Blocked, Cause, Plan, Step, Task, Unserved};
 
 /// What a line is about, by its mark.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub(super) enum Mark {
     Remove,
     Other,
     Blocked,
+    Away,
 }
 
 /// One thing that would be done, or cannot be.
@@ -44,12 +45,15 @@ pub struct Summary {
     pub blocked: usize,
     /// What serves and is stopped.
     pub interrupted: usize,
+    /// Optional hosts that do not answer.
+    pub away: usize,
 }
 
 /// The plan as text, without colours; it ends in a line break.
 #[must_use]
 pub fn text(plan: &Plan, hosts: usize) -> String {
-    if plan.is_empty() {
+    let away = plan.away.len();
+    if plan.is_empty() && away == 0 {
         return format!("Nothing to do: {} in sync.\n", counted(hosts, "host is", "hosts are"));
     }
     let mut out = String::new();
@@ -62,7 +66,13 @@ pub fn text(plan: &Plan, hosts: usize) -> String {
             }
         }
     }
-    let _ = writeln!(out, "\nPlan: {}.", Summary::of(plan));
+    let _ = match plan.is_empty() {
+        true => {
+            let there = counted(hosts.saturating_sub(away), "host is", "hosts are");
+            writeln!(out, "\nNothing to do: {there} in sync; {}.", absent(away))
+        }
+        false => writeln!(out, "\nPlan: {}.", Summary::of(plan)),
+    };
     out
 }
 
@@ -71,6 +81,9 @@ pub(super) fn by_host(plan: &Plan) -> BTreeMap<&HostName, Vec<Line>> {
     let mut all: BTreeMap<&HostName, Vec<Line>> = BTreeMap::new();
     for item in &plan.blocked {
         all.entry(&item.host).or_default().push(blocked(item));
+    }
+    for item in &plan.away {
+        all.entry(&item.host).or_default().extend(away(item));
     }
     for (host, task) in plan.tasks() {
         all.entry(host).or_default().extend(lines(task));
@@ -87,6 +100,7 @@ impl fmt::Display for Line {
             Mark::Remove => '-',
             Mark::Other => ' ',
             Mark::Blocked => '!',
+            Mark::Away => '?',
         };
         let why = if self.why.is_empty() { String::new() } else { format!(": {}", one_line(&self.why)) };
         let tail = if self.interrupts { "  (interrupts it)" } else { "" };
@@ -104,6 +118,30 @@ fn blocked(item: &Blocked) -> Line {
     let what = format!("{service}{}", item.why.step);
     let (why, hint) = (item.why.what.clone(), item.why.hint.clone());
     Line { mark: Mark::Blocked, what, why, interrupts: false, hint }
+}
+
+/// That a host is away, and what that means for clients of the gateway.
+fn away(item: &Away) -> Vec<Line> {
+    let line =
+        |what: String, why: String| Line { mark: Mark::Away, what, why, interrupts: false, hint: None };
+    let host = line("away".to_owned(), item.why.what.clone());
+    let name = |unserved: &Unserved| {
+        let why = match &unserved.stands_in {
+            Some(other) => format!("served nowhere else; {other} stands in"),
+            None => "served nowhere else, and nothing stands in: requests fail until it is back".to_owned(),
+        };
+        line(unserved.name.to_string(), why)
+    };
+    [host].into_iter().chain(item.names.iter().map(name)).collect()
+}
+
+/// How many hosts are away, and what becomes of them.
+fn absent(hosts: usize) -> String {
+    let (hosts, back) = match hosts {
+        1 => ("1 host is".to_owned(), "it is"),
+        n => (format!("{n} hosts are"), "they are"),
+    };
+    format!("{hosts} away, and picked up by the next deploy once {back} back")
 }
 
 /// What is said of a start from which nothing may lead back.
@@ -198,14 +236,15 @@ impl Summary {
     /// Counts what the text says.
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
-        let mut all = Self { interrupted: plan.interruptions().count(), ..Self::default() };
+        let (interrupted, away) = (plan.interruptions().count(), plan.away.len());
+        let mut all = Self { interrupted, away, ..Self::default() };
         for line in by_host(plan).values().flatten() {
             match line.mark {
                 Mark::Add => all.add += 1,
                 Mark::Change => all.change += 1,
                 Mark::Remove => all.remove += 1,
                 Mark::Blocked => all.blocked += 1,
-                Mark::Other => {}
+                Mark::Other | Mark::Away => {}
             }
         }
         all
@@ -227,7 +266,8 @@ impl fmt::Display for Summary {
             0 => "nothing that serves is interrupted".to_owned(),
             n => format!("{} interrupted", counted(n, "service is", "services are")),
         };
-        write!(f, "{}; {tail}", parts.join(", "))
+        write!(f, "{}; {tail}", parts.join(", "))?;
+        if self.away > 0 { write!(f, "; {}", absent(self.away)) } else { Ok(()) }
     }
 }
 

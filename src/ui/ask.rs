@@ -88,7 +88,7 @@ pub fn found(survey: &Survey) {
         let found = match look {
             Look::Seen(seen) if seen.facts.gpus.is_empty() => "no NVIDIA GPU".to_owned(),
             Look::Seen(seen) => seen.facts.gpus.iter().map(gpu).collect::<Vec<_>>().join(", "),
-            Look::Failed(why) => format!("not reached: {}: {}", why.step, why.what),
+            Look::Failed(why) | Look::Away(why) => format!("not reached: {}: {}", why.step, why.what),
             Look::NotAsked => continue,
         };
         note(&clean(&format!("{host}: {found}\n")));

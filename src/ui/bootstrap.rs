@@ -9,17 +9,29 @@ use super::{DIM, GREEN, ask, errors, note, out, paint};
 use crate::bootstrap::Plan;
 use crate::diagnostic::clean;
 use crate::names::HostName;
+use crate::survey::Failure;
 
 /// Shows what would be done.
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn show(plans: &BTreeMap<HostName, Plan>) -> Result<()> {
-    out(&text(plans))
+pub fn show(plans: &BTreeMap<HostName, Plan>, away: &BTreeMap<HostName, Failure>) -> Result<()> {
+    out(&(absent(away) + &text(plans)))
+}
+
+fn one_line(text: &str) -> String {
+    clean(text).replace('\n', " ")
+}
+
+/// Optional hosts that do not answer.
+fn absent(away: &BTreeMap<HostName, Failure>) -> String {
+    let line = |(host, why): (&HostName, &Failure)| {
+        format!("{host}\n  ? away: {}; run it again when it is back\n", one_line(&why.what))
+    };
+    away.iter().map(line).collect()
 }
 
 fn text(plans: &BTreeMap<HostName, Plan>) -> String {
-    let one_line = |text: &str| clean(text).replace('\n', " ");
     let mut text = String::new();
     for (host, plan) in plans.iter().filter(|(_, plan)| !plan.is_empty() || !plan.notes.is_empty()) {
         text += &format!("{host}\n");
@@ -38,6 +50,10 @@ fn text(plans: &BTreeMap<HostName, Plan>) -> String {
         for said in &plan.notes {
             text += &format!("  note: {}\n", one_line(said));
         }
+    }
+    if plans.is_empty() {
+        // No host was reached, which is said of each.
+        return text;
     }
     let count = |is: fn(&Plan) -> bool| plans.values().filter(|plan| is(plan)).count();
     let ready = count(Plan::is_empty);
@@ -86,7 +102,16 @@ pub fn done(hosts: usize) {
 mod tests {
     use super::*;
     use crate::bootstrap::{Command, STEP, Step};
-    use crate::survey::Failure;
+
+    fn blocked_why() -> Failure {
+        Failure {
+            step: STEP.into(),
+            what: "there is no sudo".into(),
+            lines: vec![],
+            hint: Some("install it".into()),
+            finding: None,
+        }
+    }
 
     #[test]
     fn what_would_be_done_stands_with_its_commands_and_nothing_moves_the_cursor() {
@@ -97,13 +122,7 @@ mod tests {
             why: "there is\nno Docker".into(),
             commands: vec![command],
         };
-        let why = Failure {
-            step: STEP.into(),
-            what: "there is no sudo".into(),
-            lines: vec![],
-            hint: Some("install it".into()),
-            finding: None,
-        };
+        let why = blocked_why();
         let plan = Plan { steps: vec![step], notes: vec!["reboot".into()], ..Plan::default() };
         let blocked = Plan { blocked: Some(why), ..Plan::default() };
         let name = |name: &str| HostName::new(name).unwrap();
@@ -113,6 +132,11 @@ mod tests {
             plain(&all),
             "a\n  + install docker.io: there is no Docker\n      apt-get install\n  note: reboot\nb\n  ! setting it up: \
              there is no sudo\n      hint: install it\n\nSet up: 1 to do on 1 host, 1 host cannot be set up.\n"
+        );
+        let silent = Failure { what: "10.0.0.5 does not\nanswer".into(), ..blocked_why() };
+        assert_eq!(
+            absent(&[(name("d"), silent)].into()),
+            "d\n  ? away: 10.0.0.5 does not answer; run it again when it is back\n"
         );
         all.retain(|host, _| host.as_str() == "c");
         assert_eq!(plain(&all), "Nothing to set up: 1 host has what serving needs.\n");

@@ -149,11 +149,15 @@ pub fn outcome(plan: &Plan, outcome: &Outcome, after: &Plan, desired: &Desired) 
         })
         .sum();
     note(&paint(GREEN, "Done."));
+    let all = if plan.away.is_empty() { "Everything" } else { "Everything else" };
     note(&match asked {
-        0 => " Everything is as the inventory says.\n".to_owned(),
-        1 => " Everything is as the inventory says, and the model answers through the gateway.\n".to_owned(),
-        n => format!(" Everything is as the inventory says, and {n} names answer through the gateway.\n"),
+        0 => format!(" {all} is as the inventory says.\n"),
+        1 => format!(" {all} is as the inventory says, and the model answers through the gateway.\n"),
+        n => format!(" {all} is as the inventory says, and {n} names answer through the gateway.\n"),
     });
+    for away in &plan.away {
+        note(&format!("{} is away: the next homelab deploy that finds it picks it up.\n", away.host));
+    }
     Ok(())
 }
 

@@ -78,6 +78,7 @@ fn state(condition: &Condition) -> String {
         Condition::Missing(why) if why.is_empty() => "missing".to_owned(),
         Condition::Missing(why) => format!("missing: {}", clipped(why)),
         Condition::Unreachable(why) => format!("unreachable: {}", clipped(why)),
+        Condition::Away(why) => format!("away: {}", clipped(why)),
         Condition::Blocked(why) => format!("blocked: {}", clipped(why)),
         Condition::NotAsked => "not asked".to_owned(),
         Condition::NotInInventory => "not in the inventory".to_owned(),

@@ -10,7 +10,7 @@ use crate::lab::lab;
 
 /// A cluster on bare hosts; the gateway is lab3's, since the bare ones cannot limit memory: the kernel here has given that
 /// controller to cgroup v1.
-fn bare(name: &str, hosts: &[&str]) -> Cluster {
+pub(crate) fn bare(name: &str, hosts: &[&str]) -> Cluster {
     let renewed = lab().script(&[&["renew"], hosts].concat());
     assert_eq!(renewed.code, Some(0), "lab renew: {}{}", renewed.stdout, renewed.stderr);
     let mut cluster = Cluster::new(name);

@@ -5,6 +5,7 @@
 #![cfg(test)]
 #![expect(clippy::print_stderr, reason = "the harness shows it only where a test fails")]
 
+mod absent;
 mod bootstrap;
 mod cluster;
 mod deploy;
@@ -30,6 +31,7 @@ mod prefetch;
 mod process;
 mod provider;
 mod reading;
+mod reboots;
 mod refusals;
 mod replicas;
 mod running;

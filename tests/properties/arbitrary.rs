@@ -160,6 +160,7 @@ pub(crate) fn desired(dice: &mut Dice<'_>) -> Desired {
         gateway: Some(gateway),
         hosts,
         externals: if dice.once_in(4) { vec![external()] } else { vec![] },
+        stands_in: BTreeMap::new(),
     };
     let images = ["vllm/vllm-openai:v2", "ghcr.io/berriai/litellm:v1"];
     let pins = images.into_iter().filter(|_| dice.coin()).map(|i| (i.to_owned(), PIN.to_owned()));

@@ -89,7 +89,8 @@ struct Around<'a, 'd> {
 impl Around<'_, '_> {
     fn look(&mut self, host: &DesiredHost) -> Look {
         if self.mood == Mood::Any && self.dice.once_in(12) {
-            return Look::Failed(failure("no route to host"));
+            let why = failure("no route to host");
+            return if self.dice.coin() { Look::Failed(why) } else { Look::Away(why) };
         }
         let mut seen = Seen::default();
         seen.facts.home = "/home/me".into();

@@ -8,9 +8,33 @@ use crate::cluster::server::OF_MODELS;
 use crate::engine::{self, Engine, Kind, Load};
 
 use super::{
-    INFO, PARAMS, PUBLIC_NAME, aliases, duration, engine_keys, key, needed, option_value, own_keys, scalar,
-    variants,
+    INFO, PARAMS, PUBLIC_NAME, aliases, duration, engine_keys, key, needed, option_value, own_keys, port,
+    scalar, variants,
 };
+
+/// Hosts that come and go. Where the short names mean something else, they are the user's own.
+pub(super) fn absent() -> [(&'static str, Value); 4] {
+    let any = |of: &str, if_: &str| json!({"description": format!("The same as {of}, if it is {if_}")});
+    let optional = key("true: that it does not answer is no failure", json!({"type": "boolean"}));
+    [
+        ("homelab_optional", optional),
+        ("homelab_wake", key("How it is woken when it sleeps", wake())),
+        ("optional", any("homelab_optional", "true or false")),
+        ("wake", any("homelab_wake", "a map with mac")),
+    ]
+}
+
+/// How a host is woken.
+fn wake() -> Value {
+    let all = Map::from_iter([
+        ("mac".to_owned(), needed("The address of its network card", json!({"type": "string"}))),
+        ("broadcast".to_owned(), key("Where the packet goes", json!({"type": "string"}))),
+        ("port".to_owned(), key("The UDP port of the packet", port())),
+        ("timeout".to_owned(), key("How long it may take to answer: 120, 2m", duration(1))),
+        ("via".to_owned(), key("The host that sends the packet, if not this machine", scalar())),
+    ]);
+    json!({"type": "object", "required": ["mac"], "properties": all, "additionalProperties": false})
+}
 
 /// An endpoint that somebody else runs.
 pub(super) fn external() -> Value {

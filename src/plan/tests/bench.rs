@@ -119,7 +119,13 @@ impl Bench {
         }
         let project = ProjectName::homelab();
         let mut bench = Self {
-            desired: Desired { project, gateway: Some(edge.clone()), hosts, externals: vec![] },
+            desired: Desired {
+                project,
+                gateway: Some(edge.clone()),
+                hosts,
+                externals: vec![],
+                stands_in: BTreeMap::new(),
+            },
             survey,
         };
         let role = Role::Gateway { master_key: SecretRef::gateway(), names: BTreeMap::new() };
@@ -217,6 +223,14 @@ impl Bench {
         let what = "no route to host".to_owned();
         let why = Failure { step: "connecting".into(), what, lines: vec![], hint: None, finding: None };
         self.survey.hosts.insert(host(at), Look::Failed(why));
+        self
+    }
+
+    /// It is optional, and does not answer.
+    pub(super) fn away(mut self, at: &str) -> Self {
+        self = self.down(at);
+        let Some(Look::Failed(why)) = self.survey.hosts.remove(&host(at)) else { panic!("{at} is up") };
+        self.survey.hosts.insert(host(at), Look::Away(why));
         self
     }
 

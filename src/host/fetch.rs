@@ -155,7 +155,12 @@ async fn follow(hands: &Hands, of: &Fetching<'_>, id: &str, tell: Tell<'_>) -> R
             };
             said.drain(..said.len().saturating_sub(KEPT_LINES));
             let goes_on = "nothing was stopped; homelab deploy goes on with what has arrived";
-            Err(explained(hinted(of.step, what, goes_on), Some(&state), engine::by_name(of.engine), &said))
+            Err(explained(
+                hinted(of.step, what, goes_on),
+                (Some(&state), false),
+                engine::by_name(of.engine),
+                &said,
+            ))
         }
     }
 }

@@ -108,7 +108,7 @@ cases! { LLAMA_CPP, Of::LlamaCpp, {
         "take what mounts over /etc/homelab out of `volumes`; a template of your own must keep that file";
     llama_router_model_failed: captured!("engine/llama.cpp-0.7.0-router-model-killed.log"),
         "the process of its model a exited with code 1",
-        "correct that model's `model` or its options: homelab logs shows what it said before";
+        "correct that model's `model` or its options; its log says before that why";
     llama_draft_missing: captured!("engine/llama.cpp-0.7.0-missing-draft.log"),
         "its draft model cannot be loaded",
         "correct `model_draft`, or mount it with `volumes`";

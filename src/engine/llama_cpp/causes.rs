@@ -167,7 +167,7 @@ pub(super) const CAUSES: &[Row] = &[
         "llama-router-model-failed",
         &["exited with status"],
         "the process of its model {1} exited with code {2}",
-        "correct that model's [model] or its options: homelab logs shows what it said before",
+        "correct that model's [model] or its options; its log says before that why",
     )
     .reads(r"instance name=(\S+) exited with status ([1-9]\d*)"),
 ];

@@ -167,6 +167,7 @@ fn models_behind_one_server_are_loaded_on_demand_and_no_wait_or_look_loads_one()
         .says("chat on lab1 is back on its previous version");
     cluster.answers("first");
     cluster.hosts = good;
+    cluster.deploy();
     cluster.run(&["plan", "--detailed-exitcode"]).exits(0);
     assert_eq!(cluster.containers().into_keys().collect::<Vec<_>>(), ["lab1-chat-1", "lab3-litellm-1"]);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::ending::{Stranger, converges, counted};
+use crate::LIMIT;
 use crate::cluster::Cluster;
 use crate::lab::{Lab4, lab, lab4, until};
 use crate::process::{Going, Run};
@@ -127,7 +128,7 @@ pub(crate) const ALL: [&str; 2] = ["lab3-litellm-1", "lab4-alpha-1"];
 pub(crate) fn deploy_with(whole: &Lab4, cluster: &Cluster, (fault, n): (Fault, usize)) -> Option<Run> {
     let mut command = cluster.command(&["deploy", "--yes"]);
     let mut going = Going::start(command.env("HOMELAB_HALT_AT", n.to_string()));
-    let halted = until("homelab to halt or end", Duration::from_secs(120), || {
+    let halted = until("homelab to halt or end", LIMIT, || {
         (going.is_halted() || going.is_over()).then(|| going.is_halted())
     });
     if halted {
@@ -222,7 +223,7 @@ fn a_host_that_restarts_after_a_deploy_serves_again_by_itself() {
     cluster.deploy();
     whole.lab("stop");
     whole.lab("start");
-    until("alpha answers again", Duration::from_secs(60), || cluster.ask("alpha").is_chat().then_some(()));
+    until("alpha answers again", LIMIT, || cluster.ask("alpha").is_chat().then_some(()));
     cluster.run(&["plan", "--detailed-exitcode"]).exits(0);
     counted("a host restarts after a deploy", 1, 1);
 }

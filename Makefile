@@ -43,7 +43,7 @@ test-bootstrap: ## From bare Debian 12 and 13 with systemd to answering models (
 test-faults: lab ## What befalls a deploy, all of it (about an hour); writes docs/reliability.md
 	@test -e /usr/lib/*/faketime/libfaketime.so.1 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy faketime >/dev/null; }
 	PROPTEST_CASES=20000 cargo test --locked --test properties
-	RUST_TEST_THREADS=1 cargo test --locked --test live -- faults:: locks:: interrupted:: refusals:: prefetch:: --include-ignored --show-output 2>&1 | tee target/faults.log | grep -E '^(test |survived )|panicked'
+	RUST_TEST_THREADS=2 cargo test --locked --test live -- faults:: locks:: interrupted:: refusals:: prefetch:: --include-ignored --show-output 2>&1 | tee target/faults.log | grep -E '^(test |survived )|panicked'
 	@tests/tools/fault_table target/faults.log docs/reliability.md
 
 lint: ## Formatting, clippy, the workflows

@@ -53,7 +53,7 @@ impl Fault {
     fn words(self) -> &'static str {
         match self {
             Self::Killed => "homelab is killed",
-            Self::CutOff => "the host's network is gone, and comes back when homelab has given up",
+            Self::CutOff => "the host's network is gone, and comes back when homelab has given up,",
             Self::Interrupted => "the host's network is gone for two seconds",
             Self::DockerRestarts => "dockerd restarts",
             Self::DockerCrashes => "dockerd crashes",

@@ -4,6 +4,9 @@ SHELL := /bin/bash
 .PHONY: help demo test unit live test-vllm test-clients test-bootstrap test-hosts test-faults bench lint fmt deny lab lab-down clean-demo
 
 LAB := tests/lab/lab
+SUITES := $(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs))
+UNIT := --lib $(addprefix --test ,$(filter-out live live_%,$(SUITES)))
+LIVE := --test live --test live_link
 # Live tests mostly wait for servers: more of them at a time than there are cores.
 export RUST_TEST_THREADS ?= 4
 
@@ -14,13 +17,14 @@ demo: ## The whole way on lab hosts made here: deploy two models and a gateway, 
 	@tests/demo
 
 test: lab ## Every test, those on real hosts too (makes the lab first)
-	cargo test --locked --quiet
+	cargo test --locked --quiet --no-run $(UNIT) $(LIVE)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync unit live
 
 unit: ## The tests that need no hosts
-	cargo test --locked --quiet --lib --test architecture --test example --test reference --test schema --test golden --test cli --test clients --test diagnosis --test diagnostics --test properties --test inventory_diff --test hostile
+	cargo test --locked --quiet $(UNIT)
 
 live: lab ## The tests on real hosts only
-	cargo test --locked --test live --test live_link
+	cargo test --locked --quiet $(LIVE)
 
 bench: ## Measure beside Ansible, pyinfra and Compose on the lab; writes docs/benchmarks.md (about 20 minutes)
 	benches/run
@@ -43,7 +47,7 @@ test-hosts: lab ## Hosts that sleep, are woken, restart and come back (5 minutes
 test-faults: lab ## What befalls a deploy, all of it (about an hour); writes docs/reliability.md
 	@test -e /usr/lib/*/faketime/libfaketime.so.1 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy faketime >/dev/null; }
 	PROPTEST_CASES=20000 cargo test --locked --test properties
-	RUST_TEST_THREADS=1 cargo test --locked --test live -- faults:: locks:: interrupted:: refusals:: prefetch:: --include-ignored --show-output 2>&1 | tee target/faults.log | grep -E '^(test |survived )|panicked'
+	RUST_TEST_THREADS=2 cargo test --locked --test live -- faults:: locks:: interrupted:: refusals:: prefetch:: --include-ignored --show-output 2>&1 | tee target/faults.log | grep -E '^(test |survived )|panicked'
 	@tests/tools/fault_table target/faults.log docs/reliability.md
 
 lint: ## Formatting, clippy, the workflows

@@ -7,6 +7,7 @@ use crate::diagnosis::Place;
 use crate::diagnostic::Origin;
 use crate::names::{HostName, ServiceName};
 
+use super::server::{MemberSpec, OF_MODELS};
 use super::spec::{HostSpec, Spec};
 
 /// Where each key stands that was typed.
@@ -17,18 +18,40 @@ const OF_HOSTS: [&str; 3] = ["hf_home", "hf_token", "registry_auth"];
 
 impl Spec {
     /// Where a key of a service stands: in its model or gateway, else as a variable of its host; else
-    /// what it would have to be added to.
+    /// what it would have to be added to. Of a server of several `member` is the model that is meant, as the server
+    /// calls it.
     #[must_use]
-    pub fn place(&self, host: &HostName, service: &ServiceName, key: &str) -> Option<Place> {
+    pub fn place(
+        &self,
+        host: &HostName,
+        (service, member): (&ServiceName, Option<&str>),
+        key: &str,
+    ) -> Option<Place> {
         let spec = self.hosts.get(host)?;
         let model = spec.models.iter().find(|model| ServiceName::of_model(&model.name) == *service);
         let gateway = spec.gateway.as_ref().filter(|_| *service == ServiceName::gateway());
-        let (typed_there, own, name) = match (model, gateway) {
-            (Some(model), _) => {
+        let member = model.zip(member).and_then(|(server, name)| {
+            let called = |m: &&MemberSpec| server.engine.upstream(&server.serve_member(m, "")) == name;
+            server.members.iter().find(called)
+        });
+        // What is not typed at all is added to the model if it may stand there, else to its server.
+        let member = member.filter(|member| {
+            let options = model.into_iter().flat_map(|server| server.engine.options());
+            member.places.contains_key(key)
+                || OF_MODELS.contains(&key)
+                || options.into_iter().any(|option| option.name == key)
+        });
+        let (typed_there, own, name) = match (member, model, gateway) {
+            (Some(member), _, _) => {
+                (member.places.get(key).map(|(key, _)| key), &member.origin, member.name.to_string())
+            }
+            (None, Some(model), _) => {
                 (model.places.get(key).map(|(key, _)| key), &model.origin, model.name.to_string())
             }
-            (None, Some(gateway)) => (gateway.origins.get(key), &gateway.origin, "the gateway".to_owned()),
-            (None, None) => return None,
+            (None, None, Some(gateway)) => {
+                (gateway.origins.get(key), &gateway.origin, "the gateway".to_owned())
+            }
+            (None, None, None) => return None,
         };
         // The image of all models may be a variable.
         let variable = match (key, model) {

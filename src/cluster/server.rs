@@ -135,7 +135,8 @@ fn server(entry: &Entry, vars: &HostVars, problems: &mut Diagnostics) -> Option<
         let hint = "as many models as fit beside one another: the next one takes the place of another";
         problems.take(node.as_int().and_then(|n| some(n).ok_or_else(|| wrong.hint(hint))))
     });
-    Some(ModelSpec { models_max: Some(most.unwrap_or(MODELS_MAX)), ..server })
+    let places = places(entry);
+    Some(ModelSpec { models_max: Some(most.unwrap_or(MODELS_MAX)), places, ..server })
 }
 
 fn member(entry: &Entry, server: &ModelSpec, problems: &mut Diagnostics) -> Option<MemberSpec> {

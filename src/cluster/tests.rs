@@ -107,13 +107,18 @@ all:
           port: 8001
           max_model_len: 40960
         Other: {engine: llama_cpp, model: a/b, port: 8002}
+        org/small:4b: {server: chat, model: /m.gguf}
+      servers:
+        chat: {engine: llama_cpp, port: 8003, ctx_size: 512, models_max: 1}
     nas:
       gateway: {engine: litellm}
 ";
     let inventory = parse("inventory.yml", text, BTreeMap::new()).unwrap();
     let spec = read(&inventory, Pins::default(), false).unwrap();
     let place = |host: &str, service: &str, key: &str| {
-        let place = spec.place(&HostName::new(host).unwrap(), &service.parse().unwrap(), key)?;
+        let (service, member) = service.split_once(' ').map_or((service, None), |(s, m)| (s, Some(m)));
+        let service = service.parse().unwrap();
+        let place = spec.place(&HostName::new(host).unwrap(), (&service, member), key)?;
         Some(format!("{}{}", place.at, place.add_to.map(|what| format!(" {what}")).unwrap_or_default()))
     };
     for (service, key, wanted) in [
@@ -125,10 +130,16 @@ all:
         // A variable of the host's that is called like a key is none.
         ("qwen3-4b", "models", "inventory.yml:8:9 qwen3-4b"),
         ("other", "image", "inventory.yml:13:9 Other"),
+        ("chat", "models_max", "inventory.yml:16:62"),
+        ("chat org/small-4b", "model", "inventory.yml:14:38"),
+        ("chat org/small-4b", "ctx_size", "inventory.yml:16:47"),
+        ("chat org/small-4b", "cache_type_k", "inventory.yml:14:9 org/small:4b"),
+        ("chat org/small-4b", "volumes", "inventory.yml:16:9 chat"),
+        ("chat gone", "ctx_size", "inventory.yml:16:47"),
     ] {
         assert_eq!(place("box", service, key).as_deref(), Some(wanted), "{service} {key}");
     }
-    assert_eq!(place("nas", "litellm", "mem_limit").as_deref(), Some("inventory.yml:15:16 the gateway"));
+    assert_eq!(place("nas", "litellm", "mem_limit").as_deref(), Some("inventory.yml:18:16 the gateway"));
     assert_eq!(place("nas", "qwen3-4b", "image"), None);
     assert_eq!(place("elsewhere", "qwen3-4b", "image"), None);
 }

@@ -197,7 +197,8 @@ impl Files {
 
     /// Why a step failed, with the places in the user's files of the keys that may have to change.
     pub(super) fn placed(&self, failed: &Failed) -> Failure {
-        let place = |key: &str| self.spec.place(&failed.host, failed.service.as_ref()?, key);
+        let member = failed.why.finding.as_ref().and_then(|finding| finding.model.as_deref());
+        let place = |key: &str| self.spec.place(&failed.host, (failed.service.as_ref()?, member), key);
         failed.why.clone().placed(place)
     }
 
@@ -303,7 +304,7 @@ impl Files {
         ui::errors::diagnostics(&cluster::headroom(&self.spec, &seen.survey));
         let mut plan = plan::plan(&desired, &seen.survey).limited_to(&self.within);
         for blocked in &mut plan.blocked {
-            let place = |key: &str| self.spec.place(&blocked.host, blocked.service.as_ref()?, key);
+            let place = |key: &str| self.spec.place(&blocked.host, (blocked.service.as_ref()?, None), key);
             blocked.why = blocked.why.clone().placed(place);
         }
         let makes_key = seen.survey.root_key == RootKey::Absent && !seen.looks.is_empty();

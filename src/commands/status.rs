@@ -37,7 +37,10 @@ pub(super) async fn run(common: &Common, args: &StatusArgs) -> Result<Exit> {
         let Some(service) = row.service.clone() else { return row };
         let container = plan::container_name(&desired, &service);
         let cause = causes.remove(&(row.host.clone(), container));
-        let cause = cause.map(|c| c.placed(|key| files.spec.place(&row.host, &service, key)));
+        let cause = cause.map(|cause| {
+            let member = cause.model.clone();
+            cause.placed(|key| files.spec.place(&row.host, (&service, member.as_deref()), key))
+        });
         row.explained(cause)
     };
     let rows: Vec<_> = rows.into_iter().map(explained).collect();

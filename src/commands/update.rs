@@ -122,7 +122,7 @@ async fn ask(
             Err(why) => {
                 let service = desired.hosts[host].services.iter().find(|(_, s)| s.service.image == *name);
                 let service = service.map(|(service, _)| service);
-                let place = |key: &str| files.spec.place(host, service?, key);
+                let place = |key: &str| files.spec.place(host, (service?, None), key);
                 ui::errors::failure(host.as_str(), service.map(|s| s.as_str()), &why.placed(place));
                 worked = false;
             }

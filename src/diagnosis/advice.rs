@@ -94,19 +94,19 @@ fn marks(text: &str) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnosis::told;
 
     #[test]
     fn an_address_is_no_key() {
-        let next = "docker login [::1]:5000, then correct [image]".to_owned();
-        let finding = Finding { id: "x", cause: String::new(), line: None, keys: keys(&next), next };
+        let next = "docker login [::1]:5000, then correct [image]";
+        let finding = told("x", "", next);
         assert_eq!(finding.advice(), "docker login [::1]:5000, then correct `image`");
     }
 
     #[test]
     fn keys_stand_with_their_places() {
-        let next =
-            "set [max_model_len=12288], or raise [gpu_memory_utilization]; [image] may help".to_owned();
-        let finding = Finding { id: "x", cause: String::new(), line: None, keys: keys(&next), next };
+        let next = "set [max_model_len=12288], or raise [gpu_memory_utilization]; [image] may help";
+        let finding = told("x", "", next);
         assert_eq!(
             finding.advice(),
             "set `max_model_len: 12288`, or raise `gpu_memory_utilization`; `image` may help"

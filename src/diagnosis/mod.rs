@@ -105,6 +105,9 @@ pub struct Finding {
     /// The line that says so, shortened; none where no line does.
     #[serde(skip)]
     pub line: Option<String>,
+    /// The model it is about, as its server calls it, where that serves several.
+    #[serde(skip)]
+    pub model: Option<String>,
     /// The inventory's keys that may have to change.
     pub keys: Vec<Key>,
     /// What to do next, with a mark for each key.
@@ -156,13 +159,14 @@ fn said(row: &Row, seen: &Evidence<'_>) -> Option<Finding> {
 
 fn finding(row: &Row, seen: &Evidence<'_>, line: Option<String>, groups: &[&str]) -> Finding {
     let next = filled(row.next, seen, groups);
-    Finding { id: row.id, cause: filled(row.cause, seen, groups), line, keys: advice::keys(&next), next }
+    Finding { line, ..told(row.id, &filled(row.cause, seen, groups), &next) }
 }
 
 /// What stands behind a failure that homelab found by itself, with the keys that `next` marks.
 #[must_use]
 pub fn told(id: &'static str, cause: &str, next: &str) -> Finding {
-    Finding { id, cause: cause.to_owned(), line: None, keys: advice::keys(next), next: next.to_owned() }
+    let keys = advice::keys(next);
+    Finding { id, cause: cause.to_owned(), line: None, model: None, keys, next: next.to_owned() }
 }
 
 /// A template with its groups and names in their places.

@@ -329,6 +329,17 @@ pub trait Engine: Sync {
     /// Words in its log after which it never answers.
     fn gives_up(&self) -> &'static [&'static str];
 
+    /// Whether a line of its log says that it never answers.
+    fn gave_up(&self, line: &str) -> bool {
+        self.gives_up().iter().any(|words| line.contains(words))
+    }
+
+    /// Which of the models behind a server of several a line of its log is about, as the server calls it; none where it
+    /// is about the server.
+    fn about<'l>(&self, _log: &'l [String], _line: &str) -> Option<&'l str> {
+        None
+    }
+
     /// Which line of a log tells why its server ended, where the last ones only refer to it.
     fn cause(&self, _log: &[String]) -> Option<usize> {
         None

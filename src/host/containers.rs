@@ -126,6 +126,7 @@ pub(super) fn inspected(seen: &ContainerInspectResponse) -> Inspected {
         state: state_of(&state),
         restarts: seen.restart_count.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
         started_at,
+        oom: state.oom_killed.unwrap_or_default(),
         detached: is_detached(seen).unwrap_or(false),
     }
 }

@@ -58,12 +58,12 @@ impl Whose {
 }
 
 impl Log<'_> {
-    /// Words after which its server never answers.
-    pub(super) fn gives_up(&self) -> &'static [&'static str] {
+    /// Whether a line says that its server never answers.
+    pub(super) fn gave_up(&self, line: &str) -> bool {
         match Whose::of(self.engine) {
-            Whose::Engine(engine) => engine.gives_up(),
-            Whose::Gateway => gateway::GIVES_UP,
-            Whose::Other => &[],
+            Whose::Engine(engine) => engine.gave_up(line),
+            Whose::Gateway => gateway::GIVES_UP.iter().any(|words| line.contains(words)),
+            Whose::Other => false,
         }
     }
 
@@ -74,7 +74,12 @@ impl Log<'_> {
     /// The same failure with its cause, as far as that is known, else with the last lines.
     pub(super) async fn explain(&self, failure: Failure, state: Option<&State>) -> Failure {
         let lines = self.look.logs_since(self.first, READ_LINES).await.unwrap_or_default();
-        let explained = explained(failure, state, Whose::of(self.engine), &lines);
+        // One that runs on may have lost a process of its own.
+        let killed = match state {
+            Some(_) => false,
+            None => self.look.inspect(&self.first.id).await.is_ok_and(|now| now.oom),
+        };
+        let explained = explained(failure, (state, killed), Whose::of(self.engine), &lines);
         if lines.is_empty() {
             return explained;
         }
@@ -102,7 +107,7 @@ pub async fn causes(
     let one = async |(host, look, (name, container)): Of<'_>| {
         let lines = look.logs(&container.id, READ_LINES).await.unwrap_or_default();
         let whose = Whose::of(container.labels.get(label::ENGINE).map(String::as_str));
-        let finding = known(Some(&container.state), whose, &lines)?;
+        let finding = known((Some(&container.state), false), whose, &lines)?;
         Some(((host.clone(), name.clone()), finding))
     };
     join_all(amiss.map(one)).await.into_iter().flatten().collect()
@@ -119,10 +124,13 @@ fn is_amiss(container: &Container) -> bool {
     }
 }
 
-fn known(state: Option<&State>, whose: Whose, lines: &[String]) -> Option<Finding> {
+/// How it ended, if it did, and whether it runs on without a process that the kernel killed for its memory.
+type End<'a> = (Option<&'a State>, bool);
+
+fn known((state, killed): End<'_>, whose: Whose, lines: &[String]) -> Option<Finding> {
     let (code, out_of_memory) = match state {
         Some(State::Exited { code, oom }) => (Some(*code), *oom),
-        _ => (None, false),
+        _ => (None, killed),
     };
     let own: &'static [Row] = match whose {
         Whose::Engine(engine) => engine.causes(),
@@ -130,15 +138,18 @@ fn known(state: Option<&State>, whose: Whose, lines: &[String]) -> Option<Findin
         Whose::Other => &[],
     };
     let tables = [own].into_iter().chain(SHARED);
-    diagnosis::find(tables, &Evidence { lines, out_of_memory, code, names: &[] })
+    let found = diagnosis::find(tables, &Evidence { lines, out_of_memory, code, names: &[] })?;
+    let about =
+        whose.engine().zip(found.line.as_deref()).and_then(|(engine, line)| engine.about(lines, line));
+    Some(Finding { model: about.map(str::to_owned), ..found })
 }
 
 /// The same failure with what its log tells of its cause.
-pub(super) fn explained(failure: Failure, state: Option<&State>, whose: Whose, lines: &[String]) -> Failure {
-    let Some(finding) = known(state, whose, lines) else {
+pub(super) fn explained(failure: Failure, end: End<'_>, whose: Whose, lines: &[String]) -> Failure {
+    let Some(finding) = known(end, whose, lines) else {
         return Failure { lines: last(whose.engine(), lines), ..failure };
     };
-    let what = match state {
+    let what = match end.0 {
         // It is said already.
         Some(State::Exited { oom: true, .. }) => failure.what,
         _ => format!("{}: {}", failure.what, finding.cause),
@@ -202,7 +213,7 @@ mod tests {
     #[test]
     fn a_known_failure_names_its_cause_and_shows_the_line_that_says_so() {
         let plain = failure("waiting", "it exited with code 1");
-        let known = explained(plain, Some(&CODE_1), Whose::of(Some("vllm")), &log(SMALL));
+        let known = explained(plain, (Some(&CODE_1), false), Whose::of(Some("vllm")), &log(SMALL));
         let what = "it exited with code 1: one request of 4194304 tokens needs 2.0 GiB of KV cache, and 1.0 GiB are left";
         assert_eq!(known.what, what);
         assert_eq!(known.lines.len(), 1);
@@ -219,12 +230,13 @@ mod tests {
     fn an_unknown_one_shows_the_last_lines_and_what_was_advised() {
         let lines: Vec<String> = (0..30).map(|n| format!("line {n}")).collect();
         let slow = || hinted("waiting", "it did not answer", "raise its `ready_timeout`");
-        let unknown = explained(slow(), None, Whose::of(Some("vllm")), &lines);
+        let unknown = explained(slow(), (None, false), Whose::of(Some("vllm")), &lines);
         assert_eq!((unknown.what.as_str(), unknown.lines.len()), ("it did not answer", 20));
         assert_eq!((unknown.lines[19].as_str(), unknown.finding), ("line 29", None));
         assert_eq!(unknown.hint.unwrap(), "raise its `ready_timeout`");
         // What it knows besides is said first.
-        let known = explained(slow(), None, Whose::Gateway, &log("x\nLiteLLM proxy refused to start: why\n"));
+        let refused = log("x\nLiteLLM proxy refused to start: why\n");
+        let known = explained(slow(), (None, false), Whose::Gateway, &refused);
         assert_eq!(known.what, "it did not answer: it does not take its master key");
         assert!(known.hint.unwrap().ends_with("homelab then makes one; raise its `ready_timeout`"));
     }
@@ -232,10 +244,30 @@ mod tests {
     #[test]
     fn a_lack_of_memory_is_said_once() {
         let oom = State::Exited { code: 137, oom: true };
-        let killed =
-            explained(failure("waiting", "it ran out of memory"), Some(&oom), Whose::Other, &log(SMALL));
+        let killed = explained(
+            failure("waiting", "it ran out of memory"),
+            (Some(&oom), false),
+            Whose::Other,
+            &log(SMALL),
+        );
         assert_eq!((killed.what.as_str(), killed.lines.len()), ("it ran out of memory", 20));
         assert!(killed.hint.unwrap().contains("`mem_limit`"));
+    }
+
+    #[test]
+    fn a_model_behind_a_server_of_several_that_failed_is_named() {
+        let failed = |log_text: &str, killed| {
+            let plain = failure("waiting", "a could not be loaded, with exit code 1");
+            explained(plain, (None, killed), Whose::of(Some("llama_cpp")), &log(log_text))
+        };
+        let missing =
+            failed(include_str!("../../tests/data/engine/llama.cpp-0.7.0-router-missing-file.log"), false);
+        assert!(missing.what.ends_with("exit code 1: there is no file /models/nope.gguf in its container"));
+        assert_eq!(missing.finding.unwrap().model.as_deref(), Some("a"));
+        let silent = include_str!("../../tests/data/engine/llama.cpp-0.7.0-router-model-killed.log");
+        let killed = failed(silent, true);
+        assert!(killed.what.contains("the kernel killed it") && killed.hint.unwrap().contains("`mem_limit`"));
+        assert_eq!(failed(silent, false).finding.unwrap().id, "llama-router-model-failed");
     }
 
     #[tokio::test]

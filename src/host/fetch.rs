@@ -154,7 +154,8 @@ async fn follow(hands: &Hands, of: &Fetching<'_>, id: &str, tell: Tell<'_>) -> R
             };
             said.drain(..said.len().saturating_sub(KEPT_LINES));
             let goes_on = "nothing was stopped; homelab deploy goes on with what has arrived";
-            Err(explained(hinted(of.step, what, goes_on), Some(&state), Whose::of(Some(of.engine)), &said))
+            let failed = hinted(of.step, what, goes_on);
+            Err(explained(failed, (Some(&state), false), Whose::of(Some(of.engine)), &said))
         }
     }
 }

@@ -41,6 +41,8 @@ pub struct Inspected {
     pub restarts: u32,
     /// RFC 3339; none if it never ran.
     pub started_at: Option<String>,
+    /// Whether the kernel killed a process of it for its memory; it may run on without that one.
+    pub oom: bool,
     /// Whether it is in no network at all, which nothing of ours is: somebody took it out.
     pub detached: bool,
 }

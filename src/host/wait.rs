@@ -254,7 +254,7 @@ impl<'a> Waiting<'a> {
     async fn follow(&self, log: &Log<'_>) {
         let mut lines = self.hands.follow_logs(log.first);
         while let Some(Ok(line)) = lines.next().await {
-            if log.gives_up().iter().any(|words| line.contains(words)) {
+            if log.gave_up(&line) {
                 sleep(LAST_WORDS).await;
                 return;
             }

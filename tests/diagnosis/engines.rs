@@ -97,6 +97,18 @@ cases! { VLLM, Of::Vllm, {
 } }
 
 cases! { LLAMA_CPP, Of::LlamaCpp, {
+    llama_router_too_many: captured!("engine/llama.cpp-0.7.0-router-too-many.log"),
+        "2 models are to be loaded when it starts, and it keeps 1",
+        "set `models_max: 2`, or let some of them be loaded with `load: on_demand`";
+    llama_router_option_unknown: captured!("engine/llama.cpp-0.7.0-router-unknown-option.log"),
+        "this llama.cpp does not know 'no-such-key' for a model behind a server of several",
+        "correct the option of that name, or use the `image` of another version";
+    llama_router_file_wrong: captured!("engine/llama.cpp-0.7.0-router-bad-file.log"),
+        "the file with its models is not there or cannot be read",
+        "take what mounts over /etc/homelab out of `volumes`; a template of your own must keep that file";
+    llama_router_model_failed: captured!("engine/llama.cpp-0.7.0-router-model-killed.log"),
+        "the process of its model a exited with code 1",
+        "correct that model's `model` or its options; its log says before that why";
     llama_draft_missing: captured!("engine/llama.cpp-0.7.0-missing-draft.log"),
         "its draft model cannot be loaded",
         "correct `model_draft`, or mount it with `volumes`";

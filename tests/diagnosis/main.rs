@@ -56,6 +56,8 @@ fn the_keys_that_rows_name_are_there() {
     let options = engine::ALL.iter().flat_map(|e| e.options()).map(|o| o.name);
     let own = [
         "model",
+        "models_max",
+        "load",
         "gpu",
         "port",
         "args",

@@ -153,5 +153,21 @@ fn models_behind_one_server_are_loaded_on_demand_and_no_wait_or_look_loads_one()
     assert_eq!((loaded(&cluster), loads(&cluster)), (vec!["org/second:4b".to_owned()], 2));
     cluster.answers("first");
     assert_eq!(loaded(&cluster), ["first"]);
+
+    // One that cannot be loaded when the server starts: the old server is back, and the key is that model's.
+    let good = cluster.hosts.clone();
+    cluster.hosts["lab1"]["models"]["first"]["model"] = json!("/models/no-such-file.gguf");
+    let failed = cluster.run(&["deploy", "--yes"]).exits(1);
+    let error = "first could not be loaded, with exit code 1: there is no file /models/no-such-file.gguf in its container";
+    assert!(failed.first_error().ends_with(error), "{}", failed.first_error());
+    let line = std::fs::read_to_string(cluster.path("inventory.yml")).unwrap();
+    let line = 1 + line.lines().position(|line| line.ends_with("no-such-file.gguf")).unwrap();
+    failed
+        .says(&format!("correct `model` (inventory.yml:{line}:"))
+        .says("chat on lab1 is back on its previous version");
+    cluster.answers("first");
+    cluster.hosts = good;
+    cluster.deploy();
+    cluster.run(&["plan", "--detailed-exitcode"]).exits(0);
     assert_eq!(cluster.containers().into_keys().collect::<Vec<_>>(), ["lab1-chat-1", "lab3-litellm-1"]);
 }

@@ -45,9 +45,7 @@ fn answered_by(cluster: &Cluster, what: &str, (model, by): (&str, &str), aim: Du
 
 /// Until a model answers by itself.
 fn back(cluster: &Cluster, model: &str) {
-    until("its own answer", Duration::from_secs(60), || {
-        is_by(&asked(cluster, model, false).0, model).then_some(())
-    });
+    until("its own answer", crate::LIMIT, || is_by(&asked(cluster, model, false).0, model).then_some(()));
 }
 
 /// `main` on lab4, `near` beside the gateway, and a provider; `spare` on lab1 stands in for all of them.

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cluster::Cluster;
 use crate::faults::ending::counted;
-use crate::lab::{lab, lab4, until};
+use crate::lab::{Lab4, lab, lab4, until};
 use crate::process::Going;
 use crate::running::Running;
 
@@ -104,20 +104,19 @@ fn another_ssh_user_meets_the_same_lock() {
     cluster.vars.as_object_mut().unwrap().remove("homelab_dir");
 }
 
-/// `alpha` on a host of its own.
-fn on_lab4(name: &str) -> Cluster {
-    let mut cluster = Cluster::new(name);
+#[test]
+fn no_lock_outlives_its_holder() {
+    let whole = lab4();
+    let mut cluster = Cluster::new("holders");
     cluster.model("lab4", "alpha", 1);
     cluster.deploy();
-    cluster
+    a_killed_homelab_or_sshd_leaves_no_lock(&mut cluster);
+    whoever_is_cut_off_stops_before_anybody_else_may_begin(&whole, &mut cluster);
 }
 
-#[test]
-fn a_killed_homelab_or_sshd_leaves_no_lock() {
-    let _whole = lab4();
-    let mut cluster = on_lab4("killed-holder");
+fn a_killed_homelab_or_sshd_leaves_no_lock(cluster: &mut Cluster) {
     cluster.slow("lab4", "alpha", 100);
-    let killed = begin(&cluster);
+    let killed = begin(cluster);
     killed.signal("KILL");
     let _ = killed.end();
     let mut cut = cluster.begin(&["deploy", "--yes"]);
@@ -132,12 +131,9 @@ fn a_killed_homelab_or_sshd_leaves_no_lock() {
     cluster.answers("alpha");
 }
 
-#[test]
-fn whoever_is_cut_off_stops_before_anybody_else_may_begin() {
-    let whole = lab4();
-    let mut cluster = on_lab4("cut-off");
+fn whoever_is_cut_off_stops_before_anybody_else_may_begin(whole: &Lab4, cluster: &mut Cluster) {
     cluster.slow("lab4", "alpha", 300);
-    let cut = begin(&cluster);
+    let cut = begin(cluster);
     whole.lab("cut");
     let since = Instant::now();
     let run = cut.end();

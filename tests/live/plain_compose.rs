@@ -6,7 +6,6 @@ use crate::cluster::Cluster;
 use crate::lab::{lab, until};
 use crate::running::Running;
 use crate::web;
-use std::time::Duration;
 
 /// Copies a rendered host's files to where homelab would have put them.
 fn copy(cluster: &Cluster, host: &str) {
@@ -31,9 +30,7 @@ fn rendered_files_run_with_plain_compose_and_homelab_can_take_over() {
         lab().ssh(host, &format!("cd ~/homelab/{} && docker compose up -d", cluster.project));
     }
     let key = cluster.master_key();
-    until("an answer", Duration::from_secs(60), || {
-        web::chat(&cluster.gateway(), &key, "alpha").is_chat().then_some(())
-    });
+    until("an answer", crate::LIMIT, || web::chat(&cluster.gateway(), &key, "alpha").is_chat().then_some(()));
     cluster.run(&["status"]).exits(1).says("differs: docker compose made it, not homelab");
     cluster.deploy();
     cluster.answers("alpha");

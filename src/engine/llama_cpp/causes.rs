@@ -10,6 +10,26 @@ pub(super) const GIVES_UP: &[&str] =
 /// What is known of it (0.7.0; messages of ggml-org/llama.cpp's src/, common/ and tools/server/).
 pub(super) const CAUSES: &[Row] = &[
     row(
+        "llama-router-too-many",
+        &["exceeds models_max"],
+        "{1} models are to be loaded when it starts, and it keeps {2}",
+        "set [models_max={1}], or let some of them be loaded with [load=on_demand]",
+    )
+    .reads(r"load on startup \((\d+)\) exceeds models_max \((\d+)\)"),
+    row(
+        "llama-router-option-unknown",
+        &["not recognized in preset"],
+        "this llama.cpp does not know {1} for a model behind a server of several",
+        "correct the option of that name, or use the [image] of another version",
+    )
+    .reads(r"option ('[^']*') not recognized in preset"),
+    row(
+        "llama-router-file-wrong",
+        &["failed to parse server config file", "preset file does not exist"],
+        "the file with its models is not there or cannot be read",
+        "take what mounts over /etc/homelab out of [volumes]; a template of your own must keep that file",
+    ),
+    row(
         "llama-draft-missing",
         &["failed to load draft model"],
         "its draft model cannot be loaded",
@@ -142,4 +162,12 @@ pub(super) const CAUSES: &[Row] = &[
         "something else in its container listens on its port",
         "does [entrypoint] start more than one server? on the host's own network, who else listens there?",
     ),
+    // What the process of that model said before is known better, so it goes last.
+    row(
+        "llama-router-model-failed",
+        &["exited with status"],
+        "the process of its model {1} exited with code {2}",
+        "correct that model's [model] or its options; its log says before that why",
+    )
+    .reads(r"instance name=(\S+) exited with status ([1-9]\d*)"),
 ];

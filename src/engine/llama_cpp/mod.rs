@@ -136,6 +136,15 @@ impl Engine for LlamaCpp {
     fn gives_up(&self) -> &'static [&'static str] {
         causes::GIVES_UP
     }
+
+    /// A router goes on when the process of one of its models gives up.
+    fn gave_up(&self, line: &str) -> bool {
+        router::port_of(line).is_none() && self.gives_up().iter().any(|words| line.contains(words))
+    }
+
+    fn about<'l>(&self, log: &'l [String], line: &str) -> Option<&'l str> {
+        router::about(log, line)
+    }
 }
 
 /// Where a model comes from.

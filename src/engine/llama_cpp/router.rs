@@ -64,6 +64,26 @@ fn section(serve: &Serve<'_>) -> String {
     text
 }
 
+/// The port of the process that wrote a line of a router's log: the router puts it before what the processes of its
+/// models say, as in `[44753] 0.00.025.215 I srv …` (seen with 0.7.0).
+pub(super) fn port_of(line: &str) -> Option<&str> {
+    let (port, _) = line.strip_prefix('[')?.split_once("] ")?;
+    port.bytes().all(|b| b.is_ascii_digit()).then_some(port)
+}
+
+/// Which model a line of a router's log is about: the one whose process wrote it, or of whose end it tells.
+pub(super) fn about<'l>(log: &'l [String], line: &str) -> Option<&'l str> {
+    let named = |line: &'l str| line.split_once("instance name=").or_else(|| line.split_once("with name="));
+    let name = |line: &'l String| named(line)?.1.split(' ').next();
+    match port_of(line) {
+        Some(port) => {
+            let begins = format!(" on port {port}");
+            log.iter().rev().find(|said| said.ends_with(&begins)).and_then(name)
+        }
+        None => log.iter().rev().find(|said| *said == line).and_then(name),
+    }
+}
+
 /// What cannot stand in the file of models: it has one value per key, and reads what follows `;` or `#` as a comment
 /// (seen with 0.7.0). A line break would begin another model.
 pub(super) fn check(serve: &Serve<'_>) -> Result<(), (&'static str, String)> {
@@ -120,6 +140,20 @@ mod tests {
                 );
             });
         });
+    }
+
+    #[test]
+    fn a_line_of_a_routers_log_is_about_the_model_whose_process_said_it() {
+        let log = include_str!("../../../tests/data/engine/llama.cpp-0.7.0-router-missing-file.log");
+        let log: Vec<String> = log.lines().map(str::to_owned).collect();
+        let line = |words: &str| log.iter().rfind(|line| line.contains(words)).unwrap();
+        assert_eq!(about(&log, line("failed to open GGUF file")), Some("a"));
+        assert_eq!(about(&log, line("exited with status 1")), Some("a"));
+        assert_eq!(about(&log, line("listening on http")), None);
+        assert_eq!(about(&log[log.len() - 1..], "[1] said before"), None);
+        // A model that gives up does not end its server.
+        let gave_up = line("exiting due to model loading error");
+        assert!(!LlamaCpp.gave_up(gave_up) && LlamaCpp.gave_up(gave_up.split_once(' ').unwrap().1));
     }
 
     #[test]

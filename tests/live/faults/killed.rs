@@ -38,6 +38,7 @@ fn at_every_boundary(
 }
 
 #[test]
+#[ignore = "make test-faults"]
 fn a_swap_that_is_killed_between_any_two_steps_is_finished_by_the_next() {
     let mut cluster = cluster("killed-swap");
     let stranger = Stranger::on("lab1", &cluster);

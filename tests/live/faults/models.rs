@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::ending::{Stranger, converges, counted};
 use crate::cluster::Cluster;
 use crate::lab::lab;
+use crate::running::Running;
 
 /// A server in the place of the model's, by a shell's words.
 fn shell(words: &str) -> Value {
@@ -33,16 +34,12 @@ fn ways_to_fail() -> Vec<(&'static str, Value)> {
     ]
 }
 
-#[test]
-fn a_new_model_that_does_not_come_up_gives_its_place_back() {
-    let mut cluster = Cluster::new("does-not-come-up");
-    cluster.model("lab1", "alpha", 1);
-    let stranger = Stranger::on("lab1", &cluster);
-    cluster.deploy();
+/// Each of these, one after the other, in a cluster that runs.
+fn give_their_place_back(cluster: &mut Cluster, ways: &[(&str, Value)]) {
+    let stranger = Stranger::on("lab1", cluster);
     let first = cluster.containers();
     let good = cluster.hosts["lab1"]["models"]["alpha"].clone();
-    let ways = ways_to_fail();
-    for (way, keys) in &ways {
+    for (way, keys) in ways {
         let alpha = &mut cluster.hosts["lab1"]["models"]["alpha"];
         alpha.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
         // One that runs into its limit again and again must not start again.
@@ -55,8 +52,24 @@ fn a_new_model_that_does_not_come_up_gives_its_place_back() {
         assert_eq!(after["lab3-litellm-1"], first["lab3-litellm-1"], "{way}");
         cluster.answers("alpha");
         cluster.hosts["lab1"]["models"]["alpha"] = good.clone();
-        converges(&cluster, &["lab1-alpha-1", "lab3-litellm-1"]);
+        converges(cluster, &first.keys().map(String::as_str).collect::<Vec<_>>());
     }
     stranger.untouched();
+}
+
+#[test]
+#[ignore = "make test-faults"]
+fn a_new_model_that_does_not_come_up_gives_its_place_back() {
+    let ways = ways_to_fail();
+    give_their_place_back(&mut Running::borrow("does-not-come-up"), &ways);
     counted("a new model does not come up", ways.len(), ways.len());
+}
+
+/// The ways that no other quick test goes.
+#[test]
+fn a_new_model_that_is_killed_or_never_answers_or_is_another_one_gives_its_place_back() {
+    let quick = ["is killed for its memory", "is up and never answers", "answers under a wrong name"];
+    let ways: Vec<_> = ways_to_fail().into_iter().filter(|(way, _)| quick.contains(way)).collect();
+    assert_eq!(ways.len(), quick.len());
+    give_their_place_back(&mut Running::borrow("does-not-come-up"), &ways);
 }

@@ -43,6 +43,8 @@ golden! {
     hybrid: "Models of one's own and of providers, which stand in for one another.",
     elsewhere: "Endpoints that somebody else runs, and a server of a kind that homelab does not know.",
     kinds: "Embeddings and scores beside text.",
+    edge: "Caddy before the gateway: certificates of its own authority, two networks, and a port for plain HTTP.",
+    edge_files: "A domain with certificates from files, and LiteLLM below a path.",
     hostile_values: "Dollars, quotes, braces and line breaks arrive as they are.",
 }
 

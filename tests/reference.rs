@@ -82,6 +82,7 @@ fn every_key_has_its_row_and_every_row_its_key() {
     same("a host", &keys("keys of a host"), &known("vars"));
     same("the gateway", &(&keys("keys of the gateway") | &of_compose), &known("gateway"));
     same("an endpoint", &keys("keys of an endpoint"), &known("external"));
+    same("the edge", &keys("keys of the edge"), &known("edge"));
     for engine in engine::ALL {
         let options = engine.options().iter().map(|option| option.name.to_owned()).collect();
         same(engine.name(), &(&(&of_models | &of_compose) | &options), &known(engine.name()));

@@ -2,6 +2,7 @@
 
 mod bench;
 mod companions;
+mod edge;
 mod fetch;
 mod gpus;
 mod models;

@@ -4,16 +4,18 @@
 use std::collections::BTreeMap;
 
 use crate::engine::Gpus;
-use crate::gateway::{self, Edge};
+use crate::gateway::{self, Edge, Tls};
 use crate::names::{HostName, ServiceName};
 use crate::secret::SecretRef;
 use crate::service::label;
 
 use super::gateway_spec::GatewaySpec;
 use super::resolve::is_loopback;
-use super::spec::HostSpec;
+use super::spec::{HostSpec, Spec};
 use super::{Before, Role, Unit, check};
 
+/// Where Caddy keeps the root certificate of its own authority (`/data` is its image's XDG_DATA_HOME).
+const ROOT: &str = "/data/caddy/pki/authorities/local/root.crt";
 /// How long Caddy may take, in seconds: an ACME authority may want to look more than once.
 const READY_TIMEOUT: u64 = 120;
 
@@ -39,6 +41,13 @@ pub(super) fn url(host: &HostSpec, gateway: &GatewaySpec, asked: Option<&String>
     let port = if options.edge.is_some() && port == default { String::new() } else { format!(":{port}") };
     let path = options.server_root_path.as_deref().unwrap_or_default();
     format!("{scheme}://{}{port}{path}", gateway::bracketed(&name))
+}
+
+/// How to get the root certificate of Caddy's own authority, where that certifies the gateway.
+pub(super) fn authority(spec: &Spec, host: &HostName, gateway: &GatewaySpec) -> Option<String> {
+    gateway.options.edge.as_ref().filter(|edge| edge.tls == Tls::Internal)?;
+    let container = format!("{}-{}-1", spec.project, ServiceName::edge());
+    Some(format!("on {host}: docker exec {container} cat {ROOT}"))
 }
 
 /// The unit of the edge, if there is one.

@@ -27,7 +27,8 @@ pub fn offer(spec: &Spec, asked: Option<&String>) -> Option<(Offer, SecretRef)> 
         }
     }
     let key = gateway.options.master_key.clone().unwrap_or_else(SecretRef::gateway);
-    Some((Offer { url, models: models.into_values().collect() }, key))
+    let authority = edge::authority(spec, name, gateway);
+    Some((Offer { url, authority, models: models.into_values().collect() }, key))
 }
 
 /// The models of an endpoint that somebody else runs: nobody says what they can do.

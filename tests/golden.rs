@@ -108,7 +108,8 @@ fn actual(case: &Path) -> Tree {
     assert_eq!(listed, written, "render says what it writes");
     for path in &written {
         let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let secret = path.extension().is_some_and(|ending| ending == "env");
+        let secret =
+            path.extension().is_some_and(|ending| ["env", "key", "crt"].iter().any(|e| ending == *e));
         assert_eq!(mode, if secret { 0o600 } else { 0o644 }, "{}", path.display());
     }
     files.insert("plan.txt".into(), homelab(case, &["plan", "--offline"], &mut complaints));

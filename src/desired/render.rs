@@ -216,7 +216,7 @@ fn external_networks(services: &[(&Unit, Service)]) -> Vec<String> {
 fn own_volumes(services: &[(&Unit, Service)]) -> Vec<String> {
     let source = |volume: &String| volume.split(':').next().map(str::to_owned);
     let sources = services.iter().flat_map(|(_, s)| &s.volumes).filter_map(source);
-    let mut all: Vec<String> = sources.filter(|source| !source.starts_with(['/', '.'])).collect();
+    let mut all: Vec<String> = sources.filter(|source| !source.starts_with(['/', '.', '~'])).collect();
     all.sort();
     all.dedup();
     all

@@ -120,7 +120,8 @@ fn lines(task: &Task) -> Vec<Line> {
 
 /// A task in a line or a few: waits show only where nothing else happens.
 fn effects(task: &Task) -> Vec<Line> {
-    if let [_, _, ..] = task.services.as_slice() {
+    let acts_on = |service: &&ServiceName| task.steps.iter().any(|s| s.action.service() == Some(service));
+    if task.services.iter().filter(acts_on).count() > 1 {
         return task.services.iter().flat_map(|service| effects(&part(task, service))).collect();
     }
     let aside = find_aside(task);

@@ -1,5 +1,5 @@
 //! What stands before the gateway: Caddy, its options, its container and its Caddyfile.
-//! Facts about Caddy are those of 2.6 and later (its documentation and runs of it).
+//! Facts about Caddy are those of runs of 2.6 and 2.11, and of its documentation.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -26,7 +26,7 @@ pub const EDGE_HEALTH: &str = "/homelab/health";
 pub const ADMIN: &str = "unix//run/caddy-admin.sock";
 /// Where it sees its directory.
 const MOUNTED: &str = "/etc/caddy";
-const DEFAULT_IMAGE: &str = "caddy:2.10.2";
+const DEFAULT_IMAGE: &str = "caddy:2.11.7";
 const HTTPS: u16 = 443;
 const HTTP: u16 = 80;
 /// Where it listens for the host itself, without TLS and without `allow`.
@@ -303,6 +303,8 @@ pub fn caddyfile(edge: &Edge, names: &[String], port: Port, files: &EdgeFiles) -
     };
     line(format!("\tadmin {ADMIN}"));
     line("\tauto_https disable_redirects".to_owned());
+    // In a container nobody but Caddy would trust it.
+    line("\tskip_install_trust".to_owned());
     for (name, value) in [("email", &edge.email), ("acme_ca", &edge.acme_ca)] {
         if let Some(value) = value {
             line(format!("\t{name} {value}"));

@@ -1,7 +1,7 @@
 # The commands of this project; `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit live test-vllm test-clients test-bootstrap test-hosts test-faults bench lint fmt deny lab lab-down clean-demo
+.PHONY: help demo test unit live test-vllm test-clients test-bootstrap test-hosts test-edge test-faults bench lint fmt deny lab lab-down clean-demo
 
 LAB := tests/lab/lab
 SUITES := $(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs))
@@ -43,6 +43,9 @@ test-bootstrap: ## From bare Debian 12 and 13 with systemd to answering models (
 test-hosts: lab ## Hosts that sleep, are woken, restart and come back (5 minutes)
 	@$(LAB) up --with bare
 	RUST_TEST_THREADS=1 cargo test --locked --test live -- absent:: reboots:: --include-ignored
+
+test-edge: lab ## 1,000 requests through the edge while the gateway and its models are replaced (10 minutes)
+	RUST_TEST_THREADS=1 cargo test --locked --test live -- edge:: --ignored --show-output
 
 test-faults: lab ## What befalls a deploy, all of it (about an hour); writes docs/reliability.md
 	@test -e /usr/lib/*/faketime/libfaketime.so.1 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy faketime >/dev/null; }

@@ -98,6 +98,8 @@ pub enum Part {
         /// Its value.
         secret: SecretRef,
     },
+    /// A secret as it is, and nothing else of the file.
+    Secret(SecretRef),
 }
 
 impl Content {
@@ -118,10 +120,16 @@ impl Content {
         )
     }
 
+    /// A file that is one secret, such as a private key.
+    #[must_use]
+    pub fn secret(secret: SecretRef) -> Self {
+        Self(vec![Part::Secret(secret)])
+    }
+
     /// The secrets in it.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
         self.0.iter().filter_map(|part| match part {
-            Part::Env { secret, .. } => Some(secret),
+            Part::Env { secret, .. } | Part::Secret(secret) => Some(secret),
             Part::Plain(_) => None,
         })
     }
@@ -130,7 +138,7 @@ impl Content {
     pub fn variables(&self) -> impl Iterator<Item = (String, SecretRef)> {
         self.0.iter().filter_map(|part| match part {
             Part::Env { name, secret } => Some((name.clone(), secret.clone())),
-            Part::Plain(_) => None,
+            Part::Plain(_) | Part::Secret(_) => None,
         })
     }
 
@@ -151,7 +159,7 @@ impl Content {
     pub fn as_plain(&self) -> Option<Vec<u8>> {
         let plain = |part: &Part| match part {
             Part::Plain(bytes) => Some(bytes.clone()),
-            Part::Env { .. } => None,
+            Part::Env { .. } | Part::Secret(_) => None,
         };
         self.0.iter().map(plain).collect::<Option<Vec<_>>>().map(|parts| parts.concat())
     }
@@ -170,6 +178,9 @@ impl Content {
                         format!("{name}={}\n", env_quoted(fill(secret)?.reveal())).as_bytes(),
                     );
                 }
+                Part::Secret(secret) => {
+                    out.extend_from_slice(format!("{}\n", fill(secret)?.reveal()).as_bytes())
+                }
             }
         }
         Ok(out)
@@ -181,6 +192,7 @@ impl Content {
         let part = |part: &Part| match part {
             Part::Plain(bytes) => bytes.clone(),
             Part::Env { name, secret } => format!("{name}=<{}>\n", secret.label()).into_bytes(),
+            Part::Secret(secret) => format!("<{}>\n", secret.label()).into_bytes(),
         };
         self.0.iter().flat_map(part).collect()
     }

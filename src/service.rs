@@ -122,14 +122,14 @@ pub struct GpuRequest {
 pub struct Published {
     /// The address of the host it is published on; `0.0.0.0` is every one.
     pub ip: String,
-    /// The port on the host.
+    /// The port on the host; 0 lets Docker choose one each time it starts.
     pub host: u16,
     /// The port in the container.
     pub container: u16,
 }
 
 impl Published {
-    /// Reads `[IP:]HOST:CONTAINER[/tcp]`; an IPv6 address stands in brackets.
+    /// Reads `[IP:]HOST:CONTAINER[/tcp]`; an IPv6 address stands in brackets. `IP::CONTAINER` leaves the port to Docker.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.strip_suffix("/tcp").unwrap_or(text);
@@ -137,7 +137,8 @@ impl Published {
         let (ip, host) = rest.rsplit_once(':').unwrap_or(("0.0.0.0", rest));
         let ip = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
         let port = |text: &str| text.parse().ok().filter(|port| *port != 0);
-        Some(Self { ip: ip.to_owned(), host: port(host)?, container: port(container)? })
+        let host = if host.is_empty() && rest.contains(':') { 0 } else { port(host)? };
+        Some(Self { ip: ip.to_owned(), host, container: port(container)? })
     }
 
     /// Where the host itself reaches it.
@@ -152,6 +153,12 @@ impl Published {
 }
 
 impl Service {
+    /// Where its host itself asks it: the port that Docker chose where there is one, else the first.
+    #[must_use]
+    pub fn own_port(&self) -> Option<Published> {
+        self.published().find(|port| port.host == 0).or_else(|| self.published().next())
+    }
+
     /// The ports it publishes.
     pub fn published(&self) -> impl Iterator<Item = Published> {
         self.ports.iter().filter_map(|text| Published::parse(text))

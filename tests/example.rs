@@ -48,6 +48,7 @@ fn keys_of_the_schema() -> BTreeSet<String> {
         schema["definitions"][name]["properties"].as_object().unwrap().keys().cloned().collect()
     };
     let mut all = &(&(&keys("vars") | &keys("gateway")) | &keys("login")) | &keys("external");
+    all = &(&all | &keys("edge")) | &keys("certificate");
     let options = |name: &String| {
         homelab::engine::ALL.iter().flat_map(|engine| engine.options()).any(|option| option.name == name)
     };

@@ -43,6 +43,8 @@ golden! {
     hybrid: "Models of one's own and of providers, which stand in for one another.",
     elsewhere: "Endpoints that somebody else runs, and a server of a kind that homelab does not know.",
     kinds: "Embeddings and scores beside text.",
+    edge: "Caddy before the gateway: certificates of its own authority, two networks, and a port for plain HTTP.",
+    edge_files: "A domain with certificates from files, and LiteLLM below a path.",
     hostile_values: "Dollars, quotes, braces and line breaks arrive as they are.",
 }
 
@@ -106,7 +108,8 @@ fn actual(case: &Path) -> Tree {
     assert_eq!(listed, written, "render says what it writes");
     for path in &written {
         let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let secret = path.extension().is_some_and(|ending| ending == "env");
+        let secret =
+            path.extension().is_some_and(|ending| ["env", "key", "crt"].iter().any(|e| ending == *e));
         assert_eq!(mode, if secret { 0o600 } else { 0o644 }, "{}", path.display());
     }
     files.insert("plan.txt".into(), homelab(case, &["plan", "--offline"], &mut complaints));

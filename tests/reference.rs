@@ -86,6 +86,7 @@ fn every_key_has_its_row_and_every_row_its_key() {
         schema::vars().pointer("/definitions/vars/properties/homelab_wake/anyOf/0/properties").cloned();
     same("waking", &keys("keys of waking"), &wake.unwrap().as_object().unwrap().keys().cloned().collect());
     same("an endpoint", &keys("keys of an endpoint"), &known("external"));
+    same("the edge", &keys("keys of the edge"), &known("edge"));
     for engine in engine::ALL {
         let options = engine.options().iter().map(|option| option.name.to_owned()).collect();
         same(engine.name(), &(&(&of_models | &of_compose) | &options), &known(engine.name()));

@@ -25,6 +25,8 @@ use crate::names::ModelName;
 pub struct Offer {
     /// The gateway's base URL, without `/v1` and without a slash at its end.
     pub url: String,
+    /// How to get the root certificate of the authority that certifies it, if nobody trusts that by itself.
+    pub authority: Option<String>,
     /// Every public name at the gateway, sorted.
     pub models: Vec<Model>,
 }

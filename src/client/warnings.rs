@@ -11,9 +11,9 @@ pub const AT_EASE: u64 = 65_536;
 /// What is to be known before this client is used with this choice.
 #[must_use]
 pub fn warnings(client: &dyn Client, choice: &Choice<'_>) -> Vec<Diagnostic> {
-    let Some(first) = client.first_request() else { return vec![] };
+    let mut all: Vec<Diagnostic> = choice.offer.authority.iter().map(|how| untrusted(how)).collect();
+    let Some(first) = client.first_request() else { return all };
     let (title, model) = (client.title(), choice.main);
-    let mut all = Vec::new();
     match model.context {
         None => all.push(
             Diagnostic::aside(format!("how long a context `{}` has is not in the inventory, so {title} is not told", model.name))
@@ -46,4 +46,12 @@ pub fn warnings(client: &dyn Client, choice: &Choice<'_>) -> Vec<Diagnostic> {
         );
     }
     all
+}
+
+/// What a client must be told of an authority of one's own.
+fn untrusted(how: &str) -> Diagnostic {
+    let what = "the gateway's certificate is signed by an authority of its own, which no client trusts yet";
+    Diagnostic::aside(what).hint(format!(
+        "{how} > root.crt, and trust it: NODE_EXTRA_CA_CERTS, SSL_CERT_FILE or the system's store, see docs/gateway.md"
+    ))
 }

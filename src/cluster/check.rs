@@ -13,7 +13,7 @@ use super::gateway_spec::GatewaySpec;
 use super::public::Public;
 use super::resolve::is_loopback;
 use super::spec::{HostSpec, ModelSpec, Spec};
-use super::{External, absent, fallbacks, image, memory, server};
+use super::{External, absent, exposed, fallbacks, image, memory, server};
 
 /// Everything that can be seen without a host.
 pub(super) fn all(spec: &Spec) -> Diagnostics {
@@ -25,6 +25,7 @@ pub(super) fn all(spec: &Spec) -> Diagnostics {
         memory::check(name, host, &mut problems);
     }
     image::check(spec, &mut problems);
+    exposed::check(spec, &mut problems);
     public_names(spec, &mut problems);
     absent::check(spec, &mut problems);
     endpoints(spec, &mut problems);
@@ -36,6 +37,15 @@ fn ports(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
     let mut taken: BTreeMap<Port, (String, &Origin)> = BTreeMap::new();
     if let Some(gateway) = &host.gateway {
         taken.insert(gateway.options.port, ("the gateway".to_owned(), &gateway.origin));
+        if let Some(http) = gateway.options.edge.as_ref().and_then(|edge| edge.http_port) {
+            if http == gateway.options.port {
+                let clash =
+                    format!("the gateway and plain HTTP of its edge both ask for port {http} on {name}");
+                let hint = "port: 443 for the gateway, or another http_port for its edge";
+                problems.push(Diagnostic::error(&gateway.origin, clash).hint(hint));
+            }
+            taken.entry(http).or_insert(("the gateway's edge".to_owned(), &gateway.origin));
+        }
     }
     for model in &host.models {
         let who = format!("`{}`", model.name);
@@ -52,6 +62,7 @@ fn service_names(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
     let mut taken: BTreeMap<ServiceName, String> = BTreeMap::new();
     if host.gateway.is_some() {
         taken.insert(ServiceName::gateway(), "the gateway".to_owned());
+        taken.insert(ServiceName::edge(), "the gateway's edge".to_owned());
     }
     for model in &host.models {
         let service = ServiceName::of_model(&model.name);

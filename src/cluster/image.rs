@@ -31,7 +31,10 @@ pub(super) fn check(spec: &Spec, problems: &mut Diagnostics) {
             let image = &g.overlay.service.image;
             (image.as_str(), g.image_origin.as_ref(), &g.overlay, &g.origin)
         });
-        for (image, typed, overlay, origin) in models.chain(gateway) {
+        let edges = host.gateway.iter().filter_map(|g| Some((g, g.options.edge.as_ref()?)));
+        let edges =
+            edges.map(|(g, edge)| (edge.image.as_str(), edge.image_origin.as_ref(), &g.overlay, &g.origin));
+        for (image, typed, overlay, origin) in models.chain(gateway).chain(edges) {
             problems.0.extend(harmful(image, typed.unwrap_or(origin)));
             // An image that is never pulled was made there, and changes only there.
             let fixed = overlay.service.pull_policy.as_deref() == Some("never")

@@ -8,6 +8,8 @@ mod check;
 mod connect;
 mod contest;
 mod defaults;
+mod edge;
+mod exposed;
 mod external;
 mod fallbacks;
 mod gateway_spec;
@@ -63,7 +65,8 @@ pub struct Cluster {
 impl Cluster {
     /// Every secret that something needs.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
-        self.hosts.values().flat_map(|h| &h.units).flat_map(|u| u.secrets.values())
+        let units = self.hosts.values().flat_map(|h| &h.units).flat_map(|u| u.secrets.values());
+        units.chain(self.options.edge.iter().flat_map(gateway::Edge::secrets))
     }
 }
 
@@ -140,10 +143,26 @@ pub enum Role {
         master_key: SecretRef,
         /// Every public name of a model that homelab runs, what each is for, and when it is loaded.
         names: BTreeMap<ModelName, (Kind, Load)>,
+        /// Where an edge stands before it: the seconds that a replaced one may take to end its answers. None where
+        /// clients reach it directly.
+        drain: Option<u64>,
     },
     /// It serves no model and nothing depends on it: it watches the others, or is a client of theirs. It is asked by its
     /// health path alone, if it has one, and goes last.
     Companion,
+    /// It stands before the gateway.
+    Edge(Before),
+}
+
+/// What stands before the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// The gateway's base URL for clients.
+    pub url: String,
+    /// The names it must have certificates for; none where it speaks plain HTTP.
+    pub names: Vec<String>,
+    /// The key clients show.
+    pub master_key: SecretRef,
 }
 
 /// How a server of models is asked.

@@ -191,6 +191,7 @@ fn read_fields(
         models_max: None,
         prefetch: fields.parse("prefetch", Node::as_bool).unwrap_or(true),
         check_fit: fields.parse("check_fit", Node::as_bool).unwrap_or(true),
+        public: fields.parse("public", Node::as_bool).unwrap_or(false),
         words,
         variants: variants.into_iter().map(|(name, _, words)| (name, words)).collect(),
         overlay,

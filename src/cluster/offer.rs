@@ -4,13 +4,11 @@
 use std::collections::BTreeMap;
 
 use crate::client::{Model, Offer};
-use crate::gateway;
 use crate::names::ModelName;
 use crate::secret::SecretRef;
 
-use super::resolve::is_loopback;
 use super::spec::{HostSpec, ModelSpec, Spec};
-use super::{External, check};
+use super::{External, check, edge};
 
 /// What clients are told, and the key they show. `asked` is what ssh says the address of the gateway's host is.
 /// None without a gateway.
@@ -18,14 +16,7 @@ use super::{External, check};
 pub fn offer(spec: &Spec, asked: Option<&String>) -> Option<(Offer, SecretRef)> {
     let (name, gateway) = check::gateway(spec)?;
     let host = spec.hosts.get(name)?;
-    let published = gateway.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
-    let address = match published {
-        // Who publishes it on this machine alone means clients of this machine.
-        ip if is_loopback(ip) => ip.to_owned(),
-        _ if host.connection.local && host.address.is_none() => "localhost".to_owned(),
-        _ => check::address_text(host, asked),
-    };
-    let url = format!("http://{}:{}", gateway::bracketed(&address), gateway.options.port);
+    let url = edge::url(host, gateway, asked);
     let mut models: BTreeMap<ModelName, Model> = BTreeMap::new();
     let own =
         spec.hosts.values().flat_map(|host| host.models.iter().flat_map(move |model| named(host, model)));
@@ -36,7 +27,8 @@ pub fn offer(spec: &Spec, asked: Option<&String>) -> Option<(Offer, SecretRef)> 
         }
     }
     let key = gateway.options.master_key.clone().unwrap_or_else(SecretRef::gateway);
-    Some((Offer { url, models: models.into_values().collect() }, key))
+    let authority = edge::authority(spec, name, gateway);
+    Some((Offer { url, authority, models: models.into_values().collect() }, key))
 }
 
 /// The models of an endpoint that somebody else runs: nobody says what they can do.

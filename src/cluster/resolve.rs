@@ -21,7 +21,7 @@ use super::gateway_spec::GatewaySpec;
 use super::overlay::Overlay;
 use super::pool::Pool;
 use super::spec::{HostSpec, ModelSpec, Spec};
-use super::{Cluster, Config, External, Host, Model, Role, Served, Unit, check, weights};
+use super::{Cluster, Config, External, Host, Model, Role, Served, Unit, check, edge, weights};
 
 /// What files of the user's hold, by their path in the inventory; or why one cannot be read.
 pub type LocalFiles = BTreeMap<String, Result<Vec<u8>, String>>;
@@ -70,10 +70,15 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
     routes.sort_by(|a, b| (&a.public, &a.api_base, &a.model).cmp(&(&b.public, &b.api_base, &b.model)));
     let home = Home(survey.seen(gateway_host).map_or("~", |seen| seen.facts.home.as_str()));
     let unit = problems.take(gateway_unit((gateway, home), names, keys, files));
+    let before = spec.hosts.get(gateway_host).zip(unit.as_ref()).and_then(|(host, unit)| {
+        let Role::Gateway { master_key, .. } = &unit.role else { return None };
+        edge::unit((gateway_host, host), gateway, survey.address(gateway_host), master_key)
+    });
     problems.settle();
     let (Some(unit), false) = (unit, problems.has_errors()) else { return Err(problems) };
     if let Some(host) = hosts.get_mut(gateway_host) {
         host.units.push(unit);
+        host.units.extend(before);
     }
     Ok(Cluster {
         project: spec.project.clone(),
@@ -346,6 +351,8 @@ fn gateway_unit(
     let host_ip = spec.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
     let mut base = gateway::service(&spec.options, host_ip);
     base.labels = labels("gateway", gateway::NAME, gateway::HEALTH, &Gpus::None);
+    let grace = spec.overlay.service.stop_grace_period.map(|period| period.0);
+    let drain = spec.options.edge.as_ref().map(|_| grace.unwrap_or(spec.options.timeout));
     let master_key = spec.options.master_key.clone().unwrap_or_else(SecretRef::gateway);
     let mut secrets = spec.overlay.secrets.clone();
     secrets.extend(keys);
@@ -357,9 +364,10 @@ fn gateway_unit(
         service: finish(base, &spec.overlay, home),
         secrets,
         configs: configs(&spec.overlay, files)?,
-        role: Role::Gateway { master_key, names },
+        role: Role::Gateway { master_key, names, drain },
         gpus: Gpus::None,
-        port: Some(spec.options.port),
+        // Behind an edge only the host itself reaches it.
+        port: spec.options.edge.is_none().then_some(spec.options.port),
         ready_timeout: spec.options.ready_timeout,
         weights: None,
     })

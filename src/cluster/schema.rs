@@ -4,7 +4,6 @@
 use serde_json::{Map, Value, json};
 
 use crate::engine::{self, Engine, Kind, Opt, Takes};
-use crate::gateway;
 use crate::service::{KEYS, Who};
 
 use super::access::Access;
@@ -12,6 +11,7 @@ use super::defaults::NOT_SHARED;
 use super::{external, overlay};
 
 mod beside;
+mod gateway;
 
 /// Schema of an inventory: groups of hosts with variables.
 #[must_use]
@@ -38,7 +38,9 @@ pub fn vars() -> Value {
 fn root(title: &str, what: Value) -> Value {
     let mut definitions = Map::new();
     definitions.insert("vars".into(), variables());
-    definitions.insert("gateway".into(), gateway_keys());
+    definitions.insert("gateway".into(), gateway::keys());
+    definitions.insert("edge".into(), gateway::edge());
+    definitions.insert("certificate".into(), gateway::certificate());
     definitions.insert("model".into(), model());
     definitions.insert("serve".into(), serve());
     definitions.insert(external::NAME.into(), beside::external());
@@ -231,7 +233,7 @@ fn engine_keys(engine: &dyn Engine) -> Value {
     json!({"type": "object", "properties": all, "additionalProperties": false})
 }
 
-fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 16] {
+fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 17] {
     let index = json!({"anyOf": [{"type": "integer", "minimum": 0, "maximum": u32::MAX}, {"$ref": "#/definitions/expression"}]});
     let uuid = json!({"type": "string", "pattern": "^(GPU|MIG)-[0-9a-fA-F-]{8,}$"});
     let list = |items: &Value| json!({"type": "array", "minItems": 1, "items": items});
@@ -254,6 +256,7 @@ fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 16] {
             "check_fit",
             key("false deploys it even if its weights are known not to fit", json!({"type": "boolean"})),
         ),
+        ("public", key("true: it may be reached from anywhere", json!({"type": "boolean"}))),
         ("prefetch", key("false leaves downloading to the server", json!({"type": "boolean"}))),
         ("args", key("Arguments passed through last", texts())),
         ("litellm_params", key(PARAMS, json!({"type": "object"}))),
@@ -360,40 +363,4 @@ fn compose_value(name: &str) -> Value {
         "entrypoint" | "networks" | "devices" | "group_add" | "cap_add" | "security_opt" => texts(),
         _ => json!({"type": "string"}),
     }
-}
-
-fn gateway_keys() -> Value {
-    let mut all = compose_keys();
-    let count = json!({"type": "integer", "minimum": 0});
-    let url = json!({"url": {"$ref": "#/definitions/secret"}});
-    let database =
-        json!({"type": "object", "required": ["url"], "properties": url, "additionalProperties": false});
-    let names = json!({"type": "object", "additionalProperties": {"type": "array", "items": scalar()}});
-    for (name, schema) in [
-        ("engine", key("LiteLLM", json!({"const": gateway::NAME}))),
-        ("port", key("The port on its host", port())),
-        ("fallbacks", key("Which names stand in for a name that fails, in order", names.clone())),
-        (
-            "context_window_fallbacks",
-            key("Which names stand in where a request is too long, in order", names),
-        ),
-        (
-            "default_fallbacks",
-            key("Which names stand in for any other, in order", json!({"type": "array", "items": scalar()})),
-        ),
-        ("num_retries", key("Tries again where nothing stands in", count.clone())),
-        ("timeout", key("Seconds until a request without streaming is given up", count.clone())),
-        ("stream_timeout", key("Seconds a streaming request may stay silent", count.clone())),
-        (
-            "drop_params",
-            key("Drop what a backend does not know instead of refusing", json!({"type": "boolean"})),
-        ),
-        ("master_key", key("The key clients show, by reference", json!({"$ref": "#/definitions/secret"}))),
-        ("ready_timeout", key("Seconds it may take to answer", count)),
-        ("database", key("LiteLLM's own database", database)),
-        ("litellm", key("Sections of LiteLLM's config in its own words", json!({"type": "object"}))),
-    ] {
-        all.insert(name.into(), schema);
-    }
-    json!({"type": "object", "required": ["engine"], "properties": all, "additionalProperties": false})
 }

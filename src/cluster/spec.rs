@@ -114,6 +114,8 @@ pub struct ModelSpec {
     pub models_max: Option<u64>,
     /// Whether a deploy is refused when its weights are known not to fit.
     pub check_fit: bool,
+    /// Whether it may be reached from anywhere.
+    pub public: bool,
     /// What is said of it to LiteLLM.
     pub words: Words,
     /// The same of those of its aliases that have parameters of their own.
@@ -358,8 +360,10 @@ impl Spec {
         let models = self.hosts.values().flat_map(|h| &h.models).flat_map(|m| m.overlay.secrets.values());
         let tokens = self.hosts.values().filter_map(|h| h.hf_token.as_ref());
         let gateways = self.hosts.values().filter_map(|h| h.gateway.as_ref());
-        let theirs = gateways
-            .flat_map(|g| g.overlay.secrets.values().chain(&g.options.master_key).chain(&g.options.database));
+        let theirs = gateways.flat_map(|g| {
+            let edge = g.options.edge.iter().flat_map(crate::gateway::Edge::secrets);
+            g.overlay.secrets.values().chain(&g.options.master_key).chain(&g.options.database).chain(edge)
+        });
         let endpoints = self.externals().filter_map(|(_, one)| one.api_key.as_ref());
         models.chain(tokens).chain(theirs).chain(endpoints)
     }

@@ -77,7 +77,23 @@ fn chosen(files: &Files, host: Option<&str>) -> Result<Vec<HostName>> {
 pub(super) fn wants(host: &HostSpec) -> Wants {
     let models = host.models.iter().map(|model| (model.port.get(), model.name.to_string()));
     let gateway = host.gateway.iter().map(|gateway| (gateway.options.port.get(), "the gateway".to_owned()));
-    Wants { gpus: !images(host).is_empty(), ports: models.chain(gateway).collect() }
+    let http = host.gateway.iter().filter_map(|gateway| gateway.options.edge.as_ref()?.http_port);
+    let http = http.map(|port| (port.get(), "the gateway's edge".to_owned()));
+    Wants {
+        gpus: !images(host).is_empty(),
+        ports: models.chain(gateway).chain(http).collect(),
+        open: open(host).collect(),
+    }
+}
+
+/// The ports that are published on all addresses, for whoever comes.
+fn open(host: &HostSpec) -> impl Iterator<Item = u16> {
+    let all = |host_ip: &Option<String>| host_ip.as_ref().is_none_or(|ip| ip == "0.0.0.0" || ip == "::");
+    let models = host.models.iter().filter(move |m| all(&m.overlay.host_ip)).map(|m| m.port.get());
+    let gateway = host.gateway.iter().filter(move |g| {
+        all(&g.overlay.host_ip) && g.options.edge.as_ref().is_none_or(|edge| edge.allow.is_empty())
+    });
+    models.chain(gateway.map(|g| g.options.port.get()))
 }
 
 /// The images of models that want a GPU.

@@ -20,7 +20,15 @@ pub struct ComposeFile {
     /// Networks besides the project's own.
     #[serde(default)]
     pub networks: BTreeMap<String, Network>,
+    /// Volumes of the project's own.
+    #[serde(default)]
+    pub volumes: BTreeMap<String, Volume>,
 }
+
+/// A volume that Docker makes and that outlives what uses it; nothing more can be said of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Volume {}
 
 /// A network that exists already.
 #[derive(Debug, Deserialize)]

@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::cluster::{Cluster, Config, Host, Role, Unit};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
-use crate::gateway;
+use crate::gateway::{self, Edge, EdgeFiles, Tls};
 use crate::inventory;
 use crate::names::{HostName, ModelName, ServiceName};
-use crate::secret::{Content, Versions};
+use crate::secret::{Content, SecretRef, Versions};
 use crate::service::Service;
 
 use super::compose::{ComposeFile, ReadBackError, read_back};
@@ -31,6 +31,8 @@ struct ComposeContext<'a> {
     project: String,
     services: Vec<ServiceContext<'a>>,
     networks: &'a [String],
+    /// Volumes of the project's own, which Docker makes.
+    volumes: &'a [String],
     vars: &'a BTreeMap<String, serde_json::Value>,
 }
 
@@ -92,6 +94,9 @@ fn render_host(
             let config = gateway_config(cluster, overrides)?;
             mount(&mut service, &mut files, (gateway::CONFIG_PATH, &config), "litellm", versions);
         }
+        if let (Role::Edge(before), Some(edge)) = (&unit.role, &cluster.options.edge) {
+            files.extend(edge_files(cluster, edge, &before.names, versions));
+        }
         for (target, config) in &unit.configs {
             let directory = format!("configs/{}", unit.name);
             mount(&mut service, &mut files, (target, config), &directory, versions);
@@ -106,11 +111,13 @@ fn render_host(
     }
     services.sort_by(|a, b| a.0.name.cmp(&b.0.name));
     let networks = external_networks(&services);
+    let volumes = own_volumes(&services);
     let context = ComposeContext {
         host: name,
         project: cluster.project.to_string(),
         services: services.iter().map(|(unit, keys)| ServiceContext { name: &unit.name, keys }).collect(),
         networks: &networks,
+        volumes: &volumes,
         vars: &host.vars,
     };
     let text = templates::render(COMPOSE_TEMPLATE, overrides, Dollar::Doubled, &context)?;
@@ -126,6 +133,32 @@ fn render_host(
         external_networks: networks,
         logins: host.logins.clone(),
     })
+}
+
+/// The edge's config and the files it names. They lie in a directory that the edge mounts, so that none of them
+/// needs another container.
+fn edge_files(
+    cluster: &Cluster,
+    edge: &Edge,
+    names: &[String],
+    versions: &Versions,
+) -> BTreeMap<String, Content> {
+    let mut files = BTreeMap::new();
+    let mut put = |name: &str, secret: &SecretRef| {
+        let content = Content::secret(secret.clone());
+        let path = content_name(gateway::EDGE_DIRECTORY, name, &content, versions);
+        let there = path.rsplit('/').next().unwrap_or_default().to_owned();
+        files.insert(path, content);
+        there
+    };
+    let tls = match &edge.tls {
+        Tls::Files { cert, key } => Some((put("tls.crt", cert), put("tls.key", key))),
+        Tls::Off | Tls::Acme | Tls::Internal => None,
+    };
+    let acme_ca_root = edge.acme_ca_root.as_ref().map(|root| put("acme.pem", root));
+    let text = gateway::caddyfile(edge, names, cluster.options.port, &EdgeFiles { tls, acme_ca_root });
+    files.insert(gateway::CADDYFILE.to_owned(), Content::plain(text));
+    files
 }
 
 fn gateway_config(cluster: &Cluster, overrides: &Overrides) -> Result<Config, Diagnostic> {
@@ -193,6 +226,15 @@ fn external_networks(services: &[(&Unit, Service)]) -> Vec<String> {
     all
 }
 
+fn own_volumes(services: &[(&Unit, Service)]) -> Vec<String> {
+    let source = |volume: &String| volume.split(':').next().map(str::to_owned);
+    let sources = services.iter().flat_map(|(_, s)| &s.volumes).filter_map(source);
+    let mut all: Vec<String> = sources.filter(|source| !source.starts_with(['/', '.', '~'])).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
 /// The services as read back, each with what homelab knows of it besides.
 fn matched(
     rendered: &Arc<Source>,
@@ -247,6 +289,11 @@ fn kept(unit: &Unit, service: &Service) -> Result<(), String> {
         if service.labels.get(name) != Some(value) {
             return Err(format!("the template does not give `{}` its label `{name}: {value}`", unit.name));
         }
+    }
+    if matches!(unit.role, Role::Gateway { drain: Some(_), .. })
+        && service.own_port().is_none_or(|port| port.host != 0)
+    {
+        return Err(format!("the template does not publish `{}` as `service.keys.ports` says", unit.name));
     }
     match unit.port.filter(|wanted| !service.published().any(|port| port.host == wanted.get())) {
         None => Ok(()),

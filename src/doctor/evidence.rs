@@ -13,6 +13,8 @@ pub struct Wants {
     pub gpus: bool,
     /// The ports it publishes, and for which service.
     pub ports: BTreeMap<u16, String>,
+    /// Those of them that everybody may ask who reaches the host.
+    pub open: BTreeSet<u16>,
 }
 
 /// What was found out about a host that was reached.
@@ -58,6 +60,8 @@ pub struct Machine {
     pub memory: Option<Memory>,
     /// Who listens on a TCP port, as far as it may be seen without being root.
     pub listeners: BTreeMap<u16, String>,
+    /// Whether `ufw` is switched on.
+    pub ufw: bool,
     /// PCI vendors of its graphics cards, as in `0x10de`.
     pub cards: BTreeSet<String>,
     /// What is there of NVIDIA.

@@ -61,7 +61,7 @@ pub struct Examined {
 type Check = fn(&Evidence, &Wants) -> Vec<Judged>;
 
 /// Every check by its name, in the order they are shown.
-const TABLE: [(&str, Check); 13] = [
+const TABLE: [(&str, Check); 14] = [
     ("ssh", machine::login),
     ("sessions", machine::sessions),
     ("tools", machine::tools),
@@ -74,6 +74,7 @@ const TABLE: [(&str, Check); 13] = [
     ("memory", machine::memory),
     ("clock", machine::clock),
     ("ports", services::ports),
+    ("firewall", services::firewall),
     ("reach", services::reach),
 ];
 

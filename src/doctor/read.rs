@@ -22,6 +22,7 @@ pub fn machine(text: &str, dirs: &[&str]) -> Option<Machine> {
             "disk" => machine.disks.extend(disk(&rest, dirs)),
             "memory" => memory(&rest, machine.memory.get_or_insert(NO_MEMORY)),
             "listens" if machine.listeners.len() < MOST => machine.listeners.extend(listener(&rest)),
+            "ufw" => machine.ufw = rest == "ENABLED=yes",
             "card" => drop(machine.cards.insert(rest)),
             "smi" => machine.nvidia.code = rest.parse().ok(),
             "gpu" => machine.nvidia.said.push(rest),

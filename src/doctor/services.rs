@@ -75,6 +75,27 @@ pub(super) fn ports(seen: &Evidence, wants: &Wants) -> Vec<Judged> {
     all
 }
 
+/// Docker's own rules of iptables come before those of `ufw`, which never sees what goes to a container
+/// (<https://docs.docker.com/engine/network/packet-filtering-firewalls/#docker-and-ufw>).
+pub(super) fn firewall(seen: &Evidence, wants: &Wants) -> Vec<Judged> {
+    let (Ok(machine), Ok(engine)) = (&seen.machine, &seen.docker) else { return vec![] };
+    if !machine.ufw || engine.rootless {
+        return vec![];
+    }
+    let open = wants.open.iter().filter_map(|port| Some(format!("{port} ({})", wants.ports.get(port)?)));
+    let open: Vec<String> = open.collect();
+    if open.is_empty() {
+        return vec![Judged::ok("ufw is on, and nothing is published past it to everybody")];
+    }
+    vec![Judged::warning(
+        format!(
+            "ufw is on, and does not see what Docker publishes: whoever reaches the host reaches {}",
+            open.join(", ")
+        ),
+        "say who may come in where Docker does: host_ip of each, and edge: {allow: [private_ranges]} of the gateway",
+    )]
+}
+
 pub(super) fn reach(seen: &Evidence, _: &Wants) -> Vec<Judged> {
     let judge = |reach: &super::Reach| {
         let to = format!("{} at {}:{}", reach.what, reach.address, reach.port);

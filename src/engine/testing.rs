@@ -73,6 +73,7 @@ pub(super) fn sorted_and_plain(engine: &dyn Engine) {
                 "enabled",
                 "prefetch",
                 "check_fit",
+                "public",
             ];
             let compose =
                 crate::service::KEYS.iter().filter(|(_, who)| *who == Who::User).map(|(key, _)| *key);

@@ -13,12 +13,13 @@ use crate::names::{ByteSize, ModelName, Port};
 use crate::secret::SecretRef;
 use crate::service::Service;
 
+use super::edge::{self, Edge};
 use super::own_words::{Sections, Words};
 
 /// Its name in the inventory and as a service.
 pub const NAME: &str = "litellm";
 /// Where it listens in its container.
-const CONTAINER_PORT: u16 = 4000;
+pub(super) const CONTAINER_PORT: u16 = 4000;
 /// Where its config is mounted.
 pub const CONFIG_PATH: &str = "/etc/litellm/config.yml";
 /// Answers 200 without a key once requests are taken; `/health` would ask every model for tokens.
@@ -77,6 +78,12 @@ pub struct Options {
     pub database: Option<SecretRef>,
     /// Sections of its config in its own words, over homelab's.
     pub litellm: Sections,
+    /// What stands before it; without one, clients reach it directly.
+    pub edge: Option<Edge>,
+    /// The path below which a proxy of the user's offers it.
+    pub server_root_path: Option<String>,
+    /// Whether it may be reached from anywhere.
+    pub public: bool,
 }
 
 impl Options {
@@ -151,6 +158,24 @@ pub fn read(
         ready_timeout: number(fields, "ready_timeout", 300),
         database: fields.parse("database", |node| database(node, &secret)),
         litellm: super::own_words::sections(fields),
+        edge: edge(fields, &secret),
+        server_root_path: fields.parse("server_root_path", |node| parsed(node, root_path)),
+        public: fields.parse("public", Node::as_bool).unwrap_or(false),
+    }
+}
+
+fn edge(fields: &mut Fields<'_>, secret: impl Fn(&Node) -> Result<SecretRef, Diagnostic>) -> Option<Edge> {
+    let node = fields.node("edge")?;
+    edge::read(node, secret, &mut fields.problems)
+}
+
+fn root_path(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    match text.strip_prefix('/') {
+        Some(rest) if !rest.is_empty() && rest.chars().all(plain) => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => Err(format!("`{}` is not a path: as in /llm", text.escape_debug())),
     }
 }
 
@@ -185,15 +210,24 @@ pub fn service(options: &Options, host_ip: &str) -> Service {
     Service {
         image: DEFAULT_IMAGE.to_owned(),
         command: Some(words.map(str::to_owned).to_vec()),
-        environment: ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        environment: environment(options),
         sysctls: SYSCTLS.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-        ports: vec![published(host_ip, options.port, CONTAINER_PORT)],
+        ports: vec![match options.edge {
+            // Only the host itself asks it there, on a port that Docker chooses: two of them can be up.
+            Some(_) => format!("127.0.0.1::{CONTAINER_PORT}"),
+            None => published(host_ip, options.port, CONTAINER_PORT),
+        }],
         networks: vec!["default".to_owned()],
         // 357 MB right after start; the usual 512 MB gets it killed, and 1 GB where it has a database.
         mem_limit: Some(ByteSize(if options.database.is_some() { 2 << 30 } else { 1 << 30 })),
         restart: Some("unless-stopped".to_owned()),
         ..Service::default()
     }
+}
+
+fn environment(options: &Options) -> BTreeMap<String, String> {
+    let root = options.server_root_path.iter().map(|path| ("SERVER_ROOT_PATH", path.as_str()));
+    ENVIRONMENT.into_iter().chain(root).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// A port as Compose publishes it: `HOST_IP:HOST_PORT:CONTAINER_PORT`.

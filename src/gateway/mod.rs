@@ -2,10 +2,15 @@
 //! It knows no host and runs nothing; there is one gateway, so there is no trait.
 
 mod causes;
+mod edge;
 mod litellm;
 mod own_words;
 
 pub use causes::{CAUSES, GIVES_UP};
+pub use edge::{
+    ADMIN, CADDYFILE, EDGE, EDGE_DIRECTORY, EDGE_HEALTH, Edge, EdgeFiles, Tls, UPSTREAM_DIRECTORY, caddyfile,
+    edge_service,
+};
 pub use litellm::{
     CONFIG_PATH, DATABASE_VARIABLE, Fallbacks, HEALTH, NAME, Options, Route, bracketed, config, published,
     read, service,

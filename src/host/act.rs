@@ -47,6 +47,10 @@ pub(super) fn words(action: &Action) -> String {
         Action::Pull { image, .. } => format!("pulling {image}"),
         Action::Fetch { what, .. } => format!("fetching {what}"),
         Action::SetAside { .. } => "stopping it and setting it aside".to_owned(),
+        Action::MoveAside { .. } => "making room for its successor's name".to_owned(),
+        Action::Switch { .. } => "leading the edge to it".to_owned(),
+        Action::Drain { .. } => "waiting until its last answers are given".to_owned(),
+        Action::Reload { .. } => "reloading its config".to_owned(),
         Action::Create { .. } => "starting it".to_owned(),
         Action::Start { .. } => "starting it again".to_owned(),
         Action::Restart { .. } => "restarting it".to_owned(),
@@ -57,7 +61,9 @@ pub(super) fn words(action: &Action) -> String {
             let gpus = if gpus.len() == 1 { "GPU" } else { "GPUs" };
             format!("waiting until the memory of {gpus} {} is free", list.join(", "))
         }
-        Action::AwaitModel { .. } | Action::AwaitGateway { .. } => "waiting until it answers".to_owned(),
+        Action::AwaitModel { .. } | Action::AwaitGateway { .. } | Action::AwaitEdge { .. } => {
+            "waiting until it answers".to_owned()
+        }
         Action::Reach { from, .. } => format!("checking that {from} reaches it"),
         Action::RemoveFetch { .. } => "removing an unfinished download".to_owned(),
         Action::RemoveFile { path } => format!("removing {path}"),
@@ -82,6 +88,8 @@ impl Act<'_> {
                 | Action::AwaitMemory { .. }
                 | Action::AwaitModel { .. }
                 | Action::AwaitGateway { .. }
+                | Action::AwaitEdge { .. }
+                | Action::Drain { .. }
                 | Action::Reach { .. }
         );
         let done = tokio::select! {
@@ -113,6 +121,12 @@ impl Act<'_> {
             Action::Pull { image, digest } => self.pull(image, digest.as_deref()).await?,
             Action::Fetch { service, marker, .. } => self.fetch(service, marker).await?,
             Action::SetAside { service, id } => self.set_aside(service, id).await?,
+            Action::MoveAside { service, id } => {
+                self.rename(id, &previous_name(self.desired, service)).await?;
+            }
+            Action::Switch { service } => self.switch(service).await?,
+            Action::Drain { id, timeout, .. } => self.drain(id, *timeout).await?,
+            Action::Reload { service } => self.reload(service).await?,
             Action::Start { id, .. } => self.hands.start(id).await?,
             Action::Restart { id, .. } => self.hands.restart(id).await?,
             Action::PutBack { service, id } => self.put_back(service, id).await?,
@@ -138,6 +152,7 @@ impl Act<'_> {
                 None => return Err(failure(self.words, format!("{from} was not reached"))),
             },
             Action::AwaitGateway { .. } => self.await_gateway(action).await?,
+            Action::AwaitEdge { .. } => self.await_edge(action).await?,
             Action::RemoveFetch { id } => self.hands.remove(id).await?,
             Action::RemoveFile { path } => self.remove_file(path).await?,
             Action::RemoveNetwork { name } => self.hands.remove_network(name).await?,
@@ -145,16 +160,16 @@ impl Act<'_> {
         Ok(None)
     }
 
-    fn waiting<'b>(&'b self, id: &'b str) -> Waiting<'b> {
+    pub(super) fn waiting<'b>(&'b self, id: &'b str) -> Waiting<'b> {
         Waiting::new(self.hands, id, self.words, self.tell)
     }
 
-    fn site(&self) -> Result<&DesiredHost, Failure> {
+    pub(super) fn site(&self) -> Result<&DesiredHost, Failure> {
         let site = self.desired.hosts.get(self.host);
         site.ok_or_else(|| failure(self.words, "the plan names a host that the cluster does not have"))
     }
 
-    fn path(&self, path: &str) -> Result<String, Failure> {
+    pub(super) fn path(&self, path: &str) -> Result<String, Failure> {
         Ok(format!("{}/{path}", self.site()?.dir))
     }
 
@@ -294,7 +309,7 @@ impl Act<'_> {
     }
 
     /// The container of a service by its name, whichever step made or started it.
-    async fn running(&self, service: &ServiceName) -> Result<String, Failure> {
+    pub(super) async fn running(&self, service: &ServiceName) -> Result<String, Failure> {
         Ok(self.hands.inspect(&container_name(self.desired, service)).await?.id)
     }
 
@@ -306,11 +321,12 @@ impl Act<'_> {
         let id = self.running(service).await?;
         let able = names.iter().filter(|ask| ask.backends.iter().any(|b| !self.failed.contains(b)));
         let able: Vec<_> = able.collect();
+        let port = self.port(&id, *port).await?;
         let waiting = self.waiting(&id);
         tokio::select! {
             biased;
             why = self.backend_lost(&able) => Err(why),
-            answered = waiting.gateway((address, *port), &key, &able, *timeout) => answered,
+            answered = waiting.gateway((address, port), &key, &able, *timeout) => answered,
         }
     }
 

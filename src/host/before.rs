@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use super::link::Link;
 use super::{Look, Vault, files};
 use crate::desired::Desired;
+use crate::gateway;
 use crate::names::HostName;
 use crate::plan::FileChange;
 use crate::secret::{Content, Part};
@@ -39,6 +40,10 @@ pub async fn before(
 /// What one file holds. Whatever lies in `env/` counts as secret, whoever wrote it.
 async fn old(link: &Link, (dir, path): (&str, &str), new: Option<&Content>, vault: &Vault) -> Old {
     let secret = path.starts_with("env/") || new.is_some_and(Content::is_secret);
+    if path.starts_with(gateway::EDGE_DIRECTORY) && path != gateway::CADDYFILE {
+        // A key has no part that may be shown.
+        return Old::Variables(BTreeMap::new());
+    }
     match files::read(link, &format!("{dir}/{path}")).await {
         Err(why) => Old::Unread(why.what),
         Ok(None) => Old::Plain(vec![]),
@@ -60,7 +65,7 @@ fn variables(bytes: &[u8], new: Option<&Content>, vault: &Vault) -> BTreeMap<Str
             let one = Content(vec![part.clone()]).fill(|secret| vault.value(secret)).ok();
             Some((name.clone(), one.and_then(|bytes| lines(&bytes).into_values().next())))
         }
-        Part::Plain(_) => None,
+        Part::Plain(_) | Part::Secret(_) => None,
     };
     let coming: BTreeMap<String, Option<String>> =
         new.map(|content| content.0.iter().filter_map(line).collect()).unwrap_or_default();

@@ -97,7 +97,9 @@ fn host_config(placed: &Placed<'_>, published: Vec<Published>) -> Result<HostCon
     let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
     for port in published {
         let container = tcp(&port);
-        let binding = PortBinding { host_ip: Some(port.ip), host_port: Some(port.host.to_string()) };
+        // Without a number Docker chooses one.
+        let number = Some(port.host).filter(|number| *number != 0).map(|number| number.to_string());
+        let binding = PortBinding { host_ip: Some(port.ip), host_port: Some(number.unwrap_or_default()) };
         bindings.entry(container).or_default().get_or_insert_default().push(binding);
     }
     let ulimit = |(name, limit): (&String, &crate::service::Ulimit)| ResourcesUlimits {
@@ -109,7 +111,7 @@ fn host_config(placed: &Placed<'_>, published: Vec<Published>) -> Result<HostCon
     Ok(HostConfig {
         network_mode: Some(networks(placed).remove(0)),
         port_bindings: Some(bindings),
-        binds: Some(service.volumes.iter().map(|v| bind(v, placed.dir)).collect::<Result<_, _>>()?),
+        binds: Some(service.volumes.iter().map(|v| bind(v, placed)).collect::<Result<_, _>>()?),
         restart_policy: Some(restart_policy(service.restart.as_deref())?),
         memory: bytes(service.mem_limit)?,
         shm_size: bytes(service.shm_size)?,
@@ -194,12 +196,19 @@ fn endpoints(placed: &Placed<'_>) -> HashMap<String, EndpointSettings> {
     networks(placed).into_iter().map(|name| (name.clone(), endpoint(&name))).collect()
 }
 
-/// A bind with its source made absolute: `./x` lies beside the Compose file.
-fn bind(volume: &str, dir: &str) -> Result<String, String> {
+/// A bind with its source made absolute: `./x` lies beside the Compose file, and a word is a volume of the project's.
+fn bind(volume: &str, placed: &Placed<'_>) -> Result<String, String> {
+    let word = volume.split(':').next().is_some_and(|source| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        !source.is_empty() && source.chars().all(plain)
+    });
     match volume.strip_prefix("./") {
-        Some(rest) => Ok(format!("{dir}/{rest}")),
+        Some(rest) => Ok(format!("{}/{rest}", placed.dir)),
         None if volume.starts_with('/') => Ok(volume.to_owned()),
-        None => Err(format!("`{volume}` has a source that is neither absolute nor starts with ./")),
+        None if word => Ok(format!("{}_{volume}", placed.project)),
+        None => Err(format!(
+            "`{volume}` has a source that is neither absolute, nor starts with ./, nor is a volume's name"
+        )),
     }
 }
 
@@ -316,8 +325,8 @@ mod tests {
         let cases: [(Spoil, &str); 4] = [
             (|s| s.ports = vec!["http:80".into()], "`http:80` is not a port as in 0.0.0.0:8000:8000"),
             (
-                |s| s.volumes = vec!["data:/data".into()],
-                "`data:/data` has a source that is neither absolute nor starts with ./",
+                |s| s.volumes = vec!["~/data:/data".into()],
+                "`~/data:/data` has a source that is neither absolute, nor starts with ./, nor is a volume's name",
             ),
             (|s| s.devices = vec!["a:b:c:d".into()], "`a:b:c:d` is not a device as in /dev/dri:/dev/dri:rwm"),
             (

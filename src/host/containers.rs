@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary};
+use bollard::models::{
+    ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary, PortBinding,
+};
 
 use super::body::Placed;
 use super::look::{Inspected, Look};
@@ -78,7 +80,7 @@ pub(super) async fn account(
     if let (State::Running, Ok(service)) = (&container.state, &container.service) {
         let health = async {
             match container.labels.get(label::HEALTH) {
-                Some(path) => health::ask(look.link(), service, path).await,
+                Some(path) => health::ask(look.link(), service, chosen_port(&seen), path).await,
                 None => Health::NotAsked,
             }
         };
@@ -128,7 +130,22 @@ pub(super) fn inspected(seen: &ContainerInspectResponse) -> Inspected {
         started_at,
         oom: state.oom_killed.unwrap_or_default(),
         detached: is_detached(seen).unwrap_or(false),
+        chosen_port: chosen_port(seen),
     }
+}
+
+/// Docker chooses a port again each time a container starts.
+fn chosen_port(seen: &ContainerInspectResponse) -> Option<u16> {
+    let asked = seen.host_config.as_ref()?.port_bindings.as_ref()?;
+    let any = |bindings: &Option<Vec<PortBinding>>| {
+        bindings
+            .iter()
+            .flatten()
+            .any(|b| b.host_port.as_deref().is_none_or(|port| port.is_empty() || port == "0"))
+    };
+    let (container, _) = asked.iter().find(|(_, bindings)| any(bindings))?;
+    let given = seen.network_settings.as_ref()?.ports.as_ref()?.get(container)?.as_ref()?;
+    given.iter().find_map(|binding| binding.host_port.as_ref()?.parse().ok())
 }
 
 fn is_detached(seen: &ContainerInspectResponse) -> Option<bool> {

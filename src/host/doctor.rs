@@ -57,6 +57,7 @@ for dir do
 done
 of memory 2>/dev/null </proc/meminfo
 ss -ltnpeH 2>/dev/null | of listens
+grep -s '^ENABLED=' /etc/ufw/ufw.conf | of ufw
 for card in /sys/bus/pci/devices/*; do
   if [ -r "$card/class" ] && IFS= read -r class <"$card/class" && IFS= read -r vendor <"$card/vendor"; then
     case $class in 0x03*) echo "card $vendor" ;; esac

@@ -37,6 +37,17 @@ chmod "$2" "$temporary"
 mv -f -- "$temporary" "$1"
 "#;
 
+/// `$1` path: the only file of its directory afterwards, and empty. There is one at every moment.
+const WRITE_ONLY: &str = r#"
+set -eu
+dir=${1%/*}
+(umask 022; mkdir -p -- "$dir")
+: >"$1"
+for other in "$dir"/*; do
+  [ "$other" = "$1" ] || rm -f -- "$other"
+done
+"#;
+
 const REMOVE: &str = r#"rm -f -- "$1""#;
 
 const REMOVE_EMPTY: &str = r#"
@@ -68,6 +79,14 @@ pub(super) async fn write(link: &Link, path: &str, content: &[u8], mode: u32) ->
     let directories = if mode & 0o077 == 0 { "700" } else { "755" };
     let (mode, length) = (format!("{mode:o}"), content.len().to_string());
     let output = run(link, &step, WRITE, &[path, &mode, directories, &length], content).await?;
+    done(&step, output).map(|_| ())
+}
+
+/// Makes an empty file the only one of its directory.
+pub(super) async fn write_only(link: &Link, path: &str) -> Result<(), Failure> {
+    let step = format!("writing {path}");
+    absolute(&step, path)?;
+    let output = run(link, &step, WRITE_ONLY, &[path], &[]).await?;
     done(&step, output).map(|_| ())
 }
 

@@ -70,6 +70,14 @@ impl Hands {
         files::write(self.link(), path, content, mode).await
     }
 
+    /// Makes an empty file the only one of its directory.
+    ///
+    /// # Errors
+    /// What the host said.
+    pub async fn write_only(&self, path: &str) -> Result<(), Failure> {
+        files::write_only(self.link(), path).await
+    }
+
     /// Removes a file; one that is gone already is no failure.
     ///
     /// # Errors

@@ -15,10 +15,14 @@ use crate::survey::{Endpoint, Health};
 /// A healthy server answers its health path at once.
 const WAIT: Duration = Duration::from_secs(3);
 
-/// Asks the health path on the service's first published port.
-pub(super) async fn ask(link: &Link, service: &Service, path: &str) -> Health {
-    let Some(port) = service.published().next() else { return Health::NotAsked };
-    let to = (port.local_address(), port.host);
+/// Asks the health path on the port that is for the host itself: one that Docker chose, else the first.
+pub(super) async fn ask(link: &Link, service: &Service, chosen: Option<u16>, path: &str) -> Health {
+    let Some(port) = service.own_port() else { return Health::NotAsked };
+    let number = if port.host == 0 { chosen } else { Some(port.host) };
+    let Some(number) = number else {
+        return Health::NotReady("Docker has given it no port yet".to_owned());
+    };
+    let to = (port.local_address(), number);
     let reply = link.http(to, Request { path, ..Request::default() }, WAIT).await;
     health(path, reply)
 }

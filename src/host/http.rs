@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::forward::Target;
+use super::hello::hello;
 use super::link::Link;
 use crate::diagnostic::clean;
 use crate::names::Secret;
@@ -88,6 +89,31 @@ impl Link {
             }
         };
         tokio::time::timeout(timeout, asked).await.unwrap_or(Err(HttpError::Timeout))
+    }
+}
+
+impl Link {
+    /// Asks a port, as the host itself reaches it, whether it has a certificate for a name.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub(super) async fn certified(
+        &self,
+        to: (&str, u16),
+        name: &str,
+        timeout: Duration,
+    ) -> Result<(), String> {
+        let asked = async {
+            match self.forwards() {
+                None => hello(TcpStream::connect(to).await.map_err(|e| e.to_string())?, name).await,
+                Some(forwards) => {
+                    let target = Target::Tcp(to.0.to_owned(), to.1);
+                    let path = forwards.to(target).await.map_err(|e| e.to_string())?;
+                    hello(UnixStream::connect(path).await.map_err(|e| e.to_string())?, name).await
+                }
+            }
+        };
+        tokio::time::timeout(timeout, asked).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Inspected {
     pub oom: bool,
     /// Whether it is in no network at all, which nothing of ours is: somebody took it out.
     pub detached: bool,
+    /// The port of the host that Docker chose for it; none where it publishes none of that kind, or does not run.
+    pub chosen_port: Option<u16>,
 }
 
 impl Inspected {

@@ -22,6 +22,8 @@ use crate::survey::{Failure, State};
 
 /// Between two looks at a server that does not answer yet.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long one look at a port may take.
+const ONE_LOOK: Duration = Duration::from_secs(5);
 /// How long one request for one token may take: a CPU loads its caches first.
 const ONE_ANSWER: Duration = Duration::from_secs(120);
 /// How long a gateway may answer with errors after it said it was ready: it learns of its
@@ -110,6 +112,43 @@ impl<'a> Waiting<'a> {
             asked.into_iter().collect::<Result<(), Failure>>()
         };
         self.watched(ready, timeout, None).await
+    }
+
+    /// Waits until the gateway answers through the edge as the host itself asks it, and then until clients find a
+    /// certificate for each name, or, where there is no TLS, the gateway on the port they come by.
+    ///
+    /// # Errors
+    /// As [`Self::model`].
+    pub(super) async fn edge(
+        &self,
+        own: (&str, u16),
+        key: &Secret,
+        (clients, names): ((&str, u16), &[String]),
+        timeout: u64,
+    ) -> Result<(), Failure> {
+        let ready = async {
+            self.healthy(own, crate::gateway::HEALTH).await;
+            (self.tell)("asking the gateway through it", None);
+            self.settled(GATEWAY_SETTLES, || self.knows(own, key, &[])).await?;
+            if names.is_empty() {
+                // Whom it lets in may not be the host itself: any answer is one.
+                self.until(|| async {
+                    let asked = self.hands.get(clients, crate::gateway::HEALTH, None, ONE_LOOK).await;
+                    asked.map(|_| ()).map_err(|e| format!("port {}: {e}", clients.1))
+                })
+                .await;
+            }
+            for name in names {
+                (self.tell)(&format!("waiting for its certificate for {name}"), None);
+                self.until(|| async {
+                    let asked = self.hands.link().certified(clients, name, ONE_LOOK).await;
+                    asked.map_err(|why| format!("{name}: {why}"))
+                })
+                .await;
+            }
+            Ok(())
+        };
+        self.watched(ready, timeout, Some(crate::gateway::EDGE)).await
     }
 
     /// Asks for the least that shows it answers.

@@ -161,6 +161,12 @@ impl ServiceName {
         Self("litellm".to_owned())
     }
 
+    /// What stands before the gateway.
+    #[must_use]
+    pub fn edge() -> Self {
+        Self("caddy".to_owned())
+    }
+
     /// The service that runs the model of this public name: what Compose does not allow in a
     /// service name becomes `-`.
     #[must_use]
@@ -180,6 +186,8 @@ pub struct Port(NonZeroU16);
 impl Port {
     /// LiteLLM's own default.
     pub const LITELLM: Self = Self(NonZeroU16::MIN.saturating_add(3999));
+    /// Plain HTTP's, where ACME authorities ask.
+    pub const HTTP: Self = Self(NonZeroU16::MIN.saturating_add(79));
 
     /// Takes `number` if it is a TCP port.
     ///

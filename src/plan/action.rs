@@ -55,6 +55,32 @@ pub enum Action {
         /// Its id.
         id: String,
     },
+    /// Gives a container that goes on serving the name of a previous version.
+    MoveAside {
+        /// Its service.
+        service: ServiceName,
+        /// Its id.
+        id: String,
+    },
+    /// Leads the edge to the container that has the service's own name, from the next request on.
+    Switch {
+        /// The gateway's service.
+        service: ServiceName,
+    },
+    /// Lets a container that gets no more requests end its answers, and stops it.
+    Drain {
+        /// Its service.
+        service: ServiceName,
+        /// Its id.
+        id: String,
+        /// Seconds until it is ended nevertheless.
+        timeout: u64,
+    },
+    /// Has the edge read its config again without a connection being lost, and writes the config if it took it.
+    Reload {
+        /// Its service.
+        service: ServiceName,
+    },
     /// Makes and starts the container of a service.
     Create {
         /// Which.
@@ -124,13 +150,33 @@ pub enum Action {
         service: ServiceName,
         /// Where its host itself reaches it.
         address: String,
-        /// The port on its host.
+        /// The port on its host; 0 is the one that Docker chose.
         port: u16,
         /// The key clients show.
         #[serde(skip)]
         master_key: SecretRef,
         /// What to ask it for.
         names: Vec<Ask>,
+        /// Seconds until that fails.
+        timeout: u64,
+    },
+    /// Waits until the gateway answers through the edge, and the edge has certificates.
+    AwaitEdge {
+        /// Its service.
+        service: ServiceName,
+        /// Where its host itself reaches it without TLS.
+        address: String,
+        /// The port there; 0 is the one that Docker chose.
+        port: u16,
+        /// The address of its host where clients come in.
+        clients_address: String,
+        /// The port there.
+        clients_port: u16,
+        /// The names it must have certificates for; none where it speaks plain HTTP.
+        names: Vec<String>,
+        /// The key clients show.
+        #[serde(skip)]
+        master_key: SecretRef,
         /// Seconds until that fails.
         timeout: u64,
     },
@@ -200,6 +246,7 @@ impl Action {
                 | Self::AwaitModel { .. }
                 | Self::Reach { .. }
                 | Self::AwaitGateway { .. }
+                | Self::AwaitEdge { .. }
         )
     }
 
@@ -209,6 +256,11 @@ impl Action {
         match self {
             Self::Fetch { service, .. }
             | Self::SetAside { service, .. }
+            | Self::MoveAside { service, .. }
+            | Self::Switch { service }
+            | Self::Drain { service, .. }
+            | Self::Reload { service }
+            | Self::AwaitEdge { service, .. }
             | Self::Create { service }
             | Self::Start { service, .. }
             | Self::Restart { service, .. }

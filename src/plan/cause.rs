@@ -33,6 +33,8 @@ pub enum Cause {
     LostGpu,
     /// An earlier deploy was cut off.
     CutOff,
+    /// The edge leads to another container, or to none.
+    LedElsewhere,
     /// Something it depends on is replaced or made.
     Follows(String),
     /// The way back after a failure.
@@ -95,6 +97,7 @@ impl fmt::Display for Cause {
             Self::Hung(said) => write!(f, "it hangs: {said}"),
             Self::LostGpu => f.write_str("its container has lost the GPU"),
             Self::CutOff => f.write_str("an earlier deploy was cut off"),
+            Self::LedElsewhere => f.write_str("the edge does not lead to it"),
             Self::Follows(what) => write!(f, "{what}"),
             Self::WayBack => f.write_str("the way back"),
             Self::NotNeeded => f.write_str("nothing needs it any more"),

@@ -138,6 +138,7 @@ fn shown(content: &Content, old: Option<&Old>) -> Option<String> {
                 Some(None) => variable(name, ": perhaps another value"),
             })
         }
+        Part::Secret(secret) => Some(format!("<redacted: {}>\n", secret.label())),
     };
     content.0.iter().map(part).collect()
 }

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::desired::{COMPOSE_FILE, DesiredHost};
 use crate::diagnosis;
+use crate::gateway::{CADDYFILE, UPSTREAM_DIRECTORY};
 use crate::names::ServiceName;
 use crate::secret::Content;
 use crate::survey::{Failure, FileSeen, Seen};
@@ -14,14 +15,16 @@ use crate::survey::{Failure, FileSeen, Seen};
 use super::{Action, Cause, Step, Task, fetch};
 
 /// The directories whose files are named by content, so that homelab may remove them.
-const OWN_DIRECTORIES: [&str; 4] = ["env/", "litellm/", "configs/", fetch::DIRECTORY];
+const OWN_DIRECTORIES: [&str; 5] = ["env/", "litellm/", "configs/", "edge/", fetch::DIRECTORY];
 
 /// The root key's file on the gateway's host.
 pub const ROOT_KEY_FILE: &str = "root.key";
 
-/// Files that are missing or differ, the Compose file last.
-pub(super) fn missing_files(host: &DesiredHost, seen: &Seen) -> Vec<Step> {
-    let mut paths: Vec<&String> = host.files.keys().collect();
+/// Files that are missing or differ, the Compose file last. Where the edge reloads its config, that is how it is
+/// written.
+pub(super) fn missing_files(host: &DesiredHost, seen: &Seen, reloads: bool) -> Vec<Step> {
+    let mut paths: Vec<&String> =
+        host.files.keys().filter(|path| !reloads || path.as_str() != CADDYFILE).collect();
     paths.sort_by_key(|path| (path.as_str() == COMPOSE_FILE, path.as_str()));
     let step = |path: &String| {
         let content = &host.files[path];
@@ -60,6 +63,8 @@ pub(super) fn stale_files(host: &DesiredHost, seen: &Seen) -> Vec<Step> {
         COMPOSE_FILE => all_goes,
         // What was downloaded stays in its cache, and may be wanted again.
         path if path.starts_with(fetch::DIRECTORY) => all_goes,
+        // It says where the edge leads to.
+        path if path.starts_with(UPSTREAM_DIRECTORY) => !host.files.contains_key(CADDYFILE),
         path => own(path) && !host.files.contains_key(path),
     };
     let remove = |path: &String| Step {

@@ -7,6 +7,7 @@ use crate::names::ServiceName;
 use crate::service::label;
 use crate::survey::Container;
 
+use super::edge;
 use super::needs::Needs;
 use super::service::{self, Now, is_running, serves};
 use super::site::{ModelWork, Site, Work};
@@ -73,6 +74,11 @@ impl Work<'_> {
     /// it goes before anything loads.
     pub(super) fn drop_older(&mut self, now: &Now<'_>) {
         let Some(older) = now.previous else { return };
+        if edge::stands_beside(now, older) {
+            let steps = edge::retire(now, &older.id, is_running(older));
+            self.tidy.push(Task { services: vec![now.name.clone()], steps, ..Task::default() });
+            return;
+        }
         let action = Action::Remove { service: now.name.clone(), id: older.id.clone() };
         let step = Step { action, because: Cause::NotNeeded, interrupts: serves(older) };
         let mut task = Task { services: vec![now.name.clone()], ..Task::default() };

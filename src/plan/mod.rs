@@ -6,6 +6,7 @@ mod away;
 mod cause;
 mod diff;
 mod down;
+mod edge;
 mod fetch;
 mod files;
 mod gpus;
@@ -40,6 +41,7 @@ pub use away::{Away, Unserved};
 pub use cause::{Cause, Change};
 pub use diff::{FileChange, FileDiff, diffs, unified_texts};
 pub use down::down;
+pub use edge::upstream_file;
 pub use fetch::fetch_name;
 pub use files::ROOT_KEY_FILE;
 pub use markdown::markdown;
@@ -228,7 +230,7 @@ fn probe(service: &crate::desired::DesiredService) -> Option<Probe> {
         }
         Role::Companion => labels.contains_key(label::HEALTH).then_some(asked),
         // Its wait is known once all hosts were looked at.
-        Role::Gateway { .. } => None,
+        Role::Gateway { .. } | Role::Edge(_) => None,
     }
 }
 
@@ -237,7 +239,7 @@ fn health(labels: &BTreeMap<String, String>) -> String {
     labels.get(label::HEALTH).map_or("/health", String::as_str).to_owned()
 }
 
-/// Where its host itself reaches a service.
+/// Where its host itself reaches a service; port 0 is the one that Docker chose.
 fn local(service: &Service) -> Option<(String, u16)> {
-    service.published().next().map(|port| (port.local_address().to_owned(), port.host))
+    service.own_port().map(|port| (port.local_address().to_owned(), port.host))
 }

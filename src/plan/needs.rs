@@ -29,6 +29,14 @@ impl Needs {
         Self { gpus, ports, unknown: container.service.is_err() }
     }
 
+    /// The same with what another one needs, if there is one.
+    pub(super) fn joined(self, other: Option<Self>) -> Self {
+        match other {
+            Some(other) => self.and(other),
+            None => self,
+        }
+    }
+
     /// What it needs and what the other does.
     pub(super) fn and(mut self, other: Self) -> Self {
         self.gpus = match (self.gpus, other.gpus) {
@@ -46,5 +54,5 @@ impl Needs {
 
 /// The ports of the host that a service publishes.
 pub(super) fn host_ports(service: &Service) -> BTreeSet<u16> {
-    service.published().map(|port| port.host).collect()
+    service.published().map(|port| port.host).filter(|port| *port != 0).collect()
 }

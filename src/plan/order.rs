@@ -10,6 +10,7 @@ use crate::names::{HostName, ModelName, ServiceName};
 use crate::survey::{Images, Look, Seen, Survey};
 
 use super::away::{self, Away, Backends};
+use super::edge::{self, Behind};
 use super::gpus::await_memory;
 use super::service::Now;
 use super::site::{ModelWork, Site, Work};
@@ -65,7 +66,7 @@ fn await_gateway(
     let service =
         desired.gateway.as_ref().and_then(|at| Some((at, desired.hosts.get(at)?.services.get(&name)?)));
     let Some((gateway, service)) = service else { return };
-    let Role::Gateway { master_key, names } = &service.role else { return };
+    let Role::Gateway { master_key, names, .. } = &service.role else { return };
     let (Some((address, port)), false) = (super::local(&service.service), out.has(gateway, &name)) else {
         return;
     };
@@ -109,7 +110,10 @@ fn await_gateway(
             let previous = container(previous_name(desired, &name));
             let dir = desired.hosts.get(gateway).map_or("", |host| host.dir.as_str());
             let images = seen.map_or(&none, |seen| &seen.images);
-            let now = Now { name: &name, desired: service, dir, images, current, previous, wait: vec![wait] };
+            let nothing = Seen::default();
+            let behind = Behind::of(service, seen.unwrap_or(&nothing));
+            let wait = vec![wait];
+            let now = Now { name: &name, desired: service, dir, images, current, previous, wait, behind };
             // What came back must stay reachable: then the gateway keeps its config, if it has one.
             let after = if current.is_some() { returning } else { vec![] };
             service::task(&now).ok().flatten().map(|task| Task { after, ..task })
@@ -153,7 +157,7 @@ fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
     let mut models: BTreeMap<usize, Vec<Lane>> = BTreeMap::new();
     let mut gateway = Vec::new();
     let mut companions = Vec::new();
-    let mut tidy = Vec::new();
+    let (mut draining, mut tidy) = (Vec::new(), Vec::new());
     let mut replaced = Replaced::new();
     for work in all {
         key.extend(work.root_key.map(|task| Lane { host: work.host.clone(), tasks: vec![task] }));
@@ -169,7 +173,8 @@ fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
         let mut room = work.room;
         await_memory(&mut room, work.seen);
         let room = room.into_iter().map(|item| item.task);
-        let tasks: Vec<Task> = work.gateway.into_iter().chain(room).collect();
+        let own = edge::together(work.gateway, work.edge);
+        let tasks: Vec<Task> = own.into_iter().chain(room).collect();
         if !tasks.is_empty() {
             gateway.push(Lane { host: work.host.clone(), tasks });
         }
@@ -178,8 +183,12 @@ fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
             let tasks = lane.into_iter().map(|item| item.task).collect();
             companions.push(Lane { host: work.host.clone(), tasks });
         }
-        if !work.tidy.is_empty() {
-            tidy.push(Lane { host: work.host.clone(), tasks: work.tidy });
+        // What ends its answers still asks the models that are about to go.
+        let (first, last): (Vec<Task>, Vec<Task>) = work.tidy.into_iter().partition(drains);
+        for (lanes, tasks) in [(&mut draining, first), (&mut tidy, last)] {
+            if !tasks.is_empty() {
+                lanes.push(Lane { host: work.host.clone(), tasks });
+            }
         }
     }
     let one = |lanes: Vec<Lane>| if lanes.is_empty() { vec![] } else { vec![lanes] };
@@ -188,13 +197,17 @@ fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
         (StageName::Models, models.into_values().collect()),
         (StageName::Gateway, one(gateway)),
         (StageName::Companions, one(companions)),
-        (StageName::Tidy, one(tidy)),
+        (StageName::Tidy, one(draining).into_iter().chain(one(tidy)).collect()),
     ];
     stages
         .into_iter()
         .filter(|(_, waves)| !waves.is_empty())
         .map(|(name, waves)| Stage { name, waves })
         .collect()
+}
+
+fn drains(task: &Task) -> bool {
+    task.steps.iter().any(|step| matches!(step.action, Action::Drain { .. }))
 }
 
 /// What is derived from the root key waits until it is kept.

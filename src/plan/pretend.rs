@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{Desired, DesiredHost, DesiredService};
+use crate::gateway;
 use crate::image;
 use crate::names::{HostName, ServiceName};
 use crate::secret::{Content, SecretRef};
@@ -12,7 +13,7 @@ use crate::survey::{Before, Container, Health, Look, Old, RootKey, Seen, State, 
 
 use super::fetch::marker;
 use super::files::file_seen;
-use super::{FileChange, container_name, network_name};
+use super::{FileChange, container_name, network_name, upstream_file};
 
 /// What a look at the hosts of `head` would find if `base` were deployed as it stands and every
 /// service answered. What only a host knows is taken to be as `head` needs it.
@@ -55,6 +56,10 @@ fn seen((base, there): (&Desired, &DesiredHost), (head, wanted): (&Desired, &Des
         let fetched = there.services.values().filter_map(|service| service.weights.as_ref()).map(marker);
         seen.files.extend(fetched.map(|path| (path, file_seen(&Content::default()))));
     }
+    if same_project && there.files.contains_key(gateway::CADDYFILE) {
+        let id = base_id(&ServiceName::gateway());
+        seen.files.insert(upstream_file(&id), file_seen(&Content::default()));
+    }
     seen.networks = wanted.external_networks.iter().map(|name| (name.clone(), false)).collect();
     if !there.services.is_empty() {
         seen.networks.insert(network_name(base), true);
@@ -62,12 +67,17 @@ fn seen((base, there): (&Desired, &DesiredHost), (head, wanted): (&Desired, &Des
     seen
 }
 
+/// What stands for the id of a container that nobody has made.
+fn base_id(service: &ServiceName) -> String {
+    format!("base:{service}")
+}
+
 fn container((name, service): (&ServiceName, &DesiredService), dir: &str) -> Container {
     let mut labels = service.service.labels.clone();
     labels.insert(label::COMPOSE_SERVICE.to_owned(), name.to_string());
     labels.insert(label::WORKING_DIR.to_owned(), dir.to_owned());
     Container {
-        id: format!("base:{name}"),
+        id: base_id(name),
         image: service.service.image.clone(),
         service: Ok(service.service.clone()),
         labels,

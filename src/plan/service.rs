@@ -11,6 +11,7 @@ use crate::service::label::{self, COMPANION};
 use crate::survey::{Container, Failure, Health, Images, State};
 
 use super::cause::changes;
+use super::edge::{self, Behind};
 use super::{Action, Cause, Change, Known, Probe, Step, Task};
 
 /// A service and the containers it has now.
@@ -25,6 +26,8 @@ pub(super) struct Now<'a> {
     pub(super) previous: Option<&'a Container>,
     /// The steps that wait until it answers.
     pub(super) wait: Vec<Action>,
+    /// Where its edge leads to, if it is a gateway behind one.
+    pub(super) behind: Option<Behind<'a>>,
 }
 
 /// What leads to the desired service; nothing if it is there and answers.
@@ -34,7 +37,7 @@ pub(super) struct Now<'a> {
 pub(super) fn task(now: &Now<'_>) -> Result<Option<Task>, Failure> {
     let Some(mut task) = without_older(now)? else { return Ok(None) };
     // Somebody started what was set aside: it has the port and the GPU that this one needs.
-    if let Some(older) = now.previous.filter(|older| is_running(older))
+    if let Some(older) = now.previous.filter(|older| is_running(older) && !edge::stands_beside(now, older))
         && !task.ahead.iter().chain(&task.steps).any(|step| acts_on(&step.action, &older.id))
     {
         task.ahead.insert(0, set_aside(now, older, Cause::CutOff));
@@ -60,7 +63,13 @@ fn without_older(now: &Now<'_>) -> Result<Option<Task>, Failure> {
         ((true, cause), None) => swap(now, current, cause),
         ((true, cause), Some(older)) if serves(current) => {
             let mut task = swap(now, current, cause);
-            task.ahead.insert(0, remove(now, older, Cause::NotNeeded));
+            let gone = if edge::stands_beside(now, older) {
+                let first = edge::switch_unless_there(now, current, &Cause::LedElsewhere);
+                first.into_iter().chain(edge::retire(now, &older.id, is_running(older))).collect()
+            } else {
+                vec![remove(now, older, Cause::NotNeeded)]
+            };
+            task.ahead.splice(0..0, gone);
             task
         }
         // A swap was cut off and the inventory changed since: the one set aside leads back.
@@ -130,13 +139,20 @@ fn same(now: &Now<'_>, current: &Container) -> Option<Task> {
     let start = |action: Action, cause: Cause| {
         // One that has lost its GPU may serve for as long as it needs nothing new there.
         let first = Step { action, because: cause.clone(), interrupts: serves(current) };
-        Task { steps: [first].into_iter().chain(waits(now, &cause)).collect(), ..for_service(now) }
+        let switch = edge::switch_unless_there(now, current, &cause);
+        Task {
+            steps: [first].into_iter().chain(waits(now, &cause)).chain(switch).collect(),
+            ..for_service(now)
+        }
     };
     let id = current.id.clone();
     let service = now.name.clone();
     let task = match (&current.state, &current.health) {
         (State::Running, _) if current.lost_gpu => start(Action::Restart { service, id }, Cause::LostGpu),
-        (State::Running, Health::Ready) if !current.lost_gpu => return None,
+        (State::Running, Health::Ready) => {
+            let steps = edge::switch_unless_there(now, current, &Cause::LedElsewhere)?;
+            return Some(Task { steps: vec![steps], ..for_service(now) });
+        }
         // What has nothing to be asked is as well as it can be told, and cannot be waited for.
         (State::Running, _) if !is_asked(now) => return None,
         (State::Restarting, _) if !is_asked(now) => {
@@ -151,7 +167,9 @@ fn same(now: &Now<'_>, current: &Container) -> Option<Task> {
                 (_, Health::NotReady(said)) => said.clone(),
                 _ => "nobody asked".to_owned(),
             };
-            Task { steps: waits(now, &Cause::NotReady(said)).collect(), ..for_service(now) }
+            let cause = Cause::NotReady(said);
+            let switch = edge::switch_unless_there(now, current, &cause);
+            Task { steps: waits(now, &cause).chain(switch).collect(), ..for_service(now) }
         }
         (State::Paused, _) => {
             start(Action::Restart { service, id }, Cause::NotRunning("is paused".to_owned()))
@@ -176,6 +194,7 @@ fn made(now: &Now<'_>) -> Task {
                 .take(1)
                 .map(|step| Step { because: Cause::CutOff, ..step })
                 .chain(waits(now, &Cause::CutOff))
+                .chain(edge::switch_unless_there(now, older, &Cause::CutOff))
                 .collect(),
             ..for_service(now)
         },
@@ -184,7 +203,11 @@ fn made(now: &Now<'_>) -> Task {
 }
 
 fn swap(now: &Now<'_>, current: &Container, cause: Cause) -> Task {
-    let aside = set_aside(now, current, cause.clone());
+    let aside = if edge::stands_beside(now, current) {
+        edge::move_aside(now, current, cause.clone())
+    } else {
+        set_aside(now, current, cause.clone())
+    };
     Task { ahead: vec![aside], way_back: way_back(now, current), ..create(now, cause) }
 }
 
@@ -204,7 +227,7 @@ fn create(now: &Now<'_>, cause: Cause) -> Task {
         interrupts: false,
     };
     Task {
-        steps: [first].into_iter().chain(waits(now, &cause)).collect(),
+        steps: [first].into_iter().chain(waits(now, &cause)).chain(edge::switch(now, &cause)).collect(),
         way_back: vec![back(Action::RemoveMade { service: now.name.clone() })],
         ..for_service(now)
     }
@@ -232,7 +255,10 @@ fn put_back(now: &Now<'_>, older: &Container) -> Vec<Step> {
         _ => None,
     });
     match gateway {
-        Some(wait) => vec![back(bring_back(now.name, older)), back(wait)],
+        Some(wait) => {
+            let switch = edge::switch(now, &Cause::WayBack).filter(|_| edge::stands_beside(now, older));
+            [back(bring_back(now.name, older))].into_iter().chain(switch).chain([back(wait)]).collect()
+        }
         None => come_back(now.name, older),
     }
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 
 use crate::cluster::Role;
 use crate::desired::{Desired, DesiredHost, DesiredService};
-use crate::names::{HostName, ModelName, Port, ServiceName};
+use crate::names::{HostName, ModelName, ServiceName};
 use crate::service::Service;
 use crate::survey::{Failure, RootKey, Seen, Survey};
 
+use super::edge::{self, Behind};
 use super::needs::{Needs, host_ports};
-use super::service::Now;
+use super::service::{Now, is_running};
 use super::{Action, Blocked, Cause, Step, Task};
 use super::{container_name, fetch, files, network_name, previous_name, probe, service};
 
@@ -26,7 +27,9 @@ pub(super) struct Work<'a> {
     pub(super) fetches: Vec<Task>,
     pub(super) models: Vec<ModelWork<'a>>,
     pub(super) gateway: Option<Task>,
-    /// What the gateway needs if it is made or replaced.
+    /// What stands before the gateway.
+    pub(super) edge: Option<Task>,
+    /// What the gateway and its edge need if they are made or replaced.
     pub(super) gateway_needs: Option<Needs>,
     /// Tasks that only make room for the gateway.
     pub(super) room: Vec<ModelWork<'a>>,
@@ -47,6 +50,7 @@ impl<'a> Work<'a> {
             fetches: vec![],
             models: vec![],
             gateway: None,
+            edge: None,
             gateway_needs: None,
             room: vec![],
             companions: vec![],
@@ -80,9 +84,9 @@ impl Work<'_> {
     /// Lets the gateway be as it is, unless others have made room for it.
     pub(super) fn leave_gateway(&mut self) {
         if self.room.is_empty() {
-            let gateway = ServiceName::gateway();
-            self.gateway = None;
-            self.tidy.retain(|task| !task.services.contains(&gateway));
+            let both = [ServiceName::gateway(), ServiceName::edge()];
+            (self.gateway, self.edge) = (None, None);
+            self.tidy.retain(|task| !task.services.iter().any(|service| both.contains(service)));
         }
     }
 }
@@ -135,7 +139,12 @@ impl<'a> Site<'a> {
             if moves(&now) {
                 work.moving.push(name.clone());
             }
-            match self.may_take(name, service).and_then(|()| service::task(&now)) {
+            let task = self.may_take(name, service).and_then(|()| service::task(&now));
+            let task = match service.role {
+                Role::Edge(_) => task.map(|task| edge::with_config(&now, task, self.host, self.seen)),
+                _ => task,
+            };
+            match task {
                 Err(why) => blocked.push(self.refuse(name, why)),
                 Ok(None) => work.drop_older(&now),
                 Ok(Some(task)) => {
@@ -144,7 +153,13 @@ impl<'a> Site<'a> {
                     let needs = self.needs(&now);
                     match &service.role {
                         Role::Gateway { .. } => {
-                            (work.gateway, work.gateway_needs) = (Some(task), Some(needs));
+                            work.gateway = Some(task);
+                            work.gateway_needs = Some(needs.joined(work.gateway_needs.take()));
+                        }
+                        Role::Edge(_) => {
+                            let after = vec![(self.name.clone(), ServiceName::gateway())];
+                            work.edge = Some(Task { after, ..task });
+                            work.gateway_needs = Some(needs.joined(work.gateway_needs.take()));
                         }
                         Role::Model(served) => {
                             work.models.push(ModelWork { needs, model: Some(&served.name), task });
@@ -162,10 +177,12 @@ impl<'a> Site<'a> {
             work.models.retain(|m| is_other(&m.task));
             work.companions.retain(|c| is_other(&c.task));
             work.gateway = work.gateway.filter(is_other);
-            work.gateway_needs = work.gateway_needs.filter(|_| work.gateway.is_some());
+            work.edge = work.edge.filter(is_other);
+            work.gateway_needs = work.gateway_needs.filter(|_| work.gateway.is_some() || work.edge.is_some());
             work.tidy.retain(is_other);
             blocked.push(self.refuse(&service, why));
         }
+        self.gateway_needs_its_edge(&mut work, blocked);
         self.leftovers(&mut work);
         work.companions_that_give_way();
         self.downloads(&mut work);
@@ -208,7 +225,7 @@ impl<'a> Site<'a> {
                 let first = Action::AwaitModel { service: name.clone(), probe };
                 [first].into_iter().chain(self.reach(name, service)).collect()
             }
-            None => vec![],
+            None => await_edge(name, service).into_iter().collect(),
         };
         let container = |name: &str| self.seen.containers.get(name);
         Now {
@@ -219,6 +236,7 @@ impl<'a> Site<'a> {
             current: container(&container_name(self.desired, name)),
             previous: container(&previous_name(self.desired, name)),
             wait,
+            behind: Behind::of(service, self.seen),
         }
     }
 
@@ -248,8 +266,8 @@ impl<'a> Site<'a> {
                 hint,
             ));
         }
-        let port = service.port.map(Port::get);
-        if let Some((port, who)) = port.and_then(|port| Some((port, self.seen.taken.get(&port)?))) {
+        let taken = |port: &u16| Some((*port, self.seen.taken.get(port)?));
+        if let Some((port, who)) = host_ports(&service.service).iter().find_map(taken) {
             let hint = format!("stop it, or give {name} another `port`");
             return Err(failure(format!("port {port} is taken by {who}"), hint));
         }
@@ -260,6 +278,27 @@ impl<'a> Site<'a> {
             return Err(failure(format!("there is no network {network}"), hint));
         }
         Ok(())
+    }
+
+    /// A gateway that only an edge makes reachable does not take the place of one that is, unless the edge can come.
+    fn gateway_needs_its_edge(&self, work: &mut Work<'_>, blocked: &mut Vec<Blocked>) {
+        let (edge, gateway) = (ServiceName::edge(), ServiceName::gateway());
+        let stops =
+            |task: &Task| task.ahead.iter().any(|step| matches!(step.action, Action::SetAside { .. }));
+        let is_blocked = blocked.iter().any(|b| b.host == *self.name && b.service.as_ref() == Some(&edge));
+        if !is_blocked || !work.gateway.as_ref().is_some_and(stops) {
+            return;
+        }
+        work.gateway = None;
+        work.tidy.retain(|task| !task.services.contains(&gateway));
+        let why = Failure {
+            step: format!("looking for a place for {gateway}"),
+            what: "clients would reach it through the edge alone, which cannot come".to_owned(),
+            lines: vec![],
+            hint: Some("make way for the edge first".to_owned()),
+            finding: None,
+        };
+        blocked.push(self.refuse(&gateway, why));
     }
 
     /// The root key, before anything on any host is derived from it.
@@ -278,23 +317,29 @@ impl<'a> Site<'a> {
         if !self.host.services.is_empty() && !self.seen.networks.contains_key(&network) {
             steps.push(step(Action::CreateNetwork { name: network }, Cause::Missing));
         }
-        steps.extend(files::missing_files(self.host, self.seen));
+        let edge = self.seen.containers.get(&container_name(self.desired, &ServiceName::edge()));
+        let reloads = edge::reloads(self.host, self.seen, edge);
+        steps.extend(files::missing_files(self.host, self.seen, reloads));
         (!steps.is_empty()).then(|| Task { steps, ..Task::default() })
     }
 
     /// Removes the container that was set aside, once its successor answers.
     fn previous(&self, now: &Now<'_>, task: &Task) -> Option<Task> {
         let aside = task.ahead.iter().find_map(|step| match &step.action {
-            Action::SetAside { id, .. } => Some(id.clone()),
+            Action::SetAside { id, .. } => Some((id.clone(), false)),
+            Action::MoveAside { id, .. } => Some((id.clone(), true)),
             _ => None,
         });
         let comes_back = task.steps.iter().any(|s| matches!(s.action, Action::PutBack { .. }));
-        let id = aside.or_else(|| now.previous.filter(|_| !comes_back).map(|p| p.id.clone()))?;
-        let action = Action::Remove { service: now.name.clone(), id };
+        let older = || {
+            let older = now.previous.filter(|_| !comes_back)?;
+            Some((older.id.clone(), edge::stands_beside(now, older) && is_running(older)))
+        };
+        let (id, runs) = aside.or_else(older)?;
         Some(Task {
             services: vec![now.name.clone()],
             after: vec![(self.name.clone(), now.name.clone())],
-            steps: vec![Step { action, because: Cause::NotNeeded, interrupts: false }],
+            steps: edge::retire(now, &id, runs),
             ..Task::default()
         })
     }
@@ -315,4 +360,21 @@ impl<'a> Site<'a> {
         let after = services.map(|service| (self.name.clone(), service)).collect();
         tidy.push(Task { after, steps, ..Task::default() });
     }
+}
+
+/// How the edge is asked, if it is one.
+fn await_edge(name: &ServiceName, desired: &DesiredService) -> Option<Action> {
+    let Role::Edge(before) = &desired.role else { return None };
+    let (address, port) = super::local(&desired.service)?;
+    let clients = desired.service.published().next()?;
+    Some(Action::AwaitEdge {
+        service: name.clone(),
+        address,
+        port,
+        clients_address: clients.local_address().to_owned(),
+        clients_port: clients.host,
+        names: before.names.clone(),
+        master_key: before.master_key.clone(),
+        timeout: desired.ready_timeout,
+    })
 }

@@ -131,7 +131,7 @@ fn row(
     let container = seen.and_then(|s| s.containers.get(&container_name(desired, name)));
     let address = match &service.role {
         Role::Model(served) => served.address.clone(),
-        Role::Gateway { .. } | Role::Companion => None,
+        Role::Gateway { .. } | Role::Edge(_) | Role::Companion => None,
     };
     let address = address.or_else(|| seen.and_then(|s| s.facts.address.clone()));
     let used = |gpu: &&Gpu| match &service.gpus {
@@ -148,11 +148,11 @@ fn row(
             Role::Model(served) if !service.service.labels.contains_key(label::KIND) => {
                 served.models.iter().map(behind).collect()
             }
-            Role::Model(_) | Role::Gateway { .. } | Role::Companion => vec![],
+            Role::Model(_) | Role::Gateway { .. } | Role::Edge(_) | Role::Companion => vec![],
         },
         model: match &service.role {
             Role::Model(served) => Some(served.name.clone()),
-            Role::Gateway { .. } | Role::Companion => None,
+            Role::Gateway { .. } | Role::Edge(_) | Role::Companion => None,
         },
         condition: condition(survey, plan, (host, name), container),
         since: container.filter(|c| c.state == State::Running).and_then(|c| c.started_at.clone()),
@@ -165,6 +165,9 @@ fn row(
 
 /// Where a service is reached. What stands beside the gateway may be there for its own host alone.
 fn endpoint(service: &DesiredService, address: &str) -> Option<String> {
+    if let Role::Edge(before) = &service.role {
+        return Some(before.url.clone());
+    }
     let published = service.service.published().next();
     let own = |port: &Published| port.ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     let inside = published.filter(|port| service.role == Role::Companion && own(port));
@@ -218,6 +221,7 @@ fn condition(
         (_, _, Cause::Changed(_) | Cause::Drift(_) | Cause::MadeByCompose) => {
             Condition::Differs(because.to_string())
         }
+        (State::Running, Health::Ready, Cause::LedElsewhere) => Condition::Differs(because.to_string()),
         (State::Running, _, Cause::LostGpu) => Condition::Unhealthy(because.to_string()),
         (State::Running, Health::Hung(why), _) => Condition::Unhealthy(format!("it hangs: {why}")),
         (State::Restarting, _, _) => {

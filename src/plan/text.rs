@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::diagnostic::clean;
 use crate::image;
-use crate::names::HostName;
+use crate::names::{HostName, ServiceName};
 
 use super::{Action, Away, Blocked, Cause, Plan, Step, Task, Unserved};
 
@@ -158,12 +158,23 @@ fn lines(task: &Task) -> Vec<Line> {
 
 /// A task in a line or a few: waits show only where nothing else happens.
 fn effects(task: &Task) -> Vec<Line> {
-    let aside = task.ahead.iter().find(|s| matches!(s.action, Action::SetAside { .. }));
+    let acts_on = |service: &&ServiceName| task.steps.iter().any(|s| s.action.service() == Some(service));
+    if task.services.iter().filter(acts_on).count() > 1 {
+        return task.services.iter().flat_map(|service| effects(&part(task, service))).collect();
+    }
+    let aside = find_aside(task);
     let removed = task.ahead.iter().find(|s| matches!(s.action, Action::Remove { .. }));
     let creates = task.steps.iter().find(|s| matches!(s.action, Action::Create { .. }));
     if let (Some(create), Some(old)) = (creates, aside.or(removed)) {
         let name = create.action.service().map(ToString::to_string).unwrap_or_default();
-        return vec![line(Mark::Change, format!("replace {name}"), create, old.interrupts)];
+        let mut line = line(Mark::Change, format!("replace {name}"), create, old.interrupts);
+        if old.interrupts && create.action.service() == Some(&ServiceName::gateway()) {
+            let once = task.steps.iter().any(|step| matches!(step.action, Action::Switch { .. }));
+            line.hint = Some(if once { AWAY_ONCE } else { AWAY }.to_owned());
+        }
+        let config =
+            task.ahead.iter().filter(|s| matches!(s.action, Action::Reload { .. })).filter_map(effect);
+        return config.chain([line]).collect();
     }
     if let (Some(old), true) = (aside, task.steps.is_empty()) {
         let name = old.action.service().map(ToString::to_string).unwrap_or_default();
@@ -172,6 +183,33 @@ fn effects(task: &Task) -> Vec<Line> {
     let shown: Vec<Line> = task.ahead.iter().chain(&task.steps).filter_map(effect).collect();
     if shown.is_empty() { task.steps.first().map(wait).into_iter().collect() } else { shown }
 }
+
+/// The old container that makes way, whether it stops or goes on serving until it is not needed.
+fn find_aside(task: &Task) -> Option<&Step> {
+    let aside = |s: &&Step| matches!(s.action, Action::SetAside { .. } | Action::MoveAside { .. });
+    // Where two services are replaced together, the second one makes way after the first one has come.
+    task.ahead.iter().chain(&task.steps).find(aside)
+}
+
+/// What a task does to one of its services.
+fn part(task: &Task, service: &ServiceName) -> Task {
+    let own =
+        |steps: &[Step]| steps.iter().filter(|s| s.action.service() == Some(service)).cloned().collect();
+    Task {
+        services: vec![service.clone()],
+        ahead: own(&task.ahead),
+        steps: own(&task.steps),
+        way_back: own(&task.way_back),
+        ..task.clone()
+    }
+}
+
+/// What is said where nothing stands in for the gateway.
+const AWAY: &str = "the gateway is away until the new one answers, for about half a minute; with an `edge` it would be \
+replaced without that";
+/// The same where an edge comes to stand before it.
+const AWAY_ONCE: &str = "the gateway is away until the new one answers, for about half a minute; its edge spares you that \
+from then on";
 
 fn line(mark: Mark, what: String, step: &Step, interrupts: bool) -> Line {
     let why = match &step.because {
@@ -197,6 +235,9 @@ fn effect(step: &Step) -> Option<Line> {
         }
         Action::Fetch { what, .. } => (Mark::Add, format!("fetch {what}")),
         Action::SetAside { service, .. } => (Mark::Remove, format!("set {service} aside")),
+        Action::MoveAside { service, .. } => (Mark::Change, format!("keep {service} beside its successor")),
+        Action::Switch { .. } => (Mark::Change, "lead the edge to the gateway".to_owned()),
+        Action::Reload { service } => (Mark::Change, format!("reload {service}")),
         Action::Create { service } => (Mark::Add, format!("create {service}")),
         Action::Start { service, .. } => (Mark::Change, format!("start {service}")),
         Action::Restart { service, .. } => (Mark::Change, format!("restart {service}")),
@@ -209,6 +250,8 @@ fn effect(step: &Step) -> Option<Line> {
         | Action::AwaitMemory { .. }
         | Action::AwaitModel { .. }
         | Action::Reach { .. }
+        | Action::Drain { .. }
+        | Action::AwaitEdge { .. }
         | Action::AwaitGateway { .. } => return None,
     };
     Some(line(mark, what, step, step.interrupts))

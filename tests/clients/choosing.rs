@@ -6,7 +6,7 @@ use homelab::engine::Kind;
 use crate::{model, offer};
 
 fn chosen(models: Vec<Model>) -> Result<String, String> {
-    let offer = Offer { url: String::new(), models };
+    let offer = Offer { url: String::new(), authority: None, models };
     Choice::of(&offer, None, None).map(|choice| choice.main.name.to_string())
 }
 
@@ -56,7 +56,7 @@ fn an_answer_is_a_quarter_of_the_context_or_what_the_server_allows() {
 
 /// The messages of a client's warnings about a model.
 fn warned(client: &str, model: Model) -> Vec<String> {
-    let offer = Offer { url: String::new(), models: vec![model] };
+    let offer = Offer { url: String::new(), authority: None, models: vec![model] };
     let choice = Choice::of(&offer, None, None).unwrap();
     warnings(client::by_name(client).unwrap(), &choice).into_iter().map(|w| w.message).collect()
 }

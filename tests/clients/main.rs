@@ -24,5 +24,5 @@ pub(crate) fn offer() -> Offer {
     let alias = Model { alias_of: ModelName::new("qwen3-4b").ok(), ..model("small", Some(8192)) };
     let vectors = Model { kind: Kind::Embedding, tools: None, ..model("bge-m3", Some(8192)) };
     let models = vec![vectors, model("qwen3-30b", Some(65_536)), model("qwen3-4b", Some(8192)), alias];
-    Offer { url: "http://proxy-server:4000".to_owned(), models }
+    Offer { url: "http://proxy-server:4000".to_owned(), authority: None, models }
 }

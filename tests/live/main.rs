@@ -13,6 +13,7 @@ mod diffs;
 mod doctor;
 mod down;
 mod dropped;
+mod edge;
 mod engines;
 mod failing;
 mod fallbacks;

@@ -41,6 +41,11 @@ impl Run {
     }
 }
 
+/// How long a program may take; `HOMELAB_TEST_LIMIT` is another number of seconds, for a machine that has more to do.
+fn limit() -> Duration {
+    std::env::var("HOMELAB_TEST_LIMIT").map_or(LIMIT, |number| Duration::from_secs(number.parse().unwrap()))
+}
+
 /// Runs it to its end.
 pub(crate) fn run(command: &mut Command) -> Run {
     Going::start(command).end()
@@ -79,7 +84,7 @@ impl Going {
 
     /// Waits until it has said something on stderr.
     pub(crate) fn says(&mut self, words: &str) {
-        until(&format!("`{words}`"), LIMIT, || {
+        until(&format!("`{words}`"), limit(), || {
             let said = self.err.so_far();
             assert!(said.contains(words) || !self.is_over(), "it ended without `{words}`: {said}");
             said.contains(words).then_some(())
@@ -93,14 +98,14 @@ impl Going {
     }
 
     pub(crate) fn end(mut self) -> Run {
-        let end = Instant::now() + LIMIT;
+        let end = Instant::now() + limit();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
             if Instant::now() >= end {
                 let _ = self.child.kill();
-                panic!("it did not end within {LIMIT:?}: {}{}", self.out.so_far(), self.err.so_far());
+                panic!("it did not end within {:?}: {}{}", limit(), self.out.so_far(), self.err.so_far());
             }
             std::thread::sleep(Duration::from_millis(5));
         };

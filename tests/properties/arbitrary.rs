@@ -8,11 +8,13 @@ use homelab::cluster::{External, Model, Role, Served, Weights};
 use homelab::desired::{Desired, DesiredHost, DesiredService};
 use homelab::diagnostic::{Origin, Source};
 use homelab::engine::{Gpus, Kind, Load};
+use homelab::gateway::CADDYFILE;
 use homelab::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use homelab::secret::{Content, SecretRef};
 use homelab::service::{Service, label};
 
 use crate::dice::Dice;
+use crate::edge;
 
 pub(crate) const MODELS: [&str; 5] = ["a", "b", "c", "d", "e"];
 pub(crate) const COMPANIONS: [&str; 2] = ["watch", "web"];
@@ -78,12 +80,16 @@ pub(crate) fn model_service(name: &str, gpus: &Gpus, port: u16, version: usize) 
     }
 }
 
+/// Port 0 is one that only its edge and the host itself reach.
 pub(crate) fn gateway_service(port: u16, version: usize) -> Service {
     let labels = [(label::ROLE, "gateway"), (label::ENGINE, "litellm"), (label::GPUS, "none")];
     Service {
         image: "ghcr.io/berriai/litellm:v1".into(),
         volumes: vec![format!("./litellm/config-{version}.yml:/etc/litellm/config.yml:ro")],
-        ports: vec![format!("0.0.0.0:{port}:4000")],
+        ports: vec![match port {
+            0 => "127.0.0.1::4000".to_owned(),
+            port => format!("0.0.0.0:{port}:4000"),
+        }],
         networks: vec!["default".into()],
         labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         ..Service::default()
@@ -141,13 +147,20 @@ pub(crate) fn desired(dice: &mut Dice<'_>) -> Desired {
     let served = hosts.values().flat_map(|host| host.services.values());
     let names = served.flat_map(|service| match &service.role {
         Role::Model(served) => served.models.as_slice(),
-        Role::Gateway { .. } | Role::Companion => &[],
+        Role::Gateway { .. } | Role::Edge(_) | Role::Companion => &[],
     });
     let names = names.map(|model| (model.name.clone(), (model.kind, model.load)));
-    let role = Role::Gateway { master_key: SecretRef::gateway(), names: names.collect() };
-    let service = gateway_service(4000, 2);
+    let names = names.collect();
+    let drain = dice.coin().then_some(600);
+    let role = Role::Gateway { master_key: SecretRef::gateway(), names, drain };
     if let Some(host) = hosts.get_mut(&gateway) {
-        add(host, ServiceName::gateway(), desired_service(service, role, (Gpus::None, 4000)));
+        let published = if drain.is_some() { 0 } else { 4000 };
+        let mut service = desired_service(gateway_service(published, 2), role, (Gpus::None, 4000));
+        if drain.is_some() {
+            service.port = None;
+            edge::stand_before(host);
+        }
+        add(host, ServiceName::gateway(), service);
     }
     for host in hosts.values_mut() {
         if dice.coin() {
@@ -237,7 +250,7 @@ fn host(dice: &mut Dice<'_>, remote: bool) -> DesiredHost {
     host
 }
 
-fn desired_service(service: Service, role: Role, (gpus, port): (Gpus, u16)) -> DesiredService {
+pub(crate) fn desired_service(service: Service, role: Role, (gpus, port): (Gpus, u16)) -> DesiredService {
     let port = Some(port).filter(|port| *port > 0).map(|port| Port::new(i64::from(port)).unwrap());
     DesiredService { service, digest: None, role, gpus, port, ready_timeout: 60, weights: None }
 }
@@ -260,7 +273,7 @@ fn weights(dice: &mut Dice<'_>, name: &str) -> Option<Weights> {
     })
 }
 
-fn add(host: &mut DesiredHost, name: ServiceName, service: DesiredService) {
+pub(crate) fn add(host: &mut DesiredHost, name: ServiceName, service: DesiredService) {
     host.services.insert(name, service);
 }
 
@@ -269,6 +282,9 @@ fn files(host: &mut DesiredHost) {
     let text =
         serde_json::to_string(&host.services.values().map(|s| &s.service).collect::<Vec<_>>()).unwrap();
     host.files.insert("compose.yml".into(), Content::plain(text));
+    if host.services.contains_key(&ServiceName::edge()) {
+        host.files.insert(CADDYFILE.to_owned(), Content::plain("caddyfile"));
+    }
     for service in host.services.values() {
         for path in mentioned(&service.service) {
             let secret = BTreeMap::from([("KEY".to_owned(), SecretRef::gateway())]);

@@ -5,6 +5,7 @@
 
 mod arbitrary;
 mod dice;
+mod edge;
 mod executor;
 mod outcomes;
 mod plans;

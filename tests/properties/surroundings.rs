@@ -14,6 +14,7 @@ use crate::arbitrary::{
     self, Mood, PIN, companion_service, gateway_service, model_service, service_name, unasked,
 };
 use crate::dice::Dice;
+use crate::edge;
 
 /// What should be, what is, and what no survey can see.
 pub(crate) struct Scenario {
@@ -33,7 +34,7 @@ pub(crate) struct Truth {
 impl Truth {
     pub(crate) fn of(service: &Service) -> Self {
         let gpus = service.labels.get(label::GPUS).map_or(Gpus::None, |text| Gpus::from_label(text));
-        Self { gpus, ports: service.published().map(|p| p.host).collect() }
+        Self { gpus, ports: service.published().map(|p| p.host).filter(|port| *port != 0).collect() }
     }
 }
 
@@ -99,7 +100,7 @@ impl Around<'_, '_> {
         for (name, wanted) in &host.services {
             self.wanted(name, &wanted.service, &mut seen);
         }
-        for name in ["x", "y", "litellm", "web"] {
+        for name in ["x", "y", "litellm", "caddy", "web"] {
             if !host.services.contains_key(&service_name(name)) && self.dice.once_in(3) {
                 self.leftover(&service_name(name), &mut seen);
             }
@@ -139,7 +140,12 @@ impl Around<'_, '_> {
     fn wanted(&mut self, name: &ServiceName, wanted: &Service, seen: &mut Seen) {
         let current = container_name(self.desired, name);
         if !seen.strangers.contains(&current) {
-            match self.dice.below(5) {
+            // Behind an edge the gateway is mostly just to be replaced.
+            let kind = if edge::is_before(self.desired) && *name == ServiceName::gateway() { 9 } else { 5 };
+            match self.dice.below(kind) {
+                5..9 => {
+                    self.put(current, name, Ok(gateway_service(0, 1)), seen);
+                }
                 0 | 1 => self.put(current, name, Ok(wanted.clone()), seen),
                 2 => {}
                 3 => {
@@ -174,7 +180,12 @@ impl Around<'_, '_> {
     /// The same name with another image, port or GPU.
     fn older(&mut self, name: &ServiceName, wanted: &Service) -> Service {
         if *name == ServiceName::gateway() {
-            return gateway_service(4000 + u16::from(self.dice.once_in(4)), 1);
+            let behind = edge::is_before(self.desired) != self.dice.once_in(4);
+            let port = if behind { 0 } else { 4000 + u16::from(self.dice.once_in(4)) };
+            return gateway_service(port, 1 + usize::from(behind && self.dice.once_in(8)));
+        }
+        if *name == ServiceName::edge() {
+            return edge::service(4000 + u16::from(self.dice.once_in(4)), 1);
         }
         if arbitrary::COMPANIONS.contains(&name.as_str()) {
             let port = arbitrary::companion_port(self.dice);
@@ -205,7 +216,7 @@ impl Around<'_, '_> {
         seen: &mut Seen,
     ) {
         let is_previous = container.ends_with(".previous");
-        let id = format!("{}/{container}", self.name);
+        let id = format!("{:04}/{}/{container}", self.truth.len(), self.name);
         let (state, health) = self.condition(is_previous);
         let real = service.as_ref().unwrap_or_else(|odd| &odd.0);
         let truth = Truth::of(real);
@@ -311,6 +322,7 @@ impl Around<'_, '_> {
             }
         }
         self.unfinished(host, seen);
+        edge::leads(self.dice, self.desired, self.name, seen);
         for (path, content) in &host.files {
             match self.dice.below(8) {
                 6 => {}
@@ -320,7 +332,8 @@ impl Around<'_, '_> {
         }
         let mounted: Vec<String> =
             seen.containers.values().flat_map(|c| c.service.iter().flat_map(arbitrary::mentioned)).collect();
-        let others = ["env/old.env", "litellm/config-old.yml", "notes.txt"].map(str::to_owned);
+        let others =
+            ["env/old.env", "litellm/config-old.yml", "edge/tls-old.key", "notes.txt"].map(str::to_owned);
         for path in mounted.into_iter().chain(others.into_iter().filter(|_| self.dice.once_in(4))) {
             seen.files.entry(path).or_insert(FileSeen { sha256: "1".into(), mode: 0o600 });
         }

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use homelab::desired::Desired;
 use homelab::engine::Gpus;
+use homelab::gateway::CADDYFILE;
 use homelab::names::{HostName, ServiceName};
 use homelab::plan::{Action, Plan, ROOT_KEY_FILE, container_name, fetch_name, previous_name};
 use homelab::service::label;
 use homelab::survey::{Container, FileSeen, Health, Look, Seen, State, Survey};
 
 use crate::arbitrary::{mentioned, unasked};
+use crate::edge;
 use crate::surroundings::{Scenario, Truth, file, root_key, runs};
 
 const STOPPED: State = State::Exited { code: 0, oom: false };
@@ -31,6 +33,10 @@ pub(crate) struct World {
     count: usize,
     /// What happened that must not.
     pub(crate) wrong: Vec<String>,
+    /// The host whose edge must lead to a gateway that answers, all the time.
+    edge: Option<HostName>,
+    /// What was done when it did not.
+    pub(crate) unserved: Vec<String>,
 }
 
 impl World {
@@ -46,6 +52,8 @@ impl World {
             leaving: BTreeSet::new(),
             count: 0,
             wrong: vec![],
+            edge: None,
+            unserved: vec![],
         };
         world.begin(plan);
         world
@@ -87,8 +95,23 @@ impl World {
         }
     }
 
-    /// Does an action, or the first half of it.
+    /// Watches from now on whether the edge of that host leads to a gateway that answers.
+    pub(crate) fn watch_edge(&mut self, host: HostName) {
+        self.edge = Some(host);
+    }
+
+    /// Does an action, or the first half of it, and looks whether the edge is left without a gateway.
     pub(crate) fn act(&mut self, host: &HostName, action: &Action, half: bool) -> Result<(), String> {
+        let done = self.effect(host, action, half);
+        if let Some(at) = self.edge.clone()
+            && !edge::serves(self.seen(&at))
+        {
+            self.unserved.push(format!("{action:?}"));
+        }
+        done
+    }
+
+    fn effect(&mut self, host: &HostName, action: &Action, half: bool) -> Result<(), String> {
         match action {
             Action::SetAside { service, id } => {
                 self.stop(host, id)?;
@@ -116,7 +139,25 @@ impl World {
                     None => Ok(()),
                 }
             }
+            Action::Switch { service } => {
+                let name = container_name(&self.desired, service);
+                let named = self.seen(host).containers.get(&name);
+                let id = named.map(|c| c.id.clone()).ok_or("no container")?;
+                edge::lead(self.seen(host), &id, half);
+                Ok(())
+            }
             _ if half => Ok(()),
+            Action::MoveAside { service, id } => {
+                let name = previous_name(&self.desired, service);
+                self.rename(host, id, name)
+            }
+            Action::Drain { id, .. } => self.stop(host, id),
+            Action::AwaitEdge { service, .. } => {
+                if !edge::serves(self.seen(host)) {
+                    return Err("no gateway answers through the edge".into());
+                }
+                self.answer(host, service)
+            }
             Action::Create { service } => self.create(host, service),
             Action::Start { id, .. } => self.start(host, id),
             Action::Restart { id, .. } => {
@@ -149,12 +190,20 @@ impl World {
             _ => None,
         };
         let fetcher = fetcher.unwrap_or_default();
+        let edge = container_name(&self.desired, &ServiceName::edge());
+        let caddyfile = self.desired.hosts[host].files.get(CADDYFILE).map(file);
         let seen = self.seen(host);
         match action {
             Action::WriteRootKey => {
                 seen.files.insert(ROOT_KEY_FILE.into(), FileSeen { sha256: "3".into(), mode: 0o600 });
             }
             Action::WriteFile { path, content } => drop(seen.files.insert(path.clone(), file(content))),
+            Action::Reload { .. } => {
+                if !seen.containers.get(&edge).is_some_and(|c| c.state == State::Running) {
+                    return Err("no edge runs that could reload".into());
+                }
+                seen.files.insert(CADDYFILE.into(), caddyfile.ok_or("there is no config")?);
+            }
             Action::CreateNetwork { name } => drop(seen.networks.insert(name.clone(), true)),
             Action::Pull { image, digest } => {
                 let id = digest.clone().unwrap_or_else(|| "pulled".to_owned());
@@ -243,7 +292,7 @@ impl World {
         let (wanted, weights) = (wanted.service.clone(), wanted.weights.clone());
         let name = container_name(&self.desired, service);
         self.count += 1;
-        let id = format!("{host}/{name}#{}", self.count);
+        let id = format!("new{}/{host}/{name}", self.count);
         let seen = self.seen(host);
         if seen.containers.contains_key(&name) || seen.strangers.contains(&name) {
             return Err(format!("the name {name} is taken"));

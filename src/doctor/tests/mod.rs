@@ -51,7 +51,11 @@ fn engine() -> Engine {
 }
 
 fn wants() -> Wants {
-    Wants { gpus: true, ports: [(8000, "qwen".to_owned()), (22555, "beta".to_owned())].into() }
+    Wants {
+        gpus: true,
+        ports: [(8000, "qwen".to_owned()), (22555, "beta".to_owned())].into(),
+        ..Wants::default()
+    }
 }
 
 /// What one check says: how it is, and in which words.
@@ -78,7 +82,7 @@ fn one(check: &str, seen: &Evidence, wants: &Wants) -> (Verdict, String, String)
 #[test]
 fn a_healthy_host_has_nothing_but_good_news() {
     let seen = Evidence { inside: Inside::Said(gpu_lines(1)), ..evidence(HOST) };
-    let wants = Wants { gpus: true, ports: [(8000, "qwen".to_owned())].into() };
+    let wants = Wants { gpus: true, ports: [(8000, "qwen".to_owned())].into(), ..Wants::default() };
     let all: Vec<_> = all(&seen, &wants).into_iter().map(|c| (c.is, c.check, c.seen)).collect();
     let ok = |check: &'static str, seen: &str| (Verdict::Ok, check, seen.to_owned());
     assert_eq!(
@@ -243,6 +247,19 @@ fn who_has_a_port_is_told_as_far_as_it_may_be_seen() {
     let root = Wants { ports: [(22, "ssh".to_owned())].into(), ..Wants::default() };
     seen.docker.as_mut().unwrap().taken.insert(22, "a process".to_owned());
     assert!(one("ports", &seen, &root).1.ends_with("taken by a process of root's"));
+}
+
+#[test]
+fn ports_that_docker_publishes_past_ufw_are_told() {
+    let wants = |open: &[u16]| Wants { open: open.iter().copied().collect(), ..wants() };
+    let seen = evidence(&HOST.replace("user lab", "ufw ENABLED=yes\nuser lab"));
+    let (is, said) = one("firewall", &seen, &wants(&[8000]));
+    assert_eq!(is, Verdict::Warning);
+    assert!(said.ends_with("whoever reaches the host reaches 8000 (qwen)"), "{said}");
+    assert_eq!(one("firewall", &seen, &wants(&[])).0, Verdict::Ok);
+    for off in ["ufw ENABLED=no\nuser lab", "user lab"] {
+        assert_eq!(says("firewall", &evidence(&HOST.replace("user lab", off)), &wants(&[8000])), vec![]);
+    }
 }
 
 #[test]

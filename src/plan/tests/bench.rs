@@ -4,16 +4,18 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::cluster::{Model, Role, Served};
+use crate::cluster::{Before, Model, Role, Served};
 use crate::desired::{Desired, DesiredHost, DesiredService};
 use crate::engine::{Gpus, Kind, Load};
+use crate::gateway::{CADDYFILE, UPSTREAM_DIRECTORY};
 use crate::image;
 use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
-use crate::secret::SecretRef;
+use crate::secret::{Content, SecretRef};
 use crate::service::{Service, label};
 use crate::survey::{Container, Failure, Gpu, Health, Look, RootKey, Seen, State, Survey};
 
-use crate::plan::{Action, Plan, Step, Task, container_name, plan, previous_name, text};
+use crate::plan::files::file_seen;
+use crate::plan::{Action, Plan, Step, Task, container_name, plan, previous_name, text, upstream_file};
 
 /// What should be and what is. Hosts have every file, image and network they need.
 pub(super) struct Bench {
@@ -96,6 +98,21 @@ pub(super) fn stopped(service: Service) -> Container {
     Container { state, health: Health::NotAsked, ..running(service) }
 }
 
+/// A gateway that only its edge and the host itself reach.
+pub(super) fn unpublished(version: u16) -> Service {
+    Service { ports: vec!["127.0.0.1::4000".into()], ..gateway(version) }
+}
+
+pub(super) fn edge(version: u16) -> Service {
+    let labels = [(label::GPUS, "none"), (label::ROLE, "edge")];
+    Service {
+        image: format!("caddy:v{version}"),
+        ports: vec!["0.0.0.0:4000:443".into(), "127.0.0.1::2080".into()],
+        labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        ..Service::default()
+    }
+}
+
 impl Bench {
     /// Hosts, the gateway on the last of them, where it runs as it should.
     pub(super) fn new(hosts: &[&str]) -> Self {
@@ -128,7 +145,7 @@ impl Bench {
             },
             survey,
         };
-        let role = Role::Gateway { master_key: SecretRef::gateway(), names: BTreeMap::new() };
+        let role = Role::Gateway { master_key: SecretRef::gateway(), names: BTreeMap::new(), drain: None };
         bench.want(edge.as_str(), ServiceName::gateway().as_str(), (gateway(2), role, Gpus::None, 4000));
         bench.has(edge.as_str(), "litellm", running(gateway(2)))
     }
@@ -185,6 +202,38 @@ impl Bench {
             Some(Look::Seen(seen)) => seen,
             other => panic!("{at}: {other:?}"),
         }
+    }
+
+    /// An edge stands before the gateway, and leads to it.
+    pub(super) fn behind_edge(mut self, at: &str) -> Self {
+        let file = Content::plain("caddyfile");
+        let before =
+            Before { url: "https://box".into(), names: vec!["box".into()], master_key: SecretRef::gateway() };
+        self.want(at, "caddy", (edge(2), Role::Edge(before), Gpus::None, 4000));
+        let wanted = self.desired.hosts.get_mut(&host(at)).unwrap();
+        wanted.files.insert(CADDYFILE.to_owned(), file.clone());
+        let gateway = wanted.services.get_mut(&ServiceName::gateway()).unwrap();
+        (gateway.service, gateway.port) = (unpublished(2), None);
+        if let Role::Gateway { drain, .. } = &mut gateway.role {
+            *drain = Some(600);
+        }
+        let seen = self.seen(at);
+        seen.images.0.extend(["caddy:v1", "caddy:v2"].map(|name| (name.to_owned(), name.to_owned())));
+        seen.files.insert(CADDYFILE.to_owned(), file_seen(&file));
+        self.leads_to(at, &["#litellm-1"]).has(at, "litellm", running(unpublished(2))).has(
+            at,
+            "caddy",
+            running(edge(2)),
+        )
+    }
+
+    /// The edge leads to these containers.
+    pub(super) fn leads_to(mut self, at: &str, ids: &[&str]) -> Self {
+        let empty = file_seen(&Content::plain(""));
+        let seen = self.seen(at);
+        seen.files.retain(|path, _| !path.starts_with(UPSTREAM_DIRECTORY));
+        seen.files.extend(ids.iter().map(|id| (upstream_file(id), empty.clone())));
+        self
     }
 
     fn put(mut self, at: &str, (container, name): (String, &str), found: Container) -> Self {
@@ -294,6 +343,11 @@ fn step(step: &Step) -> String {
         Action::Fetch { what, .. } => format!("fetch {what}"),
         Action::RemoveFetch { id } => format!("unfetch {id}"),
         Action::SetAside { id, .. } => format!("aside {id}"),
+        Action::MoveAside { id, .. } => format!("beside {id}"),
+        Action::Switch { service } => format!("switch to {service}"),
+        Action::Drain { id, .. } => format!("drain {id}"),
+        Action::Reload { service } => format!("reload {service}"),
+        Action::AwaitEdge { service, .. } => format!("await {service}"),
         Action::Create { service } => format!("create {service}"),
         Action::Start { id, .. } => format!("start {id}"),
         Action::Restart { id, .. } => format!("restart {id}"),

@@ -3,6 +3,7 @@
 mod away;
 mod bench;
 mod companions;
+mod edge;
 mod fetch;
 mod gpus;
 mod models;

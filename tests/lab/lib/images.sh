@@ -7,9 +7,10 @@ declare -rA SERVED=(
     [llama]=llama.cpp:server
     [llama-broken]=llama.cpp:broken
     [litellm]=litellm:latest-lab
+    [caddy]=caddy:2-lab
     [vllm]=vllm/vllm-openai-cpu:v0.32.0
 )
-SERVED_ORDER=(pause llama llama-broken litellm)
+SERVED_ORDER=(pause llama llama-broken litellm caddy)
 # Built when asked for, since it is large, and pulled by the hosts that test with it.
 readonly OPTIONAL=(vllm) OPTIONAL_HOSTS=(lab1 lab2)
 

@@ -1,0 +1,206 @@
+//! Caddy before the gateway: TLS, who may come in, and replacing that nobody notices. Caddy is Debian's 2.6; clients are
+//! curl, which trusts nobody but the authority it is given.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+use crate::lab::{lab, until};
+use crate::process::{Run, run};
+
+/// How many ask at the same time, half of them with streaming.
+const CLIENTS: usize = 4;
+
+fn behind_edge(name: &str) -> Cluster {
+    let mut cluster = Cluster::new(name);
+    cluster.hosts["lab3"]["gateway"]["edge"] =
+        json!({"image": lab().fact("LAB_IMAGE_CADDY"), "tls": "internal"});
+    cluster
+}
+
+/// What a client is given: the address, the key, and the root certificate of Caddy's own authority.
+struct Client {
+    url: String,
+    key: String,
+    root: String,
+}
+
+impl Client {
+    fn of(cluster: &Cluster) -> Self {
+        let cat = "cat /data/caddy/pki/authorities/local/root.crt";
+        let root = lab().ssh("lab3", &format!("docker exec {} {cat}", cluster.container("caddy")));
+        cluster.file("root.crt", &root);
+        Self {
+            url: format!("https://{}", cluster.gateway()),
+            key: cluster.master_key(),
+            root: cluster.path("root.crt").display().to_string(),
+        }
+    }
+
+    fn curl(&self, trusted: bool, path: &str, body: Option<&Value>) -> Run {
+        let mut curl = Command::new("curl");
+        curl.args(["-sSN", "--noproxy", "*", "--max-time", "90", "-w", "\n%{http_code}"]);
+        curl.args(["-H", &format!("Authorization: Bearer {}", self.key)]);
+        if trusted {
+            curl.args(["--cacert", &self.root]);
+        }
+        if let Some(body) = body {
+            curl.args(["-H", "Content-Type: application/json", "-d", &body.to_string()]);
+        }
+        run(curl.arg(format!("{}{path}", self.url)))
+    }
+
+    /// A status, and what came with it.
+    fn get(&self, path: &str) -> (String, String) {
+        let said = self.curl(true, path, None);
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        let (body, status) = said.stdout.rsplit_once('\n').unwrap();
+        (status.to_owned(), body.to_owned())
+    }
+
+    /// Why a chat request was not answered whole, if it was not.
+    fn fails(&self, model: &str, tokens: u32, stream: bool) -> Option<String> {
+        let messages = json!([{"role": "user", "content": "Tell me a long story."}]);
+        let body = json!({"model": model, "messages": messages, "max_tokens": tokens, "stream": stream});
+        let said = self.curl(true, "/v1/chat/completions", Some(&body));
+        let whole = if stream { "data: [DONE]" } else { "\"finish_reason\"" };
+        let good = said.code == Some(0) && said.stdout.ends_with("\n200") && said.stdout.contains(whole);
+        (!good).then(|| format!("stream {stream}: {:?} {}{}", said.code, said.stdout, said.stderr))
+    }
+}
+
+#[test]
+fn behind_an_edge_a_gateway_is_replaced_while_it_answers_and_only_those_allowed_come_in() {
+    let mut cluster = behind_edge("edge");
+    cluster.model("lab3", "alpha", 1);
+    cluster.hosts["lab3"]["models"]["alpha"]["parallel"] = json!(2);
+    cluster.deploy();
+    let client = Client::of(&cluster);
+    assert_eq!(client.fails("alpha", 3, false), None);
+    assert_eq!(client.curl(false, "/v1/models", None).code, Some(60), "nobody else's authority is trusted");
+    let told = cluster.run(&["clients", "curl"]).exits(0);
+    assert!(told.stdout.contains(&client.url) && told.stderr.contains("root.crt"), "{told:?}");
+    let status = cluster.run(&["status"]).exits(0).stdout;
+    assert!(status.contains(&client.url) && status.contains("in sync"), "{status}");
+    assert!(cluster.run(&["plan"]).exits(0).stdout.contains("Nothing to do"));
+
+    let before = cluster.containers();
+    cluster.hosts["lab3"]["gateway"]["num_retries"] = json!(2);
+    let plan = cluster.run(&["plan"]).exits(0).stdout;
+    assert!(
+        plan.contains("replace litellm") && plan.contains("nothing that serves is interrupted"),
+        "{plan}"
+    );
+    let (over, count) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let asks = |stream: bool| {
+        while !over.load(Ordering::Relaxed) {
+            assert_eq!(client.fails("alpha", 40, stream), None);
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    thread::scope(|scope| {
+        let asks = &asks;
+        let clients = [true, false].map(|stream| scope.spawn(move || asks(stream)));
+        let deployed = catch_unwind(AssertUnwindSafe(|| cluster.run(&["deploy"]).exits(0)));
+        over.store(true, Ordering::Relaxed);
+        clients.into_iter().for_each(|client| client.join().unwrap());
+        deployed.unwrap_or_else(|why| resume_unwind(why));
+    });
+    assert!(count.load(Ordering::Relaxed) > 3, "{count:?}");
+    let after = cluster.containers();
+    assert_ne!(after["lab3-litellm-1"].id, before["lab3-litellm-1"].id);
+    assert_eq!(after["lab3-caddy-1"], before["lab3-caddy-1"]);
+    assert_eq!(after.len(), 3, "{after:?}");
+
+    // A config that Caddy takes while it runs; and one that it does not.
+    cluster.hosts["lab3"]["gateway"]["edge"]["allow"] = json!(["192.0.2.0/24"]);
+    cluster.deploy();
+    assert_eq!(client.get("/v1/models").0, "403");
+    assert_eq!(cluster.containers(), after);
+    cluster.hosts["lab3"]["gateway"]["edge"]["tls"] = json!({"cert": {"env": "PEM"}, "key": {"env": "PEM"}});
+    cluster.env("PEM", "this is no certificate");
+    let refused = cluster.run(&["deploy", "--yes"]).exits(1);
+    assert!(refused.stderr.contains("Caddy does not take its new config"), "{}", refused.stderr);
+    assert_eq!((client.get("/v1/models").0.as_str(), cluster.containers()), ("403", after));
+    cluster.hosts["lab3"]["gateway"]["edge"] =
+        json!({"image": lab().fact("LAB_IMAGE_CADDY"), "tls": "internal", "max_size": "2k"});
+    cluster.deploy();
+    let long = json!({"model": "alpha", "messages": [{"role": "user", "content": "x".repeat(3000)}]});
+    assert!(client.curl(true, "/v1/chat/completions", Some(&long)).stdout.ends_with("413"));
+    let files = cluster.remote_files("lab3");
+    assert!(!files.iter().any(|file| file.contains("tls-") || file.contains(".next")), "{files:?}");
+}
+
+/// What happens while clients ask: each is a deploy, and the models' share of it.
+fn deploys(cluster: &mut Cluster) -> usize {
+    let mut count = 0;
+    let mut deploy = |cluster: &Cluster| {
+        cluster.run(&["deploy", "--yes"]).exits(0);
+        count += 1;
+    };
+    for retries in [2, 3, 4] {
+        cluster.hosts["lab3"]["gateway"]["num_retries"] = json!(retries);
+        deploy(cluster);
+    }
+    cluster.hosts["lab3"]["gateway"]["image"] = json!(other_tag());
+    deploy(cluster);
+    count
+}
+
+/// LiteLLM's image under another tag: what a new version is to Docker.
+fn other_tag() -> String {
+    let image = lab().fact("LAB_IMAGE_LITELLM");
+    let other = format!("{image}-next");
+    lab().ssh("lab3", &format!("docker tag {image} {other}"));
+    other
+}
+
+#[test]
+#[ignore = "ten minutes of requests; make test-edge"]
+fn no_request_fails_while_the_gateway_is_replaced() {
+    let mut cluster = behind_edge("edge-load");
+    cluster.model("lab1", "alpha", 1);
+    cluster.model("lab2", "alpha", 1);
+    for host in ["lab1", "lab2"] {
+        cluster.hosts[host]["models"]["alpha"]["parallel"] = json!(2);
+    }
+    cluster.deploy();
+    let client = Client::of(&cluster);
+    let (asked, over, failed) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(vec![]));
+    let begun = Instant::now();
+    let asks = |stream: bool| {
+        while !over.load(Ordering::Relaxed) {
+            let number = asked.fetch_add(1, Ordering::Relaxed);
+            let tokens = if number % 10 == 0 { 120 } else { 8 };
+            failed.lock().unwrap().extend(client.fails("alpha", tokens, stream));
+        }
+    };
+    let mut count = 0;
+    thread::scope(|scope| {
+        let asks = &asks;
+        let clients: Vec<_> = (0..CLIENTS).map(|n| scope.spawn(move || asks(n % 2 == 0))).collect();
+        let deployed = catch_unwind(AssertUnwindSafe(|| {
+            count = deploys(&mut cluster);
+            until("1,000 requests", Duration::from_secs(900), || {
+                (asked.load(Ordering::Relaxed) >= 1000).then_some(())
+            });
+        }));
+        over.store(true, Ordering::Relaxed);
+        clients.into_iter().for_each(|client| client.join().unwrap());
+        deployed.unwrap_or_else(|why| resume_unwind(why));
+    });
+    let failed = failed.into_inner().unwrap();
+    eprintln!(
+        "edge: {} requests by {CLIENTS} clients in {:.0} s during {count} deploys, {} failed",
+        asked.into_inner(),
+        begun.elapsed().as_secs_f64(),
+        failed.len()
+    );
+    assert!(failed.is_empty(), "{failed:#?}");
+}

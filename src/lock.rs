@@ -1,5 +1,5 @@
 //! `homelab.lock`, beside the inventory: the hosts where homelab made something and how to get there, so that one that
-//! leaves the inventory is not forgotten, and which bytes the names of images stand for.
+//! leaves the inventory is not forgotten, and which bytes the names of images and of repositories stand for.
 //! Text in, text out; it holds no secret.
 
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::connection::{Connection, DOCKER_SOCKET};
 use crate::diagnostic::{Diagnostic, Origin, Source};
+use crate::fit::{Extra, ModelFacts};
 use crate::image;
 use crate::names::{HostName, Port, ProjectName};
 
@@ -17,19 +18,19 @@ use crate::names::{HostName, Port, ProjectName};
 pub const LOCK_FILE: &str = "homelab.lock";
 
 /// The version this homelab writes.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The first version, which it reads too: hosts and nothing else.
 const OLDEST: u32 = 1;
 
 const HEAD: &str = "\
-# Written by `homelab deploy`, `homelab down` and `homelab update`: the hosts where homelab made something, and which
-# bytes the names of images stand for. Commit it with the inventory. A host that is gone for good
-# leaves it by hand; so does a line that nothing uses any more.
+# Written by `homelab deploy`, `homelab down` and `homelab update`: the hosts where homelab made something, which bytes
+# the names of images and of repositories stand for, and what is known of models. Commit it with the inventory. A host
+# that is gone for good leaves it by hand; so does a line that nothing uses any more.
 ";
 
 /// What the file says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
     version: u32,
@@ -38,6 +39,58 @@ pub struct Lock {
     /// What does not move by itself.
     #[serde(default, skip_serializing_if = "Pins::is_empty")]
     pub pins: Pins,
+    /// What is known of models, by the names that engines have for them: what tells whether they fit.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "lines")]
+    pub models: BTreeMap<String, LockedModel>,
+}
+
+/// What is known of a model without its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LockedModel {
+    /// The commit that it is of.
+    pub commit: String,
+    /// Whether it is for llama.cpp.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gguf: bool,
+    /// What loads besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub besides: Vec<Extra>,
+    /// The rest.
+    pub facts: ModelFacts,
+}
+
+/// A line of JSON for each model, so that two branches merge.
+mod lines {
+    use std::collections::BTreeMap;
+
+    use serde::de::{Deserialize as _, Deserializer, Error as _};
+    use serde::ser::{Error as _, Serializer};
+
+    use super::LockedModel;
+
+    pub(super) fn serialize<S: Serializer>(
+        all: &BTreeMap<String, LockedModel>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut lines = BTreeMap::new();
+        for (name, model) in all {
+            lines.insert(name, serde_json::to_string(model).map_err(S::Error::custom)?);
+        }
+        to.collect_map(lines)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<String, LockedModel>, D::Error> {
+        let lines = BTreeMap::<String, String>::deserialize(from)?;
+        let model = |(name, line): (String, String)| match serde_json::from_str(&line) {
+            Ok(model) => Ok((name, model)),
+            Err(e) => {
+                Err(D::Error::custom(format!("what it says of {} is no model: {e}", name.escape_debug())))
+            }
+        };
+        lines.into_iter().map(model).collect()
+    }
 }
 
 /// What does not move by itself: one line for each.
@@ -48,13 +101,31 @@ pub struct Pins {
     /// that an image is made for.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, String>,
+    /// The commit of each repository of Hugging Face's hub, by its name, or as `NAME@BRANCH` where a branch or tag is
+    /// typed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub revisions: BTreeMap<String, String>,
+}
+
+/// Whether a text is a commit of the hub's: 40 hexadecimal digits.
+#[must_use]
+pub fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 impl Pins {
+    /// A pin that cannot be one, with its name and what it should be.
+    fn unlike(&self) -> Option<(&String, &String, &'static str)> {
+        let images = self.images.iter().filter(|(_, digest)| !image::is_digest(digest));
+        let revisions = self.revisions.iter().filter(|(_, commit)| !is_commit(commit));
+        let digests = images.map(|(name, pin)| (name, pin, "digest (sha256:…)"));
+        digests.chain(revisions.map(|(name, pin)| (name, pin, "commit (40 hexadecimal digits)"))).next()
+    }
+
     /// Whether nothing is pinned.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.images.is_empty()
+        self.images.is_empty() && self.revisions.is_empty()
     }
 }
 
@@ -101,13 +172,13 @@ impl Lock {
     /// What is to be written of these hosts and pins.
     #[must_use]
     pub fn new(hosts: BTreeMap<HostName, LockedHost>, pins: Pins) -> Self {
-        Self { version: VERSION, hosts, pins }
+        Self { version: VERSION, hosts, pins, models: BTreeMap::new() }
     }
 
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.hosts.is_empty() && self.pins.is_empty()
+        self.hosts.is_empty() && self.pins.is_empty() && self.models.is_empty()
     }
 
     /// Reads the file's text.
@@ -128,12 +199,12 @@ impl Lock {
             let message = format!("its version is {}, and this homelab knows {VERSION}", lock.version);
             return Err(wrong(1, 1, message));
         }
-        if let Some((name, pin)) = lock.pins.images.iter().find(|(_, digest)| !image::is_digest(digest)) {
+        if let Some((name, pin, what)) = lock.pins.unlike() {
             // A merge that was not finished, or a slip of the hand.
             let line =
                 source.text.lines().position(|line| line.contains(pin.as_str())).map_or(1, |at| at + 1);
             let (name, pin) = (name.escape_debug(), pin.escape_debug());
-            return Err(wrong(line, 1, format!("`{pin}` is not the digest (sha256:…) of {name}")));
+            return Err(wrong(line, 1, format!("`{pin}` is not the {what} of {name}")));
         }
         Ok(Self { version: VERSION, ..lock })
     }
@@ -231,8 +302,8 @@ mod tests {
 
     #[test]
     fn what_another_homelab_wrote_is_named() {
-        let newer = parsed("version: 3\nhosts: {}\n").unwrap_err();
-        assert!(newer.contains("its version is 3, and this homelab knows 2"), "{newer}");
+        let newer = parsed("version: 4\nhosts: {}\n").unwrap_err();
+        assert!(newer.contains("its version is 4, and this homelab knows 3"), "{newer}");
         let unknown = parsed("version: 2\nhosts: {}\nweather: {}\n").unwrap_err();
         assert!(
             unknown.contains("unknown field `weather`") && unknown.contains("--> homelab.lock:3:"),
@@ -251,11 +322,14 @@ mod tests {
         let pins = Pins {
             images: [("vllm/vllm-openai:v1".into(), digest.clone()), ("a.b:5/c".into(), digest.clone())]
                 .into(),
+            revisions: [("Qwen/Qwen3-4B-AWQ@v1".into(), "0b".repeat(20))].into(),
         };
         let lock = Lock::new(BTreeMap::new(), pins);
         let text = lock.text().unwrap();
         let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("    ")).collect();
-        let expected = [format!("    a.b:5/c: {digest}"), format!("    vllm/vllm-openai:v1: {digest}")];
+        let commit = format!("    Qwen/Qwen3-4B-AWQ@v1: {}", "0b".repeat(20));
+        let expected =
+            [format!("    a.b:5/c: {digest}"), format!("    vllm/vllm-openai:v1: {digest}"), commit];
         assert_eq!(lines, expected);
         assert_eq!(parsed(&text), Ok(lock));
     }
@@ -267,5 +341,7 @@ mod tests {
             images.contains("`sha256:0` is not the digest") && images.contains("homelab.lock:5:"),
             "{images}"
         );
+        let commit = parsed("version: 3\nhosts: {}\npins:\n  revisions:\n    a/b: main\n").unwrap_err();
+        assert!(commit.contains("`main` is not the commit (40 hexadecimal digits) of a/b"), "{commit}");
     }
 }

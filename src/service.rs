@@ -276,6 +276,11 @@ pub mod label {
     pub const MEMORY: &str = "dev.homelab.memory";
     /// The version of the root key that its keys are derived from; not part of the service.
     pub const ROOT_KEY: &str = "dev.homelab.root-key";
+    /// Which of its keys were replaced one by one, each as `PURPOSE=HOW OFTEN`, with commas; not part of the service.
+    pub const KEYS: &str = "dev.homelab.keys";
+    /// Which commits of the hub's repositories it was made to load, each as `NAME@COMMIT`, with commas; none where
+    /// nothing pinned them when it was made.
+    pub const REVISIONS: &str = "dev.homelab.revisions";
     /// The path that answers 200 when its server is ready, on its first published port; a companion without it is not asked.
     pub const HEALTH: &str = "dev.homelab.health";
     /// Compose's own labels, which `docker compose ps|logs|down` filter on

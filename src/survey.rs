@@ -34,6 +34,8 @@ pub enum RootKey {
     Absent,
     /// It has one.
     Present,
+    /// It has one, and a key that is derived from it is about to be another one.
+    Outdated,
 }
 
 /// What came of looking at one host.
@@ -99,6 +101,8 @@ pub struct Seen {
     pub networks: BTreeMap<String, bool>,
     /// Files below the project's directory, by path relative to it.
     pub files: BTreeMap<String, FileSeen>,
+    /// What was downloaded there, by the file that says so: repositories of the hub with the commits that came.
+    pub snapshots: BTreeMap<String, BTreeSet<(String, String)>>,
     /// Who deployed there, as the host wrote it down since it started: whoever deploys in between leaves
     /// another list.
     pub holders: Vec<Holder>,

@@ -110,9 +110,9 @@ pub struct ClientsArgs {
                         ghcr.io/berriai/litellm:v1.109.1 --dry-run"
 )]
 pub struct UpdateArgs {
-    /// Images as the inventory names them [default: all that it uses]
-    #[arg(value_name = "IMAGE")]
-    pub images: Vec<String>,
+    /// Images and repositories of Hugging Face as the inventory names them [default: all that it uses]
+    #[arg(value_name = "WHAT")]
+    pub names: Vec<String>,
     #[command(flatten)]
     pub waking: Waking,
     /// Show what would move and write nothing
@@ -141,6 +141,9 @@ pub enum SecretsVerb {
 
 #[derive(Debug, Args)]
 pub struct RotateArgs {
+    /// Replace this key alone: `gateway`, `model/NAME` or NAME, as homelab secrets lists them [default: all keys]
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
     #[command(flatten)]
     pub turn: Turn,
     #[command(flatten)]

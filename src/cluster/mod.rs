@@ -13,11 +13,13 @@ mod exposed;
 mod external;
 mod fallbacks;
 mod gateway_spec;
+mod gpus;
 mod image;
 mod memory;
 mod model_spec;
 mod offer;
 mod overlay;
+mod pinned;
 mod place;
 mod pool;
 mod public;
@@ -29,9 +31,9 @@ mod spec;
 mod tests;
 mod weights;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::{Gpus, Kind, Load};
+use crate::engine::{Gpus, Kind, Load, Repository};
 use crate::gateway;
 use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use crate::secret::{Content, Login, SecretRef};
@@ -39,9 +41,11 @@ use crate::service::Service;
 
 pub use absent::WakeSpec;
 pub use external::External;
+pub use gpus::{TypedGpu, disagreement};
 pub use memory::headroom;
 pub use offer::offer;
 pub use overlay::LocalFile;
+pub use pinned::{Open, Opened};
 pub use resolve::{LocalFiles, expanded, resolve};
 pub use spec::{HostSpec, ModelSpec, Spec, mistakes, read};
 
@@ -104,6 +108,10 @@ pub struct Unit {
     pub ready_timeout: u64,
     /// What is downloaded before it starts.
     pub weights: Option<Weights>,
+    /// The repositories of the hub that it loads from and whose commit is left open, each with its pin.
+    pub repositories: Vec<Repository>,
+    /// What it would be without these pins, where there are any.
+    pub open: Option<Box<Open>>,
 }
 
 /// What a server needs of Hugging Face, and how a container of its image downloads it.
@@ -121,6 +129,10 @@ pub struct Weights {
     pub cache: String,
     /// The same directory on the host.
     pub on_host: String,
+    /// The repositories in it that are pinned, with their commits.
+    pub commits: BTreeSet<(String, String)>,
+    /// The key of the same download without pins: if these commits came of that, nothing is missing.
+    pub open_key: Option<String>,
 }
 
 /// A file that a container mounts.

@@ -2,6 +2,7 @@
 //! It looks at no other model and at no host.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
 use crate::engine::{self, Chip, Engine, Gpus, Kind, Opt, Takes};
@@ -190,6 +191,7 @@ fn read_fields(
         members: vec![],
         models_max: None,
         prefetch: fields.parse("prefetch", Node::as_bool).unwrap_or(true),
+        revisions: Arc::default(),
         check_fit: fields.parse("check_fit", Node::as_bool).unwrap_or(true),
         public: fields.parse("public", Node::as_bool).unwrap_or(false),
         words,

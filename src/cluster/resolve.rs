@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -19,6 +20,7 @@ use super::access::Access;
 use super::external::OPENAI_LIKE;
 use super::gateway_spec::GatewaySpec;
 use super::overlay::Overlay;
+use super::pinned::{self, Open, mark};
 use super::pool::Pool;
 use super::spec::{HostSpec, ModelSpec, Spec};
 use super::{Cluster, Config, External, Host, Model, Role, Served, Unit, check, edge, weights};
@@ -123,6 +125,17 @@ struct Place<'a> {
 }
 
 fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Result<Unit, Diagnostic> {
+    let mut unit = unit_of(model, place, files)?;
+    if unit.repositories.iter().any(|repository| repository.commit.is_some()) {
+        let free = ModelSpec { revisions: Arc::default(), ..model.clone() };
+        let Unit { service, weights, .. } = unit_of(&free, place, files)?;
+        pinned::tell(&mut unit, weights.as_ref());
+        unit.open = Some(Box::new(Open { service, weights }));
+    }
+    Ok(unit)
+}
+
+fn unit_of(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Result<Unit, Diagnostic> {
     let access = check::access(model, place.name, place.facts)?;
     let model = &on_chip(model, access);
     let (engine, serve) = (model.engine, model.serve(&place.host.hf_home));
@@ -161,6 +174,9 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
     let mut service = finish(base, &model.overlay, place.home);
     service.image.clone_from(&model.image);
     let weights = weights::of(model, &serve, &mut service, &secrets);
+    let pinnable = weights.is_some() || engine.takes_revisions();
+    let repositories = if pinnable { engine.repositories(&serve) } else { vec![] };
+    mark(&mut service, &repositories);
     Ok(Unit {
         name: ServiceName::of_model(&model.name),
         service,
@@ -177,6 +193,8 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
         port: Some(model.port),
         ready_timeout: model.ready_timeout,
         weights,
+        repositories,
+        open: None,
     })
 }
 
@@ -370,6 +388,8 @@ fn gateway_unit(
         port: spec.options.edge.is_none().then_some(spec.options.port),
         ready_timeout: spec.options.ready_timeout,
         weights: None,
+        repositories: vec![],
+        open: None,
     })
 }
 

@@ -44,6 +44,7 @@ fn root(title: &str, what: Value) -> Value {
     definitions.insert("model".into(), model());
     definitions.insert("serve".into(), serve());
     definitions.insert(external::NAME.into(), beside::external());
+    definitions.insert("gpu".into(), beside::gpu());
     definitions.insert("server".into(), beside::server());
     definitions.insert("behind".into(), beside::behind());
     for engine in engine::ALL {
@@ -129,7 +130,7 @@ fn variables() -> Value {
     });
     let checking = json!({"enum": ["strict", "accept-new"]});
     let packages = json!({"enum": ["distribution", "upstream"]});
-    let mut all = Map::from_iter(connection().map(|(name, schema)| (name.to_owned(), schema)));
+    let mut all = Map::from_iter(beside::connection().map(|(name, schema)| (name.to_owned(), schema)));
     for (name, schema) in [
         ("models", models.clone()),
         ("homelab_models", models),
@@ -148,6 +149,7 @@ fn variables() -> Value {
         ),
         ("homelab_docker_socket", key("Docker's socket on the host", scalar())),
         ("homelab_docker_packages", key("Where homelab bootstrap gets Docker", packages)),
+        ("gpus", key("The host's GPUs, for judging what fits where nobody looks", beside::gpus())),
         ("hf_home", key("The Hugging Face cache on the hosts", scalar())),
         ("hf_token", key("The Hugging Face token, by reference", secret)),
         ("registry_auth", key("Logins by registry, as in ghcr.io", logins)),
@@ -162,22 +164,6 @@ fn variables() -> Value {
         all.insert(engine.defaults_variable(), key(&description, shared_keys(*engine)));
     }
     json!({"type": ["object", "null"], "properties": all})
-}
-
-/// Ansible's variables that say how a host is reached, those of them that homelab reads; and whether it always is.
-fn connection() -> impl Iterator<Item = (&'static str, Value)> {
-    let kinds = json!({"enum": ["ssh", "smart", "ansible.builtin.ssh", "local", "ansible.builtin.local"]});
-    let number = json!({"anyOf": [port(), {"type": "string", "pattern": "^[0-9]+$"}]});
-    let all = [
-        ("ansible_host", key("What ssh connects to, else the host's name", scalar())),
-        ("ansible_port", key("The port of its sshd", number)),
-        ("ansible_user", key("Whom ssh logs in as", scalar())),
-        ("ansible_ssh_private_key_file", key("The key that ssh shows", scalar())),
-        ("ansible_ssh_common_args", key("Further arguments of ssh", json!({"type": "string"}))),
-        ("ansible_ssh_extra_args", key("Further arguments of ssh", json!({"type": "string"}))),
-        ("ansible_connection", key("local: the machine homelab runs on, without ssh", kinds)),
-    ];
-    all.into_iter().chain(beside::absent())
 }
 
 /// A model: the engine decides which keys there are.

@@ -2,6 +2,7 @@
 //! It applies no default that depends on another host or on a survey; [`super::resolve`] does.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::bootstrap::Packages;
 use crate::connection::Connection;
@@ -16,6 +17,7 @@ use crate::secret::{Login, SecretRef};
 use super::absent::{self, WakeSpec};
 use super::access::Access;
 use super::gateway_spec::{self, GatewaySpec};
+use super::gpus::{self, TypedGpu};
 use super::overlay::{LocalFile, Overlay, secret};
 use super::place::Origins;
 use super::server::MemberSpec;
@@ -55,6 +57,8 @@ pub struct HostSpec {
     pub hf_token: Option<SecretRef>,
     /// How to log in to registries, by their names.
     pub registry_auth: BTreeMap<String, Login>,
+    /// The GPUs that it is said to have.
+    pub gpus: Vec<TypedGpu>,
     /// Its models.
     pub models: Vec<ModelSpec>,
     /// What its variables say of endpoints that somebody else runs. Which host they stand at means nothing.
@@ -108,6 +112,8 @@ pub struct ModelSpec {
     pub ready_timeout: u64,
     /// Whether its weights are downloaded before it starts.
     pub prefetch: bool,
+    /// The commits that `homelab.lock` pins; all models share them.
+    pub revisions: Arc<BTreeMap<String, String>>,
     /// The models behind it, if it is a server of several.
     pub members: Vec<MemberSpec>,
     /// How many of them it keeps loaded.
@@ -164,6 +170,7 @@ impl ModelSpec {
             ttl: None,
             several: None,
             hf_home,
+            revisions: &self.revisions,
         }
     }
 
@@ -192,7 +199,7 @@ impl std::fmt::Debug for ModelSpec {
 /// Everything that is wrong with it.
 pub fn read(inventory: &Inventory, pins: Pins, with_vars: bool) -> Result<Spec, Diagnostics> {
     let (mut spec, mut problems) = typed(inventory, with_vars);
-    spec.pins = pins;
+    spec.pin(pins);
     let across = check::all(&spec);
     if problems.has_errors() {
         problems.extend_but_absences(across);
@@ -283,6 +290,7 @@ fn read_host(vars: &HostVars, project: &ProjectName, problems: &mut Diagnostics)
     let address = text("homelab_address", problems);
     let hf_token = variable(vars, "hf_token", problems, secret);
     let registry_auth = variable(vars, "registry_auth", problems, logins);
+    let gpus = gpus::read(vars, problems);
     let (models, externals) = model_spec::read_all(vars, problems);
     let gateway = gateway_spec::read(vars, problems);
     connection.optional = absent::optional(vars, gateway.is_some(), problems);
@@ -297,6 +305,7 @@ fn read_host(vars: &HostVars, project: &ProjectName, problems: &mut Diagnostics)
         hf_home: hf_home.unwrap_or_else(|| "~/.cache/huggingface".to_owned()),
         hf_token,
         registry_auth: registry_auth.unwrap_or_default(),
+        gpus,
         models,
         externals,
         gateway,
@@ -348,6 +357,15 @@ fn logins(node: &Node) -> Result<BTreeMap<String, Login>, Diagnostic> {
 }
 
 impl Spec {
+    /// Takes these pins.
+    pub fn pin(&mut self, pins: Pins) {
+        let revisions = Arc::new(pins.revisions.clone());
+        for model in self.hosts.values_mut().flat_map(|host| &mut host.models) {
+            model.revisions = Arc::clone(&revisions);
+        }
+        self.pins = pins;
+    }
+
     /// Every file of the user's that something mounts.
     pub fn local_files(&self) -> impl Iterator<Item = &LocalFile> {
         let models = self.hosts.values().flat_map(|h| &h.models).map(|m| &m.overlay);

@@ -1,22 +1,19 @@
 //! What a model's server downloads, where it comes to lie on its host, and whether the server may stay offline then.
 //! Pure; an engine says what is downloaded, and this only finds its place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use crate::engine::Serve;
+use crate::engine::{HUB_OFFLINE, Serve};
 use crate::secret::SecretRef;
 use crate::service::Service;
 
 use super::Weights;
 use super::spec::ModelSpec;
 
-/// Keeps the hub's libraries off the network (huggingface_hub, constants.py).
-const OFFLINE: &str = "HF_HUB_OFFLINE";
-
 /// What else keeps a server from the hub, or leads it to another one.
-const ELSEWHERE: [&str; 3] = [OFFLINE, "TRANSFORMERS_OFFLINE", "VLLM_USE_MODELSCOPE"];
+const ELSEWHERE: [&str; 3] = [HUB_OFFLINE, "TRANSFORMERS_OFFLINE", "VLLM_USE_MODELSCOPE"];
 
 /// What is downloaded for a model before it starts. A server that needs nothing but that is told to
 /// stay offline: vLLM asks the hub even for what it has, and ends where nobody answers (seen with 0.32.0).
@@ -42,10 +39,19 @@ pub(super) fn of(
         command.insert(0, cache.clone());
         command.extend(own.into_iter().chain(server));
     }
-    if fetch.offline {
-        service.environment.insert(OFFLINE.to_owned(), "1".to_owned());
+    if let Some(variable) = fetch.offline {
+        service.environment.insert(variable.to_owned(), "1".to_owned());
     }
-    Some(Weights { what: fetch.what.join(", "), key, entrypoint: fetch.entrypoint, command, cache, on_host })
+    Some(Weights {
+        what: fetch.what.join(", "),
+        key,
+        entrypoint: fetch.entrypoint,
+        command,
+        cache,
+        on_host,
+        commits: BTreeSet::new(),
+        open_key: None,
+    })
 }
 
 /// The directory of the host that a container may write to under this path.

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::fitting;
 use super::prepare::{self, Files, Seen};
 use super::turn::{self, Asking, Locks, Taken};
-use super::{Exit, bootstrap, lock, wake};
+use super::{Exit, bootstrap, hubs, lock, measuring, wake};
 use crate::cli::{BootstrapArgs, Common, DeployArgs, Format, PlanArgs, Waking};
 use crate::desired::Desired;
 use crate::host::{CarryOut, Hands, Look, Outcome};
@@ -38,11 +38,14 @@ async fn deploy(common: &Common, args: &DeployArgs) -> Result<Exit> {
         let args = plan_args(args);
         return super::plan::run(common, &args).await;
     }
-    let files = prepare::files(common, Values::Opened)?;
+    let mut files = prepare::files(common, Values::Opened)?;
     if !args.sleeping.no_wake {
         wake::beforehand(&files, &files.within, true).await;
     }
     let seen = ui::progress::looking(files.look()).await;
+    if !args.locked {
+        hubs::ask(&mut files, &seen).await;
+    }
     make_so(common, &files, seen, args).await
 }
 
@@ -167,6 +170,7 @@ async fn go_on(
     if outcome.failures.is_empty() && !stopped && plan.blocked.is_empty() && after.is_empty() {
         let rows = plan::status(desired, &seen.survey, &after);
         ui::gateway(desired, &rows);
+        ui::fit::measured(&measuring::of_started(files, seen, &outcome.done).await);
     }
     Ok(match (stopped, outcome.failures.is_empty() && plan.blocked.is_empty() && after.is_empty()) {
         (true, _) => Exit::Interrupted,
@@ -206,6 +210,6 @@ async fn settled(files: &Files, seen: &mut Seen, outcome: &Outcome, plan: &Plan)
         return Ok(Plan::default());
     }
     files.look_again(seen).await;
-    let desired = files.desired(&files.resolve(&seen.survey)?, &seen.vault)?;
+    let desired = files.desired(&seen.survey, &seen.survey, &seen.vault)?;
     Ok(plan::plan(&desired, &seen.survey).limited_to(&files.within))
 }

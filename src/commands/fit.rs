@@ -6,10 +6,10 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::Exit;
 use super::prepare::{self, Said};
+use super::{Exit, fitting, measuring};
 use crate::cli::{Common, FitArgs};
-use crate::cluster::{HostSpec, ModelSpec};
+use crate::cluster::{HostSpec, ModelSpec, TypedGpu};
 use crate::engine::Gpus;
 use crate::fit::{self, Context, Extra, Gpu, Options, Outcome, Server, Verdict};
 use crate::hub::{self, Hub, Known, Unknown};
@@ -61,7 +61,14 @@ const CARDS: [u64; 7] = [8, 12, 16, 24, 32, 48, 80];
 
 /// A model on cards that were named, or on cards of the usual sizes.
 async fn alone(model: &str, args: &FitArgs) -> Vec<Judged> {
-    let judged = |gpu, verdict| Judged { model: model.to_owned(), host: None, gpu, from: None, verdict };
+    let judged = |gpu, verdict| Judged {
+        model: model.to_owned(),
+        host: None,
+        gpu,
+        from: None,
+        verdict,
+        measured: None,
+    };
     let known = match known(model).await {
         Ok(known) => known,
         Err(why) => return vec![judged(None, Err(why))],
@@ -87,15 +94,11 @@ async fn alone(model: &str, args: &FitArgs) -> Vec<Judged> {
 /// The models of the inventory, or the one of that name, on the GPUs of their hosts.
 async fn of_inventory(common: &Common, args: &FitArgs, only: Option<&str>) -> Result<Vec<Judged>> {
     let files = prepare::files(common, Values::Sealed)?;
-    let survey = match args.gpus.is_empty() {
-        false => Survey::default(),
-        true => {
-            let seen = ui::progress::looking(files.look()).await;
-            let survey = seen.survey.clone();
-            seen.close().await;
-            survey
-        }
+    let seen = match args.gpus.is_empty() {
+        false => files.offline(),
+        true => ui::progress::looking(files.look()).await,
     };
+    let survey = &seen.survey;
     let mut facts = Facts::new();
     let mut all = Vec::new();
     for (name, host) in files.spec.hosts.iter().filter(|(name, _)| files.within.contains(name)) {
@@ -103,18 +106,23 @@ async fn of_inventory(common: &Common, args: &FitArgs, only: Option<&str>) -> Re
         for model in &models {
             let id = model.model.clone().unwrap_or_default();
             if !facts.contains_key(&id) && only.is_none_or(|only| only == model.name.as_str()) {
-                let known = known(&id).await;
+                let known = match fitting::known(&files, model) {
+                    Some(known) => Ok(known),
+                    None => known(&id).await,
+                };
                 facts.insert(id, known);
             }
         }
         all.extend(judged_on(
             name,
             (&models, &host.hf_home),
-            (&facts, &gpus_of(name, &args.gpus, &survey)),
+            (&facts, &gpus_of((name, host), &args.gpus, survey)),
             args.context,
         ));
     }
     all.retain(|judged| only.is_none_or(|only| only == judged.model));
+    measuring::add(&files, &seen, &mut all).await;
+    seen.close().await;
     if all.is_empty() {
         ui::errors::plain(
             "no model of the inventory wants a GPU",
@@ -131,8 +139,12 @@ pub(super) fn on_gpus(host: &HostSpec) -> impl Iterator<Item = &ModelSpec> {
     host.models.iter().filter(|model| model.gpus != Gpus::None).filter(known)
 }
 
-/// The GPUs of a host by index: those that were named, else those that were seen.
-pub(super) fn gpus_of(host: &HostName, typed: &[ByteSize], survey: &Survey) -> BTreeMap<u32, Gpu> {
+/// The GPUs of a host by index: those that were named, else those that were seen, else those that the inventory has.
+pub(super) fn gpus_of(
+    (host, spec): (&HostName, &HostSpec),
+    typed: &[ByteSize],
+    survey: &Survey,
+) -> BTreeMap<u32, Gpu> {
     let typed =
         typed.iter().zip(0..).map(|(size, index)| (index, Gpu { bytes: size.0, shared: false, taken: 0 }));
     let seen = survey.seen(host).map(|seen| &seen.facts);
@@ -144,7 +156,13 @@ pub(super) fn gpus_of(host: &HostName, typed: &[ByteSize], survey: &Survey) -> B
         };
         Some((gpu.index, Gpu { bytes, shared, taken: 0 }))
     };
-    typed.chain(seen.into_iter().flat_map(|facts| &facts.gpus).filter_map(of)).collect()
+    let found: BTreeMap<u32, Gpu> =
+        typed.chain(seen.into_iter().flat_map(|facts| &facts.gpus).filter_map(of)).collect();
+    if !found.is_empty() {
+        return found;
+    }
+    let said = |gpu: &TypedGpu| Gpu { bytes: gpu.memory.0, shared: gpu.shared, taken: 0 };
+    (0..).zip(spec.gpus.iter().map(said)).collect()
 }
 
 /// What is known of models, by what their engines load.
@@ -195,6 +213,7 @@ pub(super) fn judged_on(
             gpu: one.gpu.map(|gpu| gpu.bytes),
             from: one.known.as_ref().ok().map(|known| known.from.clone()),
             verdict,
+            measured: None,
         }
     };
     all.iter().enumerate().map(one).collect()

@@ -1,5 +1,5 @@
-//! Whether what is to be deployed fits, as far as that is known without asking anybody: models that lie in Hugging Face's
-//! cache of this machine, on GPUs that were seen. It stops only what is certain.
+//! Whether what is to be deployed fits, as far as that is known without asking anybody: models of which the lock or
+//! Hugging Face's cache of this machine tells, on GPUs that were seen or typed. It stops only what is certain.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,11 @@ use anyhow::Result;
 
 use super::fit::{env, gpus_of, judged_on, on_gpus};
 use super::prepare::Files;
-use crate::cluster::{HostSpec, ModelSpec};
+use crate::cluster::{HostSpec, ModelSpec, disagreement};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::fit::{Outcome, Verdict, gib};
-use crate::hub;
+use crate::hub::{self, Known};
+use crate::lock::{LOCK_FILE, LockedModel};
 use crate::names::HostName;
 use crate::survey::Survey;
 use crate::ui;
@@ -20,8 +21,10 @@ use crate::ui;
 /// # Errors
 /// Every model whose weights alone are more than there is.
 pub(super) fn check(files: &Files, survey: &Survey) -> Result<()> {
-    let hosts = files.spec.hosts.iter().filter(|(name, _)| files.within.contains(name));
-    let found = Diagnostics(hosts.flat_map(|(name, host)| of_host(name, host, survey)).collect());
+    let hosts = || files.spec.hosts.iter().filter(|(name, _)| files.within.contains(name));
+    let otherwise = hosts().filter_map(|(name, host)| disagreement(name, host, &survey.seen(name)?.facts));
+    ui::errors::diagnostics(&Diagnostics(otherwise.collect()));
+    let found = Diagnostics(hosts().flat_map(|host| of_host(files, host, survey)).collect());
     if found.has_errors() {
         return Err(found.into());
     }
@@ -29,14 +32,34 @@ pub(super) fn check(files: &Files, survey: &Survey) -> Result<()> {
     Ok(())
 }
 
-fn of_host(name: &HostName, host: &HostSpec, survey: &Survey) -> Vec<Diagnostic> {
-    let gpus = gpus_of(name, &[], survey);
+/// What the lock says of a model, or Hugging Face's cache of this machine: at the commit that is pinned, if one is.
+pub(super) fn known(files: &Files, model: &ModelSpec) -> Option<Known> {
+    let id = model.model.as_deref()?;
+    let pin = model
+        .engine
+        .repositories(&model.serve("~"))
+        .into_iter()
+        .find(|one| one.id == id || id.strip_prefix(&one.id).is_some_and(|rest| rest.starts_with(':')));
+    let pin = pin.and_then(|repository| repository.commit);
+    let locked = files.models.get(id).filter(|model| pin.as_ref().is_none_or(|pin| *pin == model.commit));
+    let locked = locked.cloned().map(|LockedModel { commit, gguf, besides, facts }| Known {
+        facts,
+        extras: besides,
+        gguf,
+        from: LOCK_FILE.to_owned(),
+        commit: Some(commit),
+    });
+    locked.or_else(|| hub::cached(id, pin.as_deref(), env))
+}
+
+fn of_host(files: &Files, (name, host): (&HostName, &HostSpec), survey: &Survey) -> Vec<Diagnostic> {
+    let gpus = gpus_of((name, host), &[], survey);
     let wanted = |model: &&ModelSpec| model.check_fit && !gpus.is_empty();
     let models: Vec<&ModelSpec> = on_gpus(host).filter(wanted).collect();
     let mut facts = BTreeMap::new();
-    for id in models.iter().filter_map(|model| model.model.as_deref()) {
-        if let Some(known) = hub::cached(id, env) {
-            facts.insert(id.to_owned(), Ok(known));
+    for model in &models {
+        if let (Some(id), Some(known)) = (&model.model, known(files, model)) {
+            facts.insert(id.clone(), Ok(known));
         }
     }
     let judged = judged_on(name, (&models, &host.hf_home), (&facts, &gpus), None);

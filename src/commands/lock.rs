@@ -13,7 +13,7 @@ use crate::cluster::Spec;
 use crate::desired::Desired;
 use crate::diagnostic::Diagnostics;
 use crate::inventory;
-use crate::lock::{LOCK_FILE, Lock, LockedHost, Pins};
+use crate::lock::{LOCK_FILE, Lock, LockedHost, LockedModel, Pins};
 use crate::names::HostName;
 use crate::plan;
 use crate::survey::Survey;
@@ -46,18 +46,26 @@ pub(super) fn dropped(lock: &Lock, spec: &Spec) -> BTreeMap<HostName, LockedHost
 /// Keeps what a deploy has come to: hosts with a service are there, those that should have nothing are not, if it
 /// worked; and each image is what it was found to be. `--locked` has made sure that this changes nothing.
 pub(super) fn after_deploy(files: &Files, desired: &Desired, survey: &Survey, worked: bool) {
-    let mut lock = Lock::new(hosts_after(files, desired, survey, worked), files.lock.pins.clone());
+    let mut lock = Lock::new(hosts_after(files, desired, survey, worked), files.spec.pins.clone());
+    lock.models.clone_from(&files.models);
     let learnt = plan::learnt(desired, survey);
     lock.pins.images.extend(learnt.pins);
-    for (image, hosts) in learnt.apart {
-        let hosts: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
-        let what = format!("{image} is not the same image on {}", hosts.join(", "));
-        let hint = format!(
-            "homelab update {image} pins what its registry has, and the next deploy brings it everywhere"
-        );
-        ui::errors::warning(&what, Some(&hint));
+    lock.pins.revisions.extend(learnt.revisions);
+    for (image, hosts) in &learnt.apart {
+        apart((image, "image"), hosts, "what its registry has");
+    }
+    for (repository, hosts) in &learnt.revisions_apart {
+        apart((repository, "revision"), hosts, "what the hub has");
     }
     keep(files, &lock);
+}
+
+/// Says that hosts do not have the same under one name.
+fn apart((name, what): (&str, &str), hosts: &BTreeSet<HostName>, now: &str) {
+    let hosts: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
+    let said = format!("{name} is not the same {what} on {}", hosts.join(", "));
+    let hint = format!("homelab update {name} pins {now}, and the next deploy brings it everywhere");
+    ui::errors::warning(&said, Some(&hint));
 }
 
 fn hosts_after(
@@ -84,21 +92,23 @@ fn hosts_after(
 
 /// Whether a deploy of these hosts would leave the file as it is; else says what it would change.
 pub(super) fn is_settled(files: &Files, desired: &Desired, survey: &Survey) -> bool {
-    let free: BTreeSet<&String> = plan::unpinned(desired)
+    let images = plan::unpinned(desired).map(|(host, image)| (host, image.clone()));
+    let free: BTreeSet<String> = images
+        .chain(plan::unpinned_revisions(desired))
         .filter(|(host, _)| files.within.contains(*host))
-        .map(|(_, image)| image)
+        .map(|(_, name)| name)
         .collect();
     let after = hosts_after(files, desired, survey, true);
     let names: BTreeSet<&HostName> = after.keys().chain(files.lock.hosts.keys()).collect();
     let moved = names.into_iter().filter(|name| after.get(*name) != files.lock.hosts.get(*name));
-    let pins = free.into_iter().map(|image| format!("it does not pin {image}"));
+    let pins = free.into_iter().map(|name| format!("it does not pin {name}"));
     let all: Vec<String> =
         pins.chain(moved.map(|host| format!("it would change what it says of {host}"))).collect();
     if all.is_empty() {
         return true;
     }
-    let hint = "commit what homelab update (for images) or a deploy without --locked writes; images that only their \
-                host has say pull_policy: never";
+    let hint = "commit what homelab update (for images and models) or a deploy without --locked writes; images that only \
+                their host has say pull_policy: never";
     ui::errors::plain(&format!("--locked, and {LOCK_FILE} is not whole: {}", all.join("; ")), Some(hint));
     false
 }
@@ -110,9 +120,11 @@ pub(super) fn after_down(files: &Files, clean: &BTreeSet<HostName>) {
     keep(files, &lock);
 }
 
-/// Takes other pins; an error is said.
-pub(super) fn pin(files: &Files, pins: Pins) -> bool {
-    keep(files, &Lock::new(files.lock.hosts.clone(), pins))
+/// Takes other pins, and what is known of models; an error is said.
+pub(super) fn pin(files: &Files, pins: Pins, models: BTreeMap<String, LockedModel>) -> bool {
+    let mut lock = Lock::new(files.lock.hosts.clone(), pins);
+    lock.models = models;
+    keep(files, &lock)
 }
 
 /// What was deployed stays so, even if nobody could write it down.

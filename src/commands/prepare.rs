@@ -15,7 +15,7 @@ use crate::diagnostic::{Diagnostics, clipped};
 use crate::engine::Gpus;
 use crate::host::{self, Ask, Failed, Look, Vault};
 use crate::inventory::{self, Given, Inventory, Keyring, Values};
-use crate::lock::Lock;
+use crate::lock::{Lock, LockedModel};
 use crate::names::{HostName, Secret};
 use crate::plan::{self, Against, Plan, ROOT_KEY_FILE, Report};
 use crate::secret::SecretRef;
@@ -34,6 +34,8 @@ pub(super) struct Files {
     pub(super) dir: PathBuf,
     /// What `homelab.lock` says there.
     pub(super) lock: Lock,
+    /// What is known of models: what it says, and what was found out since.
+    pub(super) models: BTreeMap<String, LockedModel>,
 }
 
 /// The error of a verb that has said already what is wrong.
@@ -131,7 +133,8 @@ fn read(inventory: Inventory, within: BTreeSet<HostName>) -> Result<Files> {
         guard::within(inventory.hosts.len(), || cluster::read(&inventory, pins(), !overrides.is_empty()))?;
     let read = |path: &str| inventory::bytes(&inventory.dir.join(path));
     let locals = spec.local_files().map(|file| (file.path.clone(), read(&file.path))).collect();
-    Ok(Files { spec, locals, overrides, within, dir: inventory.dir, lock })
+    let models = lock.models.clone();
+    Ok(Files { spec, locals, overrides, within, dir: inventory.dir, lock, models })
 }
 
 /// The user's own templates, from `templates/` beside the inventory.
@@ -259,7 +262,7 @@ impl Files {
             return RootKey::Absent;
         }
         if let Some(key) = looks.get(name).and_then(Look::root_key) {
-            vault.set_root(key.clone());
+            vault.set_root(&key);
             return RootKey::Present;
         }
         // Containers elsewhere tell which key they were made with: enough to see that nothing changed.
@@ -268,9 +271,10 @@ impl Files {
         let keyed = seen
             .flat_map(|s| s.containers.values())
             .filter(|container| container.service.as_ref().is_ok_and(|service| !service.env_file.is_empty()));
-        let mut versions = keyed.filter_map(|c| c.labels.get(label::ROOT_KEY));
-        if let Some(version) = versions.next() {
-            vault.set_root_version(version);
+        for container in keyed {
+            if let Some(version) = container.labels.get(label::ROOT_KEY) {
+                vault.set_root_version(version, container.labels.get(label::KEYS).map(String::as_str));
+            }
         }
         RootKey::Unknown
     }
@@ -280,8 +284,23 @@ impl Files {
         Ok(guard::within(self.spec.hosts.len(), || cluster::resolve(&self.spec, &self.locals, survey))?)
     }
 
-    /// What every host should have.
-    pub(super) fn desired(&self, cluster: &Cluster, vault: &Vault) -> Result<Desired> {
+    /// What every host should have. What runs since before there were pins of revisions is wanted as it is, for as long
+    /// as nothing else changes it.
+    pub(super) fn desired(&self, survey: &Survey, seen: &Survey, vault: &Vault) -> Result<Desired> {
+        let cluster = self.resolve(survey)?;
+        let opened = plan::made_before_pins(&cluster, seen);
+        if opened.is_empty() {
+            return self.rendered(&cluster, vault);
+        }
+        let desired = self.rendered(&cluster.clone().opened(&opened), vault)?;
+        let moving = plan::moving(&desired, seen, &opened);
+        if moving.is_empty() {
+            return Ok(desired);
+        }
+        self.rendered(&cluster.opened(&(&opened - &moving)), vault)
+    }
+
+    fn rendered(&self, cluster: &Cluster, vault: &Vault) -> Result<Desired> {
         let secrets: BTreeSet<_> = cluster.secrets().cloned().collect();
         let versions = vault.versions(secrets.iter());
         let rendered = || desired::render(cluster, &versions, &self.overrides);
@@ -300,7 +319,7 @@ impl Files {
             unread.iter().for_each(|why| ui::errors::failure("this machine", None, why));
             return Err(Said(Exit::Failed).into());
         }
-        let desired = self.desired(&self.resolve(&seen.survey)?, &seen.vault)?;
+        let desired = self.desired(&seen.survey, &seen.survey, &seen.vault)?;
         ui::errors::diagnostics(&cluster::headroom(&self.spec, &seen.survey));
         let mut plan = plan::plan(&desired, &seen.survey).limited_to(&self.within);
         for blocked in &mut plan.blocked {

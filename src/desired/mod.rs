@@ -8,7 +8,7 @@ mod templates;
 use std::collections::BTreeMap;
 
 use crate::cluster::{External, Role, Weights};
-use crate::engine::Gpus;
+use crate::engine::{Gpus, Repository};
 use crate::image;
 use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use crate::secret::{Content, Login, SecretRef};
@@ -66,6 +66,8 @@ pub struct DesiredService {
     pub ready_timeout: u64,
     /// What is downloaded before it starts.
     pub weights: Option<Weights>,
+    /// The repositories of the hub that it loads from and whose commit is left open, each with its pin.
+    pub repositories: Vec<Repository>,
 }
 
 impl Desired {

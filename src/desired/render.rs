@@ -267,6 +267,7 @@ fn matched(
             port: unit.port,
             ready_timeout: unit.ready_timeout,
             weights: unit.weights.clone(),
+            repositories: unit.repositories.clone(),
         };
         services.insert(unit.name.clone(), desired);
     }

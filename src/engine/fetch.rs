@@ -14,8 +14,8 @@ pub struct Fetch {
     pub runs_server: bool,
     /// The arguments: they decide what is downloaded, nothing else does.
     pub command: Vec<String>,
-    /// Whether the server then needs the hub for nothing else, so that it may be told to stay offline.
-    pub offline: bool,
+    /// The variable that tells the server to stay offline, where it then needs the hub for nothing else.
+    pub offline: Option<&'static str>,
     /// The variable that this engine alone takes for its cache, if it has one.
     pub own_cache: Option<&'static str>,
 }
@@ -60,7 +60,7 @@ mod tests {
             entrypoint: vec![],
             runs_server: true,
             command: vec![],
-            offline: false,
+            offline: None,
             own_cache: Some("LLAMA_CACHE"),
         };
         let cases: [(&[(&str, &str)], &str); 4] = [

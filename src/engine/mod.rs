@@ -13,6 +13,7 @@ use crate::names::ModelName;
 
 pub use fetch::Fetch;
 pub use option::{Opt, Takes};
+pub use repository::{HUB_OFFLINE, Repository};
 
 /// The GPUs a model may use.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -190,6 +191,8 @@ pub struct Serve<'a> {
     pub several: Option<Several<'a>>,
     /// The host's Hugging Face cache, an absolute path on the host or one that starts with `~/`.
     pub hf_home: &'a str,
+    /// The commits that `homelab.lock` pins, by [`Repository::key`].
+    pub revisions: &'a BTreeMap<String, String>,
 }
 
 /// The models behind one server.
@@ -320,8 +323,28 @@ pub trait Engine: Sync {
     /// What it downloads when it starts, and how that is done before; none where there is nothing, or no way.
     fn fetch(&self, serve: &Serve<'_>) -> Option<Fetch>;
 
+    /// The repositories of the hub that it loads from and whose commit is left open, each with its pin.
+    fn repositories(&self, _serve: &Serve<'_>) -> Vec<Repository> {
+        vec![]
+    }
+
+    /// Whether its server can be told which commit to load; else only what is in its cache decides.
+    fn takes_revisions(&self) -> bool {
+        false
+    }
+
     /// What a line of its log says it is doing; none if the line says nothing of that.
     fn phase(&self, line: &str) -> Option<Phase>;
+
+    /// Whether the log of a start says what it took of the memory.
+    fn measures(&self) -> bool {
+        false
+    }
+
+    /// What it says of that.
+    fn measured(&self, _log: &[String]) -> fit::Measured {
+        fit::Measured::default()
+    }
 
     /// What its log says when it does not come up, the more specific first.
     fn causes(&self) -> &'static [Row];
@@ -351,6 +374,7 @@ mod fetch;
 mod llama_cpp;
 mod openai;
 mod option;
+mod repository;
 #[cfg(test)]
 mod testing;
 mod vllm;

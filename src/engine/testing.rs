@@ -18,6 +18,7 @@ pub(super) struct World {
     pub(super) args: Vec<String>,
     pub(super) gpus: Gpus,
     pub(super) image: &'static str,
+    pub(super) revisions: BTreeMap<String, String>,
 }
 
 impl World {
@@ -30,6 +31,7 @@ impl World {
             args: vec![],
             gpus: Gpus::All,
             image: "",
+            revisions: BTreeMap::new(),
         }
     }
 
@@ -48,6 +50,7 @@ impl World {
             ttl: None,
             several: None,
             hf_home: "~/.cache/huggingface",
+            revisions: &self.revisions,
         })
     }
 }

@@ -1,14 +1,14 @@
 //! The verdict: what a model needs beside what there is, with the arithmetic, and what would fit instead.
 //! Only weights that exceed the budget alone are certain; everything else rests on an estimate and says so.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::options::{Context, Gpu, Options, Server, Settled, VLLM_PART, settle};
 use super::weights::{self, FOUR_BITS};
-use super::{ModelFacts, cache, gib, offload, tokens};
+use super::{Keeps, ModelFacts, Run, cache, gib, offload, tokens};
 
 /// Something else that loads beside the weights: a projector, a draft model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extra {
     /// What it is.
     pub what: String,
@@ -31,6 +31,8 @@ pub struct Verdict {
     pub notes: Vec<String>,
     /// The most tokens that fit: vLLM's of one request, llama.cpp's of all slots. None where that is not known, or none do.
     pub longest: Option<u64>,
+    /// Tokens that the whole cache holds, of all requests (vLLM); none where layers do not keep all of them: then it depends.
+    pub tokens: Option<u64>,
     /// Bytes that it takes of each GPU, as far as that is known.
     pub takes: u64,
 }
@@ -99,6 +101,7 @@ pub(super) fn unknown(lines: Vec<Line>, why: &str) -> Verdict {
         instead: vec![],
         notes: vec![],
         longest: None,
+        tokens: None,
         takes: 0,
     }
 }
@@ -143,6 +146,7 @@ fn vllm(
             instead: vec![],
             notes: vec![],
             longest: None,
+            tokens: None,
             takes: 0,
         };
     }
@@ -200,6 +204,7 @@ pub(super) fn of_room(
             instead: vec![],
             notes: vec![],
             longest,
+            tokens: None,
             takes: 0,
         };
     };
@@ -221,7 +226,10 @@ pub(super) fn of_room(
         ),
         _ => (Outcome::Fits, "it fits".to_owned()),
     };
-    Verdict { outcome, sentence, lines, instead: vec![], notes: vec![], longest, takes: 0 }
+    let keeps_all = |run: &Run| matches!(run.keeps, Keeps::All(_) | Keeps::Latent { .. });
+    let plain = settled.server == Server::Vllm && layers.iter().all(keeps_all);
+    let tokens = Some(room).filter(|_| plain && each > 0).map(|room| room / each);
+    Verdict { outcome, sentence, lines, instead: vec![], notes: vec![], longest, tokens, takes: 0 }
 }
 
 fn short(context: u64, longest: Option<u64>) -> String {

@@ -41,7 +41,7 @@ pub(super) struct Act<'a> {
 /// An action in words, as progress and failures call it.
 pub(super) fn words(action: &Action) -> String {
     match action {
-        Action::WriteRootKey => "making the root key".to_owned(),
+        Action::WriteRootKey => "writing the root key".to_owned(),
         Action::WriteFile { path, .. } => format!("writing {path}"),
         Action::CreateNetwork { name } => format!("making the network {name}"),
         Action::Pull { image, .. } => format!("pulling {image}"),
@@ -174,11 +174,10 @@ impl Act<'_> {
     }
 
     async fn write_root_key(&self) -> Result<(), Failure> {
-        let Some(root) = self.vault.root() else {
+        let Some(text) = self.vault.root_file() else {
             return Err(failure(self.words, "there is no root key to write"));
         };
-        let line = format!("{}\n", root.reveal());
-        self.hands.write_file(&self.path(ROOT_KEY_FILE)?, line.as_bytes(), 0o600).await
+        self.hands.write_file(&self.path(ROOT_KEY_FILE)?, text.reveal().as_bytes(), 0o600).await
     }
 
     async fn write_file(&self, path: &str, content: &Content) -> Result<(), Failure> {
@@ -237,6 +236,11 @@ impl Act<'_> {
         let engine = served.engine;
         let fetching = Fetching { placed, weights, engine, name: &container, step: self.words };
         let found = fetch(self.hands, fetching, &secrets, self.tell).await?;
+        let came = |commit: &str| found.iter().any(|path| path.ends_with(&format!("/snapshots/{commit}")));
+        if let Some((name, commit)) = weights.commits.iter().find(|(_, commit)| !came(commit)) {
+            let what = format!("what came of {name} is not its commit {commit}, which homelab.lock pins");
+            return Err(failure(self.words, what));
+        }
         let lines: String = found.iter().map(|path| format!("{path}\n")).collect();
         self.hands.write_file(&self.path(marker)?, lines.as_bytes(), 0o644).await
     }
@@ -252,8 +256,13 @@ impl Act<'_> {
     async fn create(&self, name: &ServiceName) -> Result<String, Failure> {
         let (placed, secrets) = self.placed(name)?;
         let mut body = container_body(&placed, &secrets).map_err(|why| failure(self.words, why))?;
-        let version = self.vault.root_version().to_owned();
-        body.labels.get_or_insert_default().insert(label::ROOT_KEY.to_owned(), version);
+        let labels = body.labels.get_or_insert_default();
+        labels.insert(label::ROOT_KEY.to_owned(), self.vault.root_version().to_owned());
+        let used = self.site()?.secrets_of(placed.service).map_err(|why| failure(self.words, why))?;
+        let replaced = self.vault.replaced(used.values());
+        if !replaced.is_empty() {
+            labels.insert(label::KEYS.to_owned(), replaced);
+        }
         let id = self.hands.create(&container_name(self.desired, name), body).await?;
         match self.hands.start(&id).await {
             Ok(()) => Ok(id),

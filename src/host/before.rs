@@ -94,7 +94,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (place, file) = (dir.path().to_str().unwrap(), "env/a-00000000.env");
         let mut vault = Vault::default();
-        vault.set_root(Secret::new("root".into()));
+        vault.set_root(&Secret::new("root".into()));
         let (kept, changed) = (SecretRef::gateway(), SecretRef::Derived("model/a".into()));
         let old_file = env(&[("KEPT", kept.clone()), ("CHANGED", kept.clone()), ("GONE", kept.clone())]);
         let bytes = old_file.fill(|secret| vault.value(secret)).unwrap();

@@ -8,6 +8,7 @@ use super::gpus::nvidia_smi;
 use super::link::Link;
 use super::{after_mark, failure, hinted, last_lines};
 use crate::claim::Holder;
+use crate::lock::is_commit;
 use crate::names::{ByteSize, ProjectName, Secret};
 use crate::survey::{Devices, Failure, FileSeen, Gpu};
 
@@ -57,14 +58,18 @@ echo '#ports'
 grep -h ' 0A ' /proc/net/tcp /proc/net/tcp6 2>/dev/null
 echo '#key'
 if [ "$3" = yes ] && [ -r "$dir/root.key" ]; then
-  IFS= read -r key <"$dir/root.key"
-  printf '%s\n' "$key"
+  while IFS= read -r key || [ -n "$key" ]; do printf '%s\n' "$key"; done <"$dir/root.key"
 fi
-echo '#gone'
+echo '#fetched'
 for marker in "$dir"/fetched/*.txt; do
   [ -r "$marker" ] || continue
   while IFS= read -r path; do
-    [ -d "$path" ] || { printf '%s\n' "fetched/${marker##*/}"; break; }
+    [ -d "$path" ] || { printf '%s gone\n' "fetched/${marker##*/}"; break; }
+    for ref in "${path%/snapshots/*}"/refs/*; do
+      means=
+      { IFS= read -r means <"$ref"; } 2>/dev/null
+      if [ "$means" = "${path##*/}" ]; then printf '%s %s\n' "fetched/${marker##*/}" "$path"; break; fi
+    done
   done <"$marker"
 done
 echo '#files'
@@ -95,10 +100,15 @@ pub(super) struct Read {
     pub(super) devices: Devices,
     /// TCP ports something listens on.
     pub(super) listening: BTreeSet<u16>,
-    /// The first line of the root key's file; none if it was not asked for or is not there.
+    /// The root key's file, the key in its first line; none if it was not asked for or is not there.
     pub(super) root_key: Option<Secret>,
     pub(super) files: BTreeMap<String, FileSeen>,
+    /// What was downloaded, by the file that says so.
+    pub(super) snapshots: Snapshots,
 }
+
+/// Repositories of the hub and their commits, by the file that says that they were downloaded.
+type Snapshots = BTreeMap<String, BTreeSet<(String, String)>>;
 
 /// What is not asked of every host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,8 +143,9 @@ fn parse(text: &str) -> Option<Result<Read, Failure>> {
     let (memory, rest) = rest.split_once("#gpus\n")?;
     let (gpus, rest) = rest.split_once("#ports\n")?;
     let (ports, rest) = rest.split_once("#key\n")?;
-    let (key, rest) = rest.split_once("#gone\n")?;
-    let (gone, seen) = rest.split_once("#files\n")?;
+    let (key, rest) = rest.split_once("#fetched\n")?;
+    let (fetched, seen) = rest.split_once("#files\n")?;
+    let (gone, snapshots) = snapshots(fetched);
     let mut head = head.lines();
     let (home, dir) = (head.next()?, head.next()?);
     if !home.starts_with('/') || !dir.starts_with('/') {
@@ -148,10 +159,31 @@ fn parse(text: &str) -> Option<Result<Read, Failure>> {
         devices: devices(gpus),
         gpus: gpus.lines().filter_map(Gpu::from_csv).collect(),
         listening: ports.lines().filter_map(listening).collect(),
-        root_key: key.lines().next().map(|key| Secret::new(key.trim().to_owned())),
+        root_key: (!key.is_empty()).then(|| Secret::new(key.trim().to_owned())),
         // What says that something was downloaded says nothing when that is gone.
-        files: files(seen).into_iter().filter(|(path, _)| !gone.lines().any(|line| line == path)).collect(),
+        files: files(seen).into_iter().filter(|(path, _)| !gone.contains(path.as_str())).collect(),
+        snapshots,
     }))
+}
+
+/// Files that say that something was downloaded: those whose directories are gone, and what the others say that a branch or
+/// tag still means there: only that is surely what a server loads that was told no commit.
+fn snapshots(text: &str) -> (BTreeSet<&str>, Snapshots) {
+    let lines = || text.lines().filter_map(|line| line.split_once(' '));
+    let gone: BTreeSet<&str> = lines().filter(|(_, path)| *path == "gone").map(|(file, _)| file).collect();
+    let mut all = Snapshots::new();
+    for (file, path) in lines().filter(|(file, _)| !gone.contains(file)) {
+        all.entry(file.to_owned()).or_default().extend(snapshot(path));
+    }
+    (gone, all)
+}
+
+/// `…/models--USER--NAME/snapshots/COMMIT`, as the hub's cache has it: no name there has two hyphens in a row.
+fn snapshot(path: &str) -> Option<(String, String)> {
+    let (rest, commit) = path.rsplit_once("/snapshots/")?;
+    let (_, folder) = rest.rsplit_once('/')?;
+    let name = folder.strip_prefix("models--")?.replacen("--", "/", 1);
+    is_commit(commit).then(|| (name, commit.to_owned()))
 }
 
 /// What stands of devices among the lines of `nvidia-smi`.
@@ -235,9 +267,9 @@ mod tests {
 
     #[test]
     fn the_script_s_text_is_read_whole() {
-        let sum = "a".repeat(64);
+        let (sum, commit) = ("a".repeat(64), "c".repeat(40));
         let text = format!(
-            "/home/lab\n/home/lab/homelab/x\nby done 7 r1 deploy 42 anna@laptop\n#memory\n127600000\n#gpus\ndevice kfd\ngroup 992\ndevice dri\ngroup 44\n#ports\n#key\nrk-1\n#gone\nfetched/1.txt\n#files\n600 ./a b.env\n644 ./d/#files\n644 ./fetched/1.txt\n\
+            "/home/lab\n/home/lab/homelab/x\nby done 7 r1 deploy 42 anna@laptop\n#memory\n127600000\n#gpus\ndevice kfd\ngroup 992\ndevice dri\ngroup 44\n#ports\n#key\nrk-1\nmodel/a 2\n#fetched\nfetched/1.txt gone\nfetched/2.txt /hf/hub/models--a--b-c/snapshots/{commit}\nfetched/3.txt /hf/x/snapshots/1\n#files\n600 ./a b.env\n644 ./d/#files\n644 ./fetched/1.txt\n\
              {sum}  ./fetched/1.txt\n{sum}  ./a b.env\n{sum} *./d/#files\n{sum}  ./gone\n"
         );
         let read = parse(&text).unwrap().unwrap();
@@ -246,13 +278,16 @@ mod tests {
         let devices = Devices { kfd: true, dri: true, groups: [44, 992].into(), ..Devices::default() };
         assert_eq!((&read.devices, &read.gpus), (&devices, &vec![]));
         assert_eq!(read.memory, Some(ByteSize(127_600_000 << 10)));
-        assert_eq!(read.root_key.as_ref().map(Secret::reveal), Some("rk-1"));
+        assert_eq!(read.root_key.as_ref().map(Secret::reveal), Some("rk-1\nmodel/a 2"));
         assert!(!format!("{read:?}").contains("rk-1"));
         assert_eq!(read.files["a b.env"], FileSeen { sha256: sum, mode: 0o600 });
         assert_eq!(read.dir, "/home/lab/homelab/x");
+        assert_eq!(read.snapshots["fetched/2.txt"], [("a/b-c".to_owned(), commit)].into());
+        assert!(read.snapshots["fetched/3.txt"].is_empty());
         assert!(parse("This account is currently not available.\n").is_none());
-        let relative =
-            parse("/home/lab\nhomelab\n#memory\n#gpus\n#ports\n#key\n#gone\n#files\n").unwrap().unwrap_err();
+        let relative = parse("/home/lab\nhomelab\n#memory\n#gpus\n#ports\n#key\n#fetched\n#files\n")
+            .unwrap()
+            .unwrap_err();
         assert_eq!(relative.what, "`homelab` is not an absolute path, nor is it below ~/");
     }
 

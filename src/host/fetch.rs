@@ -188,6 +188,8 @@ mod tests {
             command: vec!["[]".into()],
             cache: "/root/.cache/huggingface/hub".into(),
             on_host: "/srv/hf/hub".into(),
+            commits: [].into(),
+            open_key: None,
         }
     }
 

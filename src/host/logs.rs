@@ -39,6 +39,18 @@ pub(super) async fn tail_since(
     lines(docker, id, options).map(readable).collect::<Vec<_>>().await.into_iter().collect()
 }
 
+/// The first lines since then, in Unix seconds, at most so many.
+pub(super) async fn head_since(
+    docker: &Docker,
+    id: &str,
+    head: usize,
+    since: i32,
+) -> Result<Vec<String>, Failure> {
+    let all = lines(docker, id, LogsOptionsBuilder::new().since(since));
+    let readable = |line: Result<String, Failure>| line.map(|line| line.chars().take(READABLE).collect());
+    all.take(head).map(readable).collect::<Vec<_>>().await.into_iter().collect()
+}
+
 /// The last lines since then, in Unix seconds, then every further one until the container stops.
 pub(super) fn follow<'a>(
     docker: &'a Docker,

@@ -1,7 +1,7 @@
 //! A host that was reached, for looking only.
 //! Nothing here changes a host, and nothing here hands out what could: that is [`Hands`].
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -25,7 +25,7 @@ use crate::survey::{Failure, State, Unreached};
 pub struct Look {
     link: Arc<Link>,
     docker: Docker,
-    root_key: OnceLock<Secret>,
+    root_key: Mutex<Option<Secret>>,
 }
 
 /// What Docker says of one container at this moment.
@@ -85,7 +85,7 @@ impl Look {
 
     /// A host whose Docker was found to be alive.
     pub(super) fn new(link: Link, docker: Docker) -> Self {
-        Self { link: Arc::new(link), docker, root_key: OnceLock::new() }
+        Self { link: Arc::new(link), docker, root_key: Mutex::default() }
     }
 
     /// The host.
@@ -100,10 +100,10 @@ impl Look {
         self.link.counts()
     }
 
-    /// The root key as this host keeps it; none if it has none or was not asked for it.
+    /// The file of the root key as this host had it when it was last looked at; none if it has none or was not asked for it.
     #[must_use]
-    pub fn root_key(&self) -> Option<&Secret> {
-        self.root_key.get()
+    pub fn root_key(&self) -> Option<Secret> {
+        self.root_key.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Keeps what was read of the root key.
@@ -115,8 +115,7 @@ impl Look {
                 "put it back from a copy, or remove the file: homelab deploy then makes new keys",
             )),
             Some(key) => {
-                // Set already when it was read before; who deploys does not change it.
-                let _ = self.root_key.set(key);
+                *self.root_key.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
                 Ok(())
             }
             None => Ok(()),
@@ -146,6 +145,15 @@ impl Look {
     /// "changed under us" if it is gone.
     pub async fn logs(&self, id: &str, tail: usize) -> Result<Vec<String>, Failure> {
         logs::tail(self.docker(), id, tail).await
+    }
+
+    /// The first `head` lines that a container said in the run of it that is going on.
+    ///
+    /// # Errors
+    /// "changed under us" if it is gone.
+    pub async fn first_logs(&self, id: &str, head: usize) -> Result<Vec<String>, Failure> {
+        let seen = self.inspect(id).await?;
+        logs::head_since(self.docker(), &seen.id, head, seen.since()).await
     }
 
     /// The last `tail` lines that a container said since the run of it that was seen began, and at most

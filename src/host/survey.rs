@@ -95,6 +95,7 @@ async fn see(look: &Look, ask: &Ask) -> Result<Seen, Failure> {
         seen.containers.values_mut().for_each(|container| container.lost_gpu = false);
     }
     seen.files = read.files;
+    seen.snapshots = read.snapshots;
     seen.holders = read.holders;
     seen.endpoints = ask.endpoints.iter().cloned().zip(others).collect();
     let address = look.link().address().map(clean);
@@ -143,6 +144,7 @@ async fn docker(look: &Look, ask: &Ask) -> Result<(Seen, BTreeSet<u16>), Failure
         images: Images(references.collect()),
         networks: networks.into_iter().filter_map(|n| Some((n.name?, ours(n.labels)))).collect(),
         files: BTreeMap::new(),
+        snapshots: BTreeMap::new(),
         holders: Vec::new(),
         endpoints: BTreeMap::new(),
     };

@@ -26,6 +26,8 @@ const LARGEST: u64 = 64 << 10;
 pub struct Vault {
     root: Option<Secret>,
     root_version: Option<String>,
+    /// How often each derived key was replaced by itself; one that is not listed never was.
+    replaced: BTreeMap<String, u32>,
     values: BTreeMap<SecretRef, Result<Secret, Failure>>,
 }
 
@@ -55,16 +57,46 @@ impl Vault {
         self.values.values().filter_map(|value| value.as_ref().err())
     }
 
-    /// Takes the root key as the gateway's host has it.
-    pub fn set_root(&mut self, root: Secret) {
-        self.root_version = Some(hex(&mac(root.reveal(), "version")[..4]));
-        self.root = Some(root);
+    /// Takes the root key's file as the gateway's host has it: the key, and a line for each derived key that was
+    /// replaced by itself, with how often.
+    pub fn set_root(&mut self, file: &Secret) {
+        let mut lines = file.reveal().lines();
+        let root = lines.next().unwrap_or_default().trim().to_owned();
+        let number = |line: &str| {
+            let (purpose, times) = line.trim().rsplit_once(' ')?;
+            Some((purpose.to_owned(), times.parse().ok()?))
+        };
+        self.replaced = lines.filter_map(number).collect();
+        self.root_version = Some(hex(&mac(&root, "version")[..4]));
+        self.root = Some(Secret::new(root));
     }
 
-    /// Takes the root key's version from a container that was made with it, when the gateway's
-    /// host cannot be asked: enough to see that nothing changed.
-    pub fn set_root_version(&mut self, version: &str) {
+    /// Takes the root key's version from a container that was made with it, and which keys were replaced, when the
+    /// gateway's host cannot be asked: enough to see that nothing changed.
+    pub fn set_root_version(&mut self, version: &str, replaced: Option<&str>) {
         self.root_version.get_or_insert_with(|| version.to_owned());
+        for (purpose, times) in replaced.unwrap_or_default().split(',').filter_map(|one| one.split_once('='))
+        {
+            let times = times.parse().unwrap_or(0);
+            let known = self.replaced.entry(purpose.to_owned()).or_insert(times);
+            *known = times.max(*known);
+        }
+    }
+
+    /// Replaces one derived key by another one.
+    pub fn replace(&mut self, purpose: &str) {
+        let times = self.replaced.entry(purpose.to_owned()).or_insert(0);
+        *times = times.saturating_add(1);
+    }
+
+    /// Which of these keys were replaced, each as `PURPOSE=HOW OFTEN`, with commas.
+    #[must_use]
+    pub fn replaced<'a>(&self, secrets: impl Iterator<Item = &'a SecretRef>) -> String {
+        let one = |secret: &SecretRef| match secret {
+            SecretRef::Derived(purpose) => Some(format!("{purpose}={}", self.replaced.get(purpose)?)),
+            _ => None,
+        };
+        secrets.filter_map(one).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(",")
     }
 
     /// Makes a new root key.
@@ -74,14 +106,16 @@ impl Vault {
     pub fn make_root(&mut self) -> Result<(), Failure> {
         let mut bytes = [0_u8; 32];
         getrandom::fill(&mut bytes).map_err(|e| failure("making the root key", e.to_string()))?;
-        self.set_root(Secret::new(hex(&bytes)));
+        self.set_root(&Secret::new(hex(&bytes)));
         Ok(())
     }
 
-    /// The root key, if there is one.
+    /// What its file on the gateway's host is to hold, if there is a root key.
     #[must_use]
-    pub fn root(&self) -> Option<&Secret> {
-        self.root.as_ref()
+    pub fn root_file(&self) -> Option<Secret> {
+        let replaced: String =
+            self.replaced.iter().map(|(purpose, times)| format!("{purpose} {times}\n")).collect();
+        self.root.as_ref().map(|root| Secret::new(format!("{}\n{replaced}", root.reveal())))
     }
 
     /// The root key's version; `new` before there is one.
@@ -94,7 +128,10 @@ impl Vault {
     #[must_use]
     pub fn versions<'a>(&self, secrets: impl Iterator<Item = &'a SecretRef>) -> Versions {
         let version = |secret: &SecretRef| match (secret, self.values.get(secret)) {
-            (SecretRef::Derived(_), _) => self.root_version().to_owned(),
+            (SecretRef::Derived(purpose), _) => match self.replaced.get(purpose) {
+                Some(times) => format!("{}.{times}", self.root_version()),
+                None => self.root_version().to_owned(),
+            },
             // What stands in the inventory needs no reading.
             (SecretRef::Opened(value) | SecretRef::Sealed(value), _) => {
                 hex(&mac(self.root_version(), value.reveal())[..4])
@@ -113,7 +150,12 @@ impl Vault {
     pub fn value(&self, secret: &SecretRef) -> Result<Secret, Failure> {
         match (secret, &self.root) {
             (SecretRef::Derived(purpose), Some(root)) => {
-                Ok(Secret::new(format!("sk-{}", hex(&mac(root.reveal(), purpose)))))
+                // No purpose has a `#`.
+                let purpose = match self.replaced.get(purpose) {
+                    Some(times) => format!("{purpose}#{times}"),
+                    None => purpose.clone(),
+                };
+                Ok(Secret::new(format!("sk-{}", hex(&mac(root.reveal(), &purpose)))))
             }
             (SecretRef::Derived(purpose), None) => Err(hinted(
                 &format!("deriving the key {purpose}"),
@@ -218,12 +260,45 @@ mod tests {
         let mut vault = Vault::default();
         let gateway = SecretRef::gateway();
         assert!(vault.value(&gateway).unwrap_err().what.contains("could not be asked"));
-        vault.set_root(Secret::new("one".into()));
+        vault.set_root(&Secret::new("one".into()));
         let one = vault.value(&gateway).unwrap();
         assert!(one.reveal().starts_with("sk-") && one.reveal().len() == 67);
         assert_ne!(vault.value(&SecretRef::Derived("model/a".into())), Ok(one.clone()));
-        vault.set_root(Secret::new("two".into()));
+        vault.set_root(&Secret::new("two".into()));
         assert_ne!(vault.value(&gateway), Ok(one));
+    }
+
+    #[tokio::test]
+    async fn one_key_is_replaced_and_the_others_stay() {
+        let mut vault = Vault::default();
+        vault.set_root(&Secret::new("one\n".into()));
+        let (a, b) = (SecretRef::Derived("model/a".into()), SecretRef::Derived("model/b".into()));
+        let all = |vault: &Vault| [&a, &b].map(|key| vault.value(key).unwrap());
+        let versions = |vault: &Vault| vault.versions([&a, &b].into_iter());
+        let (before, told) = (all(&vault), versions(&vault));
+        assert_eq!(vault.replaced([&a, &b].into_iter()), "");
+        vault.replace("model/a");
+        let after = all(&vault);
+        assert_ne!(after[0], before[0]);
+        assert_eq!(after[1], before[1]);
+        assert_ne!(versions(&vault).of(&a), told.of(&a));
+        assert_eq!(versions(&vault).of(&b), told.of(&b));
+        assert_eq!(vault.replaced([&b, &a].into_iter()), "model/a=1");
+        // The file brings the same back, and one without such lines is as it was.
+        let file = vault.root_file().unwrap();
+        assert_eq!(file.reveal(), "one\nmodel/a 1\n");
+        let mut again = Vault::default();
+        again.set_root(&file);
+        assert_eq!(all(&again), after);
+        // Without the gateway's host, a container tells that nothing changed.
+        let mut far = Vault::default();
+        far.set_root_version(vault.root_version(), Some("model/a=1"));
+        assert_eq!(versions(&far), versions(&vault));
+        vault.replace("model/a");
+        assert!(![&before[0], &after[0]].contains(&&all(&vault)[0]));
+        // A new root key is new for all of them.
+        vault.make_root().unwrap();
+        assert_eq!(vault.replaced([&a].into_iter()), "");
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::repository::{INDEX, of_config};
 use super::{Known, Unknown, is_repository, name};
 use crate::fit::{self, Header, MOST_HEADER, Read};
+use crate::lock::is_commit;
 
 /// The model at a path: a directory with a config.json, or a .gguf file.
 ///
@@ -21,9 +22,10 @@ pub fn of_path(path: &Path) -> Result<Known, Unknown> {
     }
 }
 
-/// The model of that name in Hugging Face's cache of this machine, if it is there.
+/// The model of that name in Hugging Face's cache of this machine, if it is there: at that commit, or what its main
+/// branch was when it came.
 #[must_use]
-pub fn cached(id: &str, env: impl Fn(&str) -> Option<String>) -> Option<Known> {
+pub fn cached(id: &str, commit: Option<&str>, env: impl Fn(&str) -> Option<String>) -> Option<Known> {
     let hub =
         env("HF_HUB_CACHE").map(PathBuf::from).or_else(|| Some(PathBuf::from(env("HF_HOME")?).join("hub")));
     let hub = hub.or_else(|| Some(PathBuf::from(env("HOME")?).join(".cache/huggingface/hub")))?;
@@ -31,10 +33,11 @@ pub fn cached(id: &str, env: impl Fn(&str) -> Option<String>) -> Option<Known> {
         return None;
     }
     let model = hub.join(format!("models--{}", id.replace('/', "--")));
-    let commit = bounded(&model.join("refs/main"), 64).ok()?;
-    let snapshot = model.join("snapshots").join(commit.trim());
-    let inside = commit.trim().chars().all(|c| c.is_ascii_hexdigit());
-    inside.then(|| of_directory(&snapshot).ok()).flatten()
+    let main = || bounded(&model.join("refs/main"), 64).ok();
+    let commit = commit.map_or_else(main, |commit| Some(commit.to_owned()))?.trim().to_owned();
+    let snapshot = model.join("snapshots").join(&commit);
+    let known = is_commit(&commit).then(|| of_directory(&snapshot).ok()).flatten()?;
+    Some(Known { commit: Some(commit), ..known })
 }
 
 fn bounded(path: &Path, most: u64) -> Result<String, String> {
@@ -60,7 +63,7 @@ fn of_directory(path: &Path) -> Result<Known, Unknown> {
     let sizes: BTreeMap<String, u64> = entries.flatten().filter_map(one).collect();
     let index = bounded(&path.join(INDEX), 32 << 20).ok();
     let facts = of_config(&text, &sizes, index.as_deref(), BTreeMap::new()).map_err(no_config)?;
-    Ok(Known { facts, extras: vec![], gguf: false, from: name(path) })
+    Ok(Known { facts, extras: vec![], gguf: false, from: name(path), commit: None })
 }
 
 fn of_file(path: &Path) -> Result<Known, Unknown> {
@@ -77,5 +80,6 @@ fn of_file(path: &Path) -> Result<Known, Unknown> {
             Read::More => {}
         }
     };
-    Ok(Known { facts: fit::from_gguf(&header, Some(size)), extras: vec![], gguf: true, from: name(path) })
+    let facts = fit::from_gguf(&header, Some(size));
+    Ok(Known { facts, extras: vec![], gguf: true, from: name(path), commit: None })
 }

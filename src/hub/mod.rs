@@ -32,6 +32,8 @@ pub struct Known {
     pub gguf: bool,
     /// Where the facts come from.
     pub from: String,
+    /// The commit that they are of, where that is known.
+    pub commit: Option<String>,
 }
 
 /// Why nothing is known: a sentence fragment, and what to do next.
@@ -67,7 +69,23 @@ impl Hub {
     /// # Errors
     /// Why that cannot be found out.
     pub async fn model(&self, id: &str) -> Result<Known, Unknown> {
-        repository::model(self, id).await
+        repository::model(self, id, None).await
+    }
+
+    /// The same at a branch, a tag or a commit.
+    ///
+    /// # Errors
+    /// As [`Self::model`].
+    pub async fn model_at(&self, id: &str, revision: &str) -> Result<Known, Unknown> {
+        repository::model(self, id, Some(revision)).await
+    }
+
+    /// The commit that a branch or tag means now.
+    ///
+    /// # Errors
+    /// Why that cannot be found out.
+    pub async fn commit(&self, id: &str, revision: &str) -> Result<String, Unknown> {
+        repository::commit(self, id, revision).await
     }
 }
 

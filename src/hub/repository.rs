@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{Hub, Known, Unknown, is_repository};
 use crate::fit::{self, Extra, Files, Header, MOST_HEADER, Read};
+use crate::lock::is_commit;
 
 /// Bytes of a list of files, of a config, of an index: each well above any that was seen.
 const MOST_LIST: usize = 16 << 20;
@@ -37,23 +38,44 @@ struct Counts {
     parameters: BTreeMap<String, u64>,
 }
 
-pub(super) async fn model(hub: &Hub, id: &str) -> Result<Known, Unknown> {
+/// What the hub's API says of a repository, of its main branch if no revision is named.
+fn about(repository: &str, revision: Option<&str>) -> Result<String, Unknown> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+".contains(c);
+    match revision {
+        None | Some("main") => Ok(format!("/api/models/{repository}")),
+        Some(name) if !name.is_empty() && name.chars().all(plain) && !name.contains("..") => {
+            Ok(format!("/api/models/{repository}/revision/{}", name.replace('/', "%2F")))
+        }
+        Some(name) => Err(Unknown::new(format!("`{name}` is no branch, tag or commit"))),
+    }
+}
+
+pub(super) async fn commit(hub: &Hub, id: &str, revision: &str) -> Result<String, Unknown> {
+    let list = text(hub, &about(id, Some(revision))?, MOST_LIST, id).await?;
+    let list: Result<List, _> = serde_json::from_str(&list);
+    let commit = list.ok().map(|list| list.sha).filter(|sha| is_commit(sha));
+    commit.ok_or_else(|| Unknown::new(format!("{} names no commit of {id} at {revision}", hub.endpoint)))
+}
+
+pub(super) async fn model(hub: &Hub, id: &str, revision: Option<&str>) -> Result<Known, Unknown> {
     let (repository, quant) = id.split_once(':').map_or((id, None), |(id, quant)| (id, Some(quant)));
     if !is_repository(repository) {
         return Err(Unknown::new(format!("`{id}` is no repository, directory or file"))
             .hint("a repository has the form user/name, as in Qwen/Qwen3-4B-AWQ"));
     }
-    let list = text(hub, &format!("/api/models/{repository}?blobs=true"), MOST_LIST, repository).await?;
+    let list =
+        text(hub, &format!("{}?blobs=true", about(repository, revision)?), MOST_LIST, repository).await?;
     let list: List = serde_json::from_str(&list)
         .map_err(|e| Unknown::new(format!("{} sends a list of files that is none: {e}", hub.endpoint)))?;
-    let commit = list.sha.len() == 40 && list.sha.chars().all(|c| c.is_ascii_hexdigit());
-    let at = format!("/{repository}/resolve/{}", if commit { &list.sha } else { "main" });
+    let commit = Some(list.sha.clone()).filter(|sha| is_commit(sha));
+    let at = format!("/{repository}/resolve/{}", commit.as_deref().or(revision).unwrap_or("main"));
     let sizes = list.siblings.iter().map(|file| (file.rfilename.clone(), file.size.unwrap_or(0)));
     let sizes: BTreeMap<String, u64> = sizes.filter(|(name, _)| is_file(name)).collect();
     let from = format!("{repository} on {}", hub.endpoint);
     let plain = !fit::that_load(&sizes, None).is_empty() && sizes.contains_key("config.json");
     if quant.is_some() || !plain {
-        return gguf(hub, (&at, quant), &sizes, from).await;
+        let known = gguf(hub, (&at, quant), &sizes, from).await?;
+        return Ok(Known { commit, ..known });
     }
     let config = text(hub, &format!("{at}/config.json"), MOST_CONFIG, repository).await?;
     let numbers = list.safetensors.map(|counts| counts.parameters).unwrap_or_default();
@@ -63,7 +85,7 @@ pub(super) async fn model(hub: &Hub, id: &str) -> Result<Known, Unknown> {
     };
     let facts = of_config(&config, &sizes, index.as_deref(), numbers)
         .map_err(|why| Unknown::new(format!("config.json of {repository}: {why}")))?;
-    Ok(Known { facts, extras: vec![], gguf: false, from })
+    Ok(Known { facts, extras: vec![], gguf: false, from, commit })
 }
 
 pub(super) const INDEX: &str = "model.safetensors.index.json";
@@ -156,6 +178,7 @@ async fn gguf(
         extras: projector.into_iter().collect(),
         gguf: true,
         from: format!("{file} of {from}"),
+        commit: None,
     })
 }
 

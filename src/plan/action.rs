@@ -11,7 +11,7 @@ use crate::secret::{Content, SecretRef};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Action {
-    /// Writes the root key that was made for this deploy.
+    /// Writes the root key that was made for this deploy, or which of the keys derived from it were replaced.
     WriteRootKey,
     /// Writes a file below the project's directory.
     WriteFile {

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::service::Service;
+use crate::service::{Service, label};
 
 /// Why a step is taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -123,6 +123,13 @@ pub(super) fn changes(from: &Service, to: &Service) -> Vec<Change> {
             "env_file" => all.push(Change { what: "secrets".into(), from: None, to: None }),
             _ => all.push(Change { what: (*key).to_owned(), from: old.map(show), to: new.map(show) }),
         }
+    }
+    let told = all.iter().any(|change| change.what == "--revision");
+    let revisions = format!("labels.{}", label::REVISIONS);
+    // An option may say the same.
+    all.retain(|change| !told || change.what != revisions);
+    for change in all.iter_mut().filter(|change| change.what == revisions) {
+        "revision".clone_into(&mut change.what);
     }
     all
 }

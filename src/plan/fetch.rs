@@ -18,7 +18,17 @@ pub(super) const DIRECTORY: &str = "fetched/";
 /// The file that says that something was downloaded, below the project's directory. Each of its lines is a
 /// directory of the host that must be there for it to hold.
 pub(super) fn marker(weights: &Weights) -> String {
-    format!("{DIRECTORY}{}.txt", weights.key)
+    file(&weights.key)
+}
+
+fn file(key: &str) -> String {
+    format!("{DIRECTORY}{key}.txt")
+}
+
+/// Whether that was downloaded: by its own name, or before it was pinned, if the pinned commits came then.
+pub(super) fn is_there(seen: &Seen, weights: &Weights) -> bool {
+    let came = || seen.snapshots.get(&file(weights.open_key.as_ref()?));
+    seen.files.contains_key(&marker(weights)) || came().is_some_and(|came| came.is_superset(&weights.commits))
 }
 
 /// The name of the container that downloads.
@@ -37,7 +47,7 @@ pub(super) fn fetches(
     let mut wanted: BTreeMap<&str, (&Weights, Vec<ServiceName>)> = BTreeMap::new();
     for name in starting {
         let weights = host.services.get(name).and_then(|service| service.weights.as_ref());
-        let Some(weights) = weights.filter(|weights| !seen.files.contains_key(&marker(weights))) else {
+        let Some(weights) = weights.filter(|weights| !is_there(seen, weights)) else {
             continue;
         };
         wanted.entry(&weights.key).or_insert((weights, vec![])).1.push(name.clone());

@@ -17,6 +17,7 @@ mod order;
 mod pins;
 mod pretend;
 mod report;
+mod revisions;
 mod service;
 mod site;
 mod status;
@@ -31,7 +32,7 @@ use serde::Serialize;
 use crate::cluster::{Model, Role};
 use crate::desired::Desired;
 use crate::image;
-use crate::names::{HostName, ServiceName};
+use crate::names::{HostName, ProjectName, ServiceName};
 use crate::secret::SecretRef;
 use crate::service::{Service, label};
 use crate::survey::Failure;
@@ -49,6 +50,7 @@ pub use order::plan;
 pub use pins::{Learnt, learnt, unpinned};
 pub use pretend::{as_if_deployed, before, dropped};
 pub use report::{Against, JSON_VERSION, Report, dropped_note};
+pub use revisions::{is_new, made_before_pins, moving, unpinned_revisions};
 pub use status::{Behind, Condition, Row, status};
 pub use text::{Summary, text};
 
@@ -194,7 +196,11 @@ pub fn passwords<'a>(plan: &'a Plan, desired: &'a Desired) -> impl Iterator<Item
 /// The name of a service's container: Compose's own.
 #[must_use]
 pub fn container_name(desired: &Desired, service: &ServiceName) -> String {
-    format!("{}-{service}-1", desired.project)
+    named(&desired.project, service)
+}
+
+fn named(project: &ProjectName, service: &ServiceName) -> String {
+    format!("{project}-{service}-1")
 }
 
 /// The name of a container that was set aside.

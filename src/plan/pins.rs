@@ -1,4 +1,5 @@
-//! Pins of images: which digest each name stands for on the hosts, and which names have none.
+//! Pins: which digest each name of an image stands for on the hosts and which commit each repository, and which names
+//! have none.
 //! It asks no registry: what was pulled tells by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,13 +10,17 @@ use crate::survey::Survey;
 
 use super::container_name;
 
-/// What a look at the hosts tells of images that nothing pins.
+/// What a look at the hosts tells of images and repositories that nothing pins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Learnt {
     /// The digest that every host has by that name.
     pub pins: BTreeMap<String, String>,
     /// Names that stand for different images on these hosts.
     pub apart: BTreeMap<String, BTreeSet<HostName>>,
+    /// The commit of each repository that every host has.
+    pub revisions: BTreeMap<String, String>,
+    /// Repositories of which these hosts have different commits.
+    pub revisions_apart: BTreeMap<String, BTreeSet<HostName>>,
 }
 
 /// The images that something runs from, that a pin could hold and that have none.
@@ -58,6 +63,12 @@ pub fn learnt(desired: &Desired, survey: &Survey) -> Learnt {
                 let hosts = hosts.iter().map(|(host, _)| (*host).clone()).collect();
                 learnt.apart.insert(image.clone(), hosts);
             }
+        }
+    }
+    for (name, hosts) in super::revisions::learnt(desired, survey) {
+        match hosts.iter().map(|(commit, _)| commit).collect::<BTreeSet<_>>().len() {
+            1 => learnt.revisions.extend(hosts.first().map(|(commit, _)| (name, commit.clone()))),
+            _ => drop(learnt.revisions_apart.insert(name, hosts.into_iter().map(|(_, host)| host).collect())),
         }
     }
     learnt

@@ -88,7 +88,7 @@ fn without_older(now: &Now<'_>) -> Result<Option<Task>, Failure> {
 }
 
 /// Why the container is not the desired one; nothing if it is.
-fn difference(now: &Now<'_>, current: &Container) -> Result<Option<Cause>, Failure> {
+pub(super) fn difference(now: &Now<'_>, current: &Container) -> Result<Option<Cause>, Failure> {
     if current.state == State::Dead {
         return Ok(Some(Cause::NotRunning("is dead".to_owned())));
     }

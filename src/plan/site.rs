@@ -304,9 +304,13 @@ impl<'a> Site<'a> {
     /// The root key, before anything on any host is derived from it.
     fn root_key(&self) -> Option<Task> {
         let here = Some(self.name) == self.desired.gateway.as_ref();
-        let step = Step { action: Action::WriteRootKey, because: Cause::Missing, interrupts: false };
-        (here && self.survey.root_key == RootKey::Absent)
-            .then(|| Task { steps: vec![step], ..Task::default() })
+        let because = match self.survey.root_key {
+            RootKey::Absent => Cause::Missing,
+            RootKey::Outdated => Cause::Follows("a key is replaced".to_owned()),
+            RootKey::Unknown | RootKey::Present => return None,
+        };
+        let step = Step { action: Action::WriteRootKey, because, interrupts: false };
+        here.then(|| Task { steps: vec![step], ..Task::default() })
     }
 
     /// The network and the files, in this order: what containers need to start.

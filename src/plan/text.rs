@@ -223,7 +223,8 @@ fn line(mark: Mark, what: String, step: &Step, interrupts: bool) -> Line {
 
 fn effect(step: &Step) -> Option<Line> {
     let (mark, what) = match &step.action {
-        Action::WriteRootKey => (Mark::Add, "make the root key".to_owned()),
+        Action::WriteRootKey if step.because == Cause::Missing => (Mark::Add, "make the root key".to_owned()),
+        Action::WriteRootKey => (Mark::Change, "write root.key".to_owned()),
         Action::WriteFile { path, .. } if step.because == Cause::Missing => {
             (Mark::Add, format!("write {path}"))
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{BOLD, GREEN, RED, YELLOW, out, paint};
 use crate::diagnostic::clean;
-use crate::fit::{Outcome, Verdict, gib};
+use crate::fit::{Measured, Outcome, Verdict, gib};
 use crate::hub::Unknown;
 use crate::names::HostName;
 use crate::plan::JSON_VERSION;
@@ -24,6 +24,8 @@ pub struct Judged {
     pub from: Option<String>,
     /// The verdict, or why there is none.
     pub verdict: Result<Verdict, Unknown>,
+    /// What its server measured, if it runs and was asked.
+    pub measured: Option<Measured>,
 }
 
 /// Shows verdicts. Many GPUs for one model get a line each, with the arithmetic of none.
@@ -39,6 +41,16 @@ pub fn show(all: &[Judged], as_json: bool) -> Result<()> {
     let brief = all.len() > 1 && all.iter().all(|judged| judged.host.is_none());
     let texts: Vec<String> = all.iter().map(|judged| text(judged, brief)).collect();
     out(&texts.join(if brief { "" } else { "\n" }))
+}
+
+/// What servers measured when they started, beside what was predicted of them.
+pub fn measured(all: &[Judged]) {
+    for judged in all {
+        let Some(measured) = &judged.measured else { continue };
+        let host = judged.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+        let said = measured.beside(judged.verdict.as_ref().ok());
+        super::note(&format!("{}{host} measured: {said}.\n", one_line(&judged.model)));
+    }
 }
 
 fn one_line(text: &str) -> String {
@@ -88,6 +100,9 @@ fn text(judged: &Judged, brief: bool) -> String {
     for note in &verdict.notes {
         text += &format!("  note: {}\n", one_line(note));
     }
+    if let Some(measured) = &judged.measured {
+        text += &format!("  measured: {}\n", measured.beside(Some(verdict)));
+    }
     let from = judged.from.as_ref().map(|from| format!("  from: {}\n", one_line(from)));
     text + &from.unwrap_or_default()
 }
@@ -99,6 +114,7 @@ fn json(judged: &Judged) -> Value {
     };
     json!({
         "model": judged.model, "host": judged.host, "gpu": judged.gpu, "from": judged.from, "verdict": verdict, "error": error,
+        "measured": judged.measured,
     })
 }
 
@@ -117,6 +133,7 @@ mod tests {
             instead: vec!["less".to_owned()],
             notes: vec!["so".to_owned()],
             longest: Some(16),
+            tokens: None,
             takes: 1,
         };
         let judged = Judged {
@@ -125,9 +142,10 @@ mod tests {
             gpu: Some(1 << 30),
             from: Some("here".to_owned()),
             verdict: Ok(verdict),
+            measured: Some(Measured { weights: Some(3 << 29), tokens: Some(1234), ..Measured::default() }),
         };
         let shown = anstream::adapter::strip_str(&text(&judged, false)).to_string();
-        let expected = "✗ short: a/b, GPU of 1.00 GiB: it does not\n    weights                 3.00 GiB  BF16 x\n  instead: less\n  note: so\n  from: here\n";
+        let expected = "✗ short: a/b, GPU of 1.00 GiB: it does not\n    weights                 3.00 GiB  BF16 x\n  instead: less\n  note: so\n  measured: 1.50 GiB of weights (3.00 GiB predicted), 1,234 tokens in it\n  from: here\n";
         assert_eq!(shown, expected);
         let unknown = Unknown { what: "gone".to_owned(), hint: None };
         let error = Judged { verdict: Err(unknown), ..judged.clone() };

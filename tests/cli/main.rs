@@ -15,6 +15,7 @@ mod files;
 mod fit;
 mod init;
 mod inventory;
+mod locked_facts;
 mod markdown;
 mod output;
 mod program;

@@ -124,6 +124,8 @@ impl Cluster {
         self.file("inventory.yml", &serde_yaml::to_string(&inventory).unwrap());
         let mut command = Command::new(env!("CARGO_BIN_EXE_homelab"));
         command.args(args).current_dir(&self.dir).env_remove("HOMELAB_INVENTORY");
+        // Only tests with a hub of their own ask one.
+        command.env("HF_HUB_OFFLINE", "1");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }

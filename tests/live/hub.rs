@@ -1,6 +1,7 @@
 //! A stand-in for Hugging Face's hub, which no lab can have: a server of files that speaks as much of its
 //! protocol as its clients ask for, reached by HF_ENDPOINT. Who asks and what is downloaded is real.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +14,9 @@ use serde_json::{Value, json};
 
 use crate::lab::lab;
 
-const COMMIT: &str = "89abcdef0123456789abcdef0123456789abcdef";
+/// What the main branch means at first, and what it means once it has moved.
+pub(crate) const COMMIT: &str = "89abcdef0123456789abcdef0123456789abcdef";
+pub(crate) const MOVED: &str = "fedcba9876543210fedcba9876543210fedcba98";
 
 /// A file of a repository, and the digest that the hub knows it by.
 pub(crate) struct Blob {
@@ -32,10 +35,13 @@ struct State {
     repository: String,
     blobs: Vec<Blob>,
     is_up: AtomicBool,
+    has_moved: AtomicBool,
     /// Bytes per second and connection; 0 is as fast as it goes.
     rate: AtomicU64,
     /// Method, path and first byte of every request.
     asked: Mutex<Vec<String>>,
+    /// What was shown as Authorization.
+    tokens: Mutex<BTreeSet<String>>,
 }
 
 impl Hub {
@@ -47,8 +53,10 @@ impl Hub {
             repository: repository.to_owned(),
             blobs,
             is_up: AtomicBool::new(true),
+            has_moved: AtomicBool::new(false),
             rate: AtomicU64::new(0),
             asked: Mutex::default(),
+            tokens: Mutex::default(),
         });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -71,6 +79,16 @@ impl Hub {
         self.state.rate.store(bytes_per_second, Ordering::Relaxed);
     }
 
+    /// From now on the main branch means another commit; the first one is still there.
+    pub(crate) fn moves(&self) {
+        self.state.has_moved.store(true, Ordering::Relaxed);
+    }
+
+    /// What it was shown as Authorization.
+    pub(crate) fn tokens(&self) -> BTreeSet<String> {
+        self.state.tokens.lock().unwrap().clone()
+    }
+
     /// What it was asked for.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.state.asked.lock().unwrap().clone()
@@ -90,6 +108,9 @@ impl State {
             loop {
                 let mut header = String::new();
                 reader.read_line(&mut header)?;
+                if let Some(token) = header.trim_end().strip_prefix("Authorization: ") {
+                    self.tokens.lock().unwrap().insert(token.to_owned());
+                }
                 let header = header.trim_end().to_ascii_lowercase();
                 if let Some(range) = header.strip_prefix("range: bytes=") {
                     from = range.split('-').next().and_then(|n| n.parse().ok()).unwrap_or(0);
@@ -109,18 +130,25 @@ impl State {
             } else if let Some((_, name)) = path.strip_prefix(&files).and_then(|rest| rest.split_once('/'))
                 && let Some(blob) = self.blobs.iter().find(|blob| blob.name == name)
             {
-                self.send(&mut out, method == "HEAD", blob, from)?;
+                let commit = path.strip_prefix(&files).and_then(|rest| rest.split('/').next());
+                let commit = commit.filter(|name| name.len() == 40).unwrap_or(self.main());
+                self.send(&mut out, (method == "HEAD", commit), blob, from)?;
             } else {
                 answer(&mut out, method, 404, &json!({"error": "not found"}))?;
             }
         }
     }
 
+    fn main(&self) -> &'static str {
+        if self.has_moved.load(Ordering::Relaxed) { MOVED } else { COMMIT }
+    }
+
     fn api(&self, rest: &str) -> Value {
+        let sha = rest.strip_prefix("/revision/").filter(|name| name.len() == 40).unwrap_or(self.main());
         let size = |blob: &Blob| std::fs::metadata(&blob.path).unwrap().len();
         let lfs = |blob: &Blob| json!({"oid": blob.sha256, "size": size(blob), "pointerSize": 134});
         if rest == "/refs" {
-            return json!({"branches": [{"name": "main", "ref": "refs/heads/main", "targetCommit": COMMIT}]});
+            return json!({"branches": [{"name": "main", "ref": "refs/heads/main", "targetCommit": self.main()}]});
         }
         if rest.starts_with("/tree/") {
             let entry = |blob: &Blob| json!({"type": "file", "path": blob.name, "oid": COMMIT, "size": size(blob), "lfs": lfs(blob)});
@@ -131,11 +159,17 @@ impl State {
             json!({"rfilename": blob.name, "size": size(blob), "blobId": COMMIT, "lfs": lfs})
         };
         let siblings: Value = self.blobs.iter().map(sibling).collect();
-        json!({"id": self.repository, "modelId": self.repository, "sha": COMMIT, "private": false,
+        json!({"id": self.repository, "modelId": self.repository, "sha": sha, "private": false,
             "gated": false, "downloads": 0, "likes": 0, "tags": [], "siblings": siblings})
     }
 
-    fn send(&self, out: &mut TcpStream, head: bool, blob: &Blob, from: u64) -> std::io::Result<()> {
+    fn send(
+        &self,
+        out: &mut TcpStream,
+        (head, commit): (bool, &str),
+        blob: &Blob,
+        from: u64,
+    ) -> std::io::Result<()> {
         let mut file = File::open(&blob.path)?;
         let size = file.metadata()?.len();
         let status = if from > 0 { "206 Partial Content" } else { "200 OK" };
@@ -143,7 +177,7 @@ impl State {
             out,
             "HTTP/1.1 {status}\r\nContent-Length: {}\r\nContent-Range: bytes {from}-{}/{size}\r\n\
              Accept-Ranges: bytes\r\nETag: \"{}\"\r\nX-Linked-Etag: \"{}\"\r\nX-Linked-Size: {size}\r\n\
-             X-Repo-Commit: {COMMIT}\r\n\r\n",
+             X-Repo-Commit: {commit}\r\n\r\n",
             size - from,
             size - 1,
             blob.sha256,

@@ -4,10 +4,11 @@
 use serde_json::json;
 
 use crate::faults::ending::counted;
-use crate::hub::{Blob, Hub};
+use crate::hub::{Blob, COMMIT, Hub, MOVED};
 use crate::lab::lab;
 use crate::running::Running;
 
+const TOKEN: &str = "hf_promiseATokenForTheHubThatShowsNowhere0000";
 const REPOSITORY: &str = "lab/gemma-3-270m-GGUF";
 
 fn hub() -> Hub {
@@ -36,10 +37,7 @@ fn weights_come_while_the_old_version_serves() {
     let cache = Cache(format!("/tmp/promise-hf-{}", std::process::id()));
     let mut cluster = Running::borrow("prefetch");
     let first = cluster.containers();
-    let alpha = &mut cluster.hosts["lab1"]["models"]["alpha"];
-    alpha["model"] = json!(REPOSITORY);
-    alpha["environment"] = json!({"HF_ENDPOINT": hub.endpoint, "HF_HOME": "/hf"});
-    alpha["volumes"].as_array_mut().unwrap().push(json!(format!("{}:/hf", cache.0)));
+    from_the_hub(&mut cluster, &hub, &cache);
     cluster.run(&["plan"]).exits(0).says(&format!("+ fetch {REPOSITORY}: while the old version serves"));
     let untouched = |cluster: &Running| {
         assert_eq!(cluster.containers(), first);
@@ -92,4 +90,71 @@ fn weights_come_while_the_old_version_serves() {
     cluster.answers("alpha");
     cluster.run(&["plan", "--detailed-exitcode"]).exits(0);
     counted("the hub is down or slow, or homelab is killed while it downloads", 4, 4);
+}
+
+/// The model of the hub's in the place of `alpha`.
+fn from_the_hub(cluster: &mut Running, hub: &Hub, cache: &Cache) {
+    let alpha = &mut cluster.hosts["lab1"]["models"]["alpha"];
+    alpha["model"] = json!(REPOSITORY);
+    alpha["environment"] = json!({"HF_ENDPOINT": hub.endpoint, "HF_HOME": "/hf"});
+    alpha["volumes"].as_array_mut().unwrap().push(json!(format!("{}:/hf", cache.0)));
+}
+
+#[test]
+fn a_revision_stays_until_somebody_moves_its_pin() {
+    let hub = hub();
+    let cache = Cache(format!("/tmp/promise-revisions-{}", std::process::id()));
+    let mut cluster = Running::borrow("revisions");
+    from_the_hub(&mut cluster, &hub, &cache);
+    let locked = |cluster: &Running| std::fs::read_to_string(cluster.path("homelab.lock")).unwrap();
+    let files = |asked: usize| -> Vec<String> {
+        hub.asked().into_iter().skip(asked).filter(|one| one.contains("/resolve/")).collect()
+    };
+
+    // A token goes to the hub and shows nowhere.
+    cluster.env("PROMISE_HUB_TOKEN", TOKEN);
+    cluster.env("HF_HUB_OFFLINE", "0");
+    cluster.hosts["lab1"]["hf_token"] = json!({"env": "PROMISE_HUB_TOKEN"});
+
+    // CI changes no lock, and asks nobody.
+    let refused = cluster.run(&["deploy", "--yes", "--locked"]).exits(65);
+    assert!(refused.first_error().contains(&format!("it does not pin {REPOSITORY}")), "{}", refused.stderr);
+    assert_eq!(hub.asked(), [""; 0]);
+    cluster.deploy();
+    cluster.answers("alpha");
+    let pin = format!("    {REPOSITORY}: {COMMIT}\n");
+    assert!(locked(&cluster).contains(&pin), "{}", locked(&cluster));
+    let asked = hub.asked().len();
+    let there = cluster.containers();
+    cluster.run(&["plan", "--locked", "--detailed-exitcode"]).exits(0);
+    cluster.deploy();
+    assert_eq!(hub.asked().len(), asked, "with nothing to do nobody is asked");
+
+    // The branch moves, and all that was downloaded is lost: what is pinned comes again.
+    hub.moves();
+    lab().root("lab1", &format!("rm -rf {}", cache.0));
+    cluster.hosts["lab1"]["models"]["alpha"]["ctx_size"] = json!(1024);
+    cluster.run(&["deploy", "--yes", "--locked"]).exits(0);
+    cluster.answers("alpha");
+    assert_ne!(cluster.containers(), there);
+    let came = files(asked);
+    assert!(!came.is_empty() && came.iter().all(|one| one.contains(COMMIT)), "{came:?}");
+    let snapshots = format!("ls {0}/hub/models--lab--gemma-3-270m-GGUF/snapshots", cache.0);
+    assert_eq!(lab().root("lab1", &snapshots).trim(), COMMIT);
+
+    // The pin moves only when somebody says so.
+    let there = cluster.containers();
+    let shown = cluster.run(&["update", REPOSITORY]).exits(0).stdout;
+    assert_eq!(shown, format!("~ {REPOSITORY}: {} → {}\n", &COMMIT[..12], &MOVED[..12]));
+    assert_eq!(cluster.containers(), there, "an update touches no host");
+    assert!(locked(&cluster).contains(&pin.replace(COMMIT, MOVED)), "{}", locked(&cluster));
+    let planned = cluster.run(&["plan", "--locked"]).exits(0);
+    assert!(planned.stdout.contains("~ replace alpha: revision"), "{}", planned.stdout);
+    cluster.run(&["deploy", "--yes", "--locked"]).exits(0);
+    cluster.answers("alpha");
+    assert_eq!(lab().root("lab1", &format!("{snapshots}/{MOVED}")).trim(), "gemma-3-270m-Q4_K_M.gguf");
+    assert!(hub.tokens().contains(&format!("Bearer {TOKEN}")), "{:?}", hub.tokens());
+    assert!(!cluster.said().contains(TOKEN) && !locked(&cluster).contains(TOKEN));
+    assert!(!hub.asked().concat().contains(TOKEN));
+    cluster.run(&["plan", "--detailed-exitcode"]).exits(0);
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::cluster::Cluster;
 use crate::lab::{HOSTS, lab, lab4};
 use crate::process;
+use crate::running::Running;
 use crate::web;
 
 const USER_SECRET: &str = "promise-a-secret-of-the-user-s";
@@ -174,4 +175,30 @@ fn lab_machine_files(dir: &std::path::Path) -> String {
         }
     }
     text
+}
+
+/// One key is another one, and only what uses it is replaced: the model's server, then the gateway.
+#[test]
+fn one_key_is_replaced_and_nothing_else_restarts() {
+    let cluster = Running::borrow("rotate-one");
+    let (key, master) = (cluster.secret("lab1", "alpha", "LLAMA_API_KEY"), cluster.master_key());
+    let before = cluster.containers();
+    let shown = cluster.run(&["secrets", "rotate", "model/alpha", "--dry-run"]).exits(0).stdout;
+    assert!(shown.contains("~ write root.key: a key is replaced") && !shown.contains("beta"), "{shown}");
+    assert_eq!(cluster.containers(), before, "a dry run changes nothing");
+    cluster.run(&["secrets", "rotate", "alpha", "--yes"]).exits(0);
+    let after = cluster.containers();
+    let same: Vec<&String> = before.keys().filter(|name| before[*name] == after[*name]).collect();
+    assert_eq!(same, ["lab1-beta-1"]);
+    let new = cluster.secret("lab1", "alpha", "LLAMA_API_KEY");
+    assert_eq!(web::chat(&cluster.backend("lab1", 1), &key, "alpha").status, 401);
+    assert!(web::chat(&cluster.backend("lab1", 1), &new, "alpha").is_chat());
+    // Clients show the same key as before.
+    assert_eq!(cluster.master_key(), master);
+    assert!(web::chat(&cluster.gateway(), &master, "alpha").is_chat());
+    cluster.run(&["plan", "--detailed-exitcode"]).exits(0);
+    for secret in [&key, &new, &master] {
+        assert!(!cluster.said().contains(secret.as_str()));
+        assert_eq!(holders("lab1", secret), Vec::<String>::new());
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::cluster::Cluster;
-use crate::hub::{Blob, Hub};
+use crate::hub::{Blob, COMMIT, Hub};
 use crate::lab::lab;
 use crate::vllm::serve;
 
@@ -51,6 +51,7 @@ fn weights_come_first_and_then_no_network_is_needed() {
         "volumes": [format!("{}:/hf", cache.0)],
     });
     serve(&mut cluster, ("lab2", 1), "tiny", &from_hub);
+    cluster.env("HF_HUB_OFFLINE", "0");
     hub.set_up(false);
     let failed = cluster.run(&["deploy", "--yes"]).exits(1);
     let error = failed.first_error();
@@ -68,5 +69,11 @@ fn weights_come_first_and_then_no_network_is_needed() {
     deploy.exits(0);
     cluster.answers("tiny");
     assert!(!hub.asked().iter().any(|asked| asked.contains("other.gguf")), "{:?}", hub.asked());
-    cluster.run(&["plan", "--detailed-exitcode"]).exits(0);
+    // It was told the commit, and takes that without a network.
+    let log = lab().ssh("lab2", &format!("docker logs {} 2>&1", cluster.container("tiny")));
+    let given = log.lines().find(|line| line.contains("non-default args:")).unwrap();
+    assert!(given.contains(&format!("'revision': '{COMMIT}'")), "{given}");
+    let locked = std::fs::read_to_string(cluster.path("homelab.lock")).unwrap();
+    assert!(locked.contains(&format!("    {REPOSITORY}: {COMMIT}\n")), "{locked}");
+    cluster.run(&["plan", "--locked", "--detailed-exitcode"]).exits(0);
 }

@@ -1,5 +1,6 @@
 //! vLLM behind the gateway: what it was started with, what it says meanwhile, what it answers.
 
+use homelab::fit;
 use serde_json::json;
 
 use crate::cluster::Cluster;
@@ -158,4 +159,21 @@ fn compose_on_the_host_shows_its_log_and_a_second_deploy_does_nothing() {
     assert_eq!(stack.cluster.deploy().stdout, "Nothing to do: 3 hosts are in sync.\n");
     assert_eq!(stack.cluster.containers(), before);
     stack.cluster.run(&["status"]).exits(0);
+}
+
+#[test]
+#[ignore = "needs the vLLM image: make test-vllm"]
+fn the_tokens_that_its_cache_holds_are_those_of_the_formula() {
+    let stack = stack();
+    let config = format!("{}/models/vllm/tiny-qwen3/config.json", lab().fact("LAB_STATE"));
+    let facts = fit::from_config(&std::fs::read_to_string(config).unwrap(), &fit::Files::default()).unwrap();
+    let options = fit::Options { dtype: Some("float32".to_owned()), ..fit::Options::of(fit::Server::Vllm) };
+    let gpu = fit::Gpu { bytes: 24 << 30, shared: false, taken: 0 };
+    let each = fit::cache(&facts, &options, &gpu, 8192).unwrap().per_token;
+    // Its size is set by hand, to 1 GiB; the tokens are its own count.
+    let tokens = fit::tokens((1 << 30) / each);
+    for model in ["qwen3-4b", "qwen3-30b"] {
+        let line = format!("{model} on lab1 measured: 1.00 GiB for the cache, {tokens} tokens in it.");
+        assert!(stack.made.stderr.contains(&line), "{line}\n{}", stack.made.stderr);
+    }
 }

@@ -252,7 +252,16 @@ fn host(dice: &mut Dice<'_>, remote: bool) -> DesiredHost {
 
 pub(crate) fn desired_service(service: Service, role: Role, (gpus, port): (Gpus, u16)) -> DesiredService {
     let port = Some(port).filter(|port| *port > 0).map(|port| Port::new(i64::from(port)).unwrap());
-    DesiredService { service, digest: None, role, gpus, port, ready_timeout: 60, weights: None }
+    DesiredService {
+        service,
+        digest: None,
+        role,
+        gpus,
+        port,
+        ready_timeout: 60,
+        weights: None,
+        repositories: vec![],
+    }
 }
 
 /// What a model downloads; two of one host may need the same.
@@ -270,6 +279,8 @@ fn weights(dice: &mut Dice<'_>, name: &str) -> Option<Weights> {
         command: vec![],
         cache: "/hub".into(),
         on_host: "/srv/hub".into(),
+        commits: [].into(),
+        open_key: None,
     })
 }
 

@@ -113,3 +113,39 @@ pub(super) fn behind() -> Value {
 /// Keys of a model that one behind a server has, too.
 const OF_MEMBERS: [&str; 7] =
     ["enabled", "kind", "model", "aliases", "litellm_params", "model_info", "variants"];
+
+/// A GPU of a host.
+pub(super) fn gpu() -> Value {
+    json!({
+        "type": "object",
+        "required": ["memory"],
+        "properties": {
+            "name": key("What it is called", scalar()),
+            "memory": needed("Its memory, as in 24GB", scalar()),
+            "unified": key("Whether it is the system's", json!({"type": "boolean"})),
+        },
+        "additionalProperties": false,
+    })
+}
+
+/// The size of the only GPU, or a list of them.
+pub(super) fn gpus() -> Value {
+    let one = json!({"anyOf": [{"type": ["string", "integer"]}, {"$ref": "#/definitions/gpu"}]});
+    json!({"anyOf": [one, {"type": "array", "items": one}]})
+}
+
+/// Ansible's variables that say how a host is reached, those of them that homelab reads; and whether it always is.
+pub(super) fn connection() -> impl Iterator<Item = (&'static str, Value)> {
+    let kinds = json!({"enum": ["ssh", "smart", "ansible.builtin.ssh", "local", "ansible.builtin.local"]});
+    let number = json!({"anyOf": [super::port(), {"type": "string", "pattern": "^[0-9]+$"}]});
+    let all = [
+        ("ansible_host", key("What ssh connects to, else the host's name", scalar())),
+        ("ansible_port", key("The port of its sshd", number)),
+        ("ansible_user", key("Whom ssh logs in as", scalar())),
+        ("ansible_ssh_private_key_file", key("The key that ssh shows", scalar())),
+        ("ansible_ssh_common_args", key("Further arguments of ssh", json!({"type": "string"}))),
+        ("ansible_ssh_extra_args", key("Further arguments of ssh", json!({"type": "string"}))),
+        ("ansible_connection", key("local: the machine homelab runs on, without ssh", kinds)),
+    ];
+    all.into_iter().chain(beside::absent())
+}

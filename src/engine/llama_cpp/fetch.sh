@@ -1,22 +1,39 @@
 # Lets the server itself download what it is told to serve: it is what knows which files of a repository that
-# is. It is ready only when it has all of them and could read them, and ends then.
-# $1 is where the hub's files lie, $2 the repositories; the rest is the server with its arguments.
+# is. It is ready only when it has all of them and could read them, and ends then. Of a repository that is pinned
+# this puts the files of that commit into the cache first, and the server, which is offline then, has to find them there.
+# $1 is where the hub's files lie, $2 the repositories, each as USER/REPO or USER/REPO[:QUANT]@COMMIT; the rest is the
+# server with its arguments.
 set -f
 cache=$1
 repositories=$2
 shift 2
-"$@" &
-server=$!
+endpoint=${HF_ENDPOINT:-https://huggingface.co}
+endpoint=${endpoint%/}
 
 folder() {
-  printf '%s/models--%s' "$cache" "$1" | sed 's,/\([^/]*\)$,--\1,'
+  name=${1%@*}
+  printf '%s/models--%s' "$cache" "${name%%:*}" | sed 's,/\([^/]*\)$,--\1,'
 }
 
-# The sizes of all files that the hub has. The token must stand in no list of processes.
-sizes=$(for repository in $repositories; do
+# The token must stand in no list of processes.
+get() {
   if [ -n "$HF_TOKEN" ]; then printf 'header = "Authorization: Bearer %s"\n' "$HF_TOKEN"; fi |
-    curl -sfL -m 30 -K - "${HF_ENDPOINT:-https://huggingface.co}/api/models/$repository/tree/main?recursive=true" |
-    tr '{' '\n' | sed -n 's/^"oid": *"\([0-9a-f]*\)",[^}]*"size": *\([0-9]*\).*/:\1 \2/p'
+    curl -sSfL --connect-timeout 30 --speed-time 60 --speed-limit 1 -K - "$@"
+}
+
+# The files of a repository, one a line, each with all that the hub says of it.
+tree() {
+  name=${1%@*}
+  case $1 in
+    *@*) commit=${1##*@} ;;
+    *) commit=main ;;
+  esac
+  get -m 30 "$endpoint/api/models/${name%%:*}/tree/$commit?recursive=true" | tr '{' '\n'
+}
+
+# The sizes of all files that the hub has.
+sizes=$(for repository in $repositories; do
+  tree "$repository" 2>/dev/null | sed -n 's/^"oid": *"\([0-9a-f]*\)",[^}]*"size": *\([0-9]*\).*/:\1 \2/p'
 done)
 
 size_of() {
@@ -25,6 +42,101 @@ size_of() {
     *) printf 0 ;;
   esac
 }
+
+# Of names with their digests, the model's of a quantisation, or the one that the server would take where none is
+# typed (llama.cpp, common/download.cpp); a large one lies in several files.
+model() {
+  models=$(grep -v -e mmproj -e imatrix -e 'mtp-' -e 'eagle3-' -e 'dflash-' -e 'dspark-')
+  first=
+  for quant in ${1:-Q4_K_M Q8_0 .}; do
+    if [ -z "$first" ]; then
+      pattern="$quant[.-]"
+      if [ "$quant" = . ]; then pattern=.; fi
+      first=$(printf '%s\n' "$models" | grep -v -e '-0000[2-9]-of-' -e '-000[1-9][0-9]-of-' | grep -i -e "$pattern" | head -n 1)
+    fi
+  done
+  case $first in
+    *-00001-of-*) printf '%s\n' "$models" | grep -F -e "$(printf %s "${first#* }" | sed 's/-00001-of-.*/-/')" ;;
+    *) printf '%s\n' "$first" ;;
+  esac
+}
+
+# What sees belongs to it; of several the smallest numbers that are not fewer than the model's.
+projector() {
+  all=$(grep -e mmproj)
+  for kind in q8 f16 .; do
+    found=$(printf '%s\n' "$all" | grep -i -e "$kind" | head -n 1)
+    if [ -n "$found" ]; then printf '%s\n' "$found"; return; fi
+  done
+}
+
+# Downloads a file to where the server looks for it, from where an earlier try ended.
+# Its repository with the commit, its digest, its name.
+download() {
+  there=$(folder "$1")
+  commit=${1##*@}
+  name=${1%@*}
+  final=$there/snapshots/$commit/$3
+  if [ -e "$final" ]; then return; fi
+  blob=$there/blobs/$2
+  mkdir -p "$there/blobs" "${final%/*}" || return
+  if ! [ -e "$blob" ]; then
+    get -C - -o "$blob.downloadInProgress" "$endpoint/${name%%:*}/resolve/$commit/$3" || return
+    if [ "$(sha256sum "$blob.downloadInProgress" | cut -d ' ' -f 1)" != "$2" ]; then
+      rm -f "$blob.downloadInProgress"
+      echo "what arrived of $3 has not the digest that the hub has of it" >&2
+      return 1
+    fi
+    mv "$blob.downloadInProgress" "$blob" || return
+  fi
+  up=$(printf %s "$3" | sed 's,[^/]*$,,; s,[^/]*/,../,g')
+  ln -sf "../../${up}blobs/$2" "$final"
+}
+
+# All that is pinned.
+pinned() {
+  for repository in $repositories; do
+    case $repository in
+      *@*) ;;
+      *) continue ;;
+    esac
+    name=${repository%@*}
+    quant=
+    case $name in *:*) quant=${name#*:} ;; esac
+    files=$(tree "$repository" | sed -n 's,^"oid": *"\([0-9a-f]\{64\}\)".*"path": *"\([A-Za-z0-9_][A-Za-z0-9_./+-]*\.gguf\)".*,\1 \2,p' | grep -v -F -e ..)
+    if [ -z "$files" ]; then
+      echo "the hub has no GGUF files of ${name%%:*} at ${repository##*@}" >&2
+      return 1
+    fi
+    if [ -n "$hf_file" ]; then
+      wanted=$(printf '%s\n' "$files" | grep -i -F -e " $hf_file")
+    else
+      wanted=$(printf '%s\n' "$files" | model "$quant")
+    fi
+    if [ -n "$projector" ]; then wanted="$wanted
+$(printf '%s\n' "$files" | projector)"; fi
+    # Both are the model's; a draft model has neither.
+    hf_file=
+    projector=
+    there=$(folder "$repository")
+    printf '%s\n' "$wanted" | while read -r digest file; do
+      if [ -n "$file" ]; then download "$repository" "$digest" "$file" || exit; fi
+    done || return
+    mkdir -p "$there/refs" && printf %s "${repository##*@}" >"$there/refs/main.homelab" &&
+      mv "$there/refs/main.homelab" "$there/refs/main" || return
+  done
+}
+
+hf_file=
+projector=yes
+before=
+for word in "$@"; do
+  if [ "$before" = --hf-file ]; then hf_file=$word; fi
+  if [ "$word" = --no-mmproj ]; then projector=; fi
+  before=$word
+done
+{ pinned && exec "$@"; } &
+server=$!
 
 seen=
 while kill -0 "$server" 2>/dev/null; do

@@ -12,7 +12,7 @@ mod router;
 mod tests;
 
 use super::command_line::{LeadingDash, arguments, carry};
-use super::{Chip, Draft, Engine, Fetch, Kind, Opt, Phase, Serve};
+use super::{Chip, Draft, Engine, Fetch, Kind, Opt, Phase, Repository, Serve};
 use crate::diagnosis::Row;
 
 /// llama.cpp in Docker, one server per model.
@@ -123,6 +123,10 @@ impl Engine for LlamaCpp {
 
     fn fetch(&self, serve: &Serve<'_>) -> Option<Fetch> {
         fetch::fetch(serve)
+    }
+
+    fn repositories(&self, serve: &Serve<'_>) -> Vec<Repository> {
+        fetch::repositories(serve)
     }
 
     fn phase(&self, line: &str) -> Option<Phase> {

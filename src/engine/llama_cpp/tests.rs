@@ -154,7 +154,7 @@ fn a_slot_has_its_part_of_the_context_unless_each_may_have_all() {
 
 fn fetched(world: &World) -> Option<(String, String)> {
     let fetch = world.with(|serve| LlamaCpp.fetch(serve))?;
-    assert!(fetch.runs_server && !fetch.offline);
+    assert!(fetch.runs_server && fetch.offline.is_none());
     Some((fetch.what.join(", "), fetch.command.join(" | ")))
 }
 
@@ -171,6 +171,25 @@ fn the_server_itself_downloads_and_is_told_only_what() {
          a/draft:Q8_0 | --no-mmproj | --host | 127.0.0.1 | --port | 8080 | --ctx-size | 512 | --parallel | 1 | \
          --gpu-layers | 0 | --no-warmup"
     );
+}
+
+#[test]
+fn what_is_pinned_is_put_into_its_cache_and_it_is_offline_then() {
+    let (model, draft) = ("a".repeat(40), "b".repeat(40));
+    let world = |pins: &[(&str, &String)]| World {
+        options: options(json!({"spec_draft_hf": "a/draft:Q8_0"})),
+        revisions: pins.iter().map(|(name, commit)| ((*name).to_owned(), (*commit).clone())).collect(),
+        ..self::world()
+    };
+    let pins = [("Qwen/Qwen3-4B-GGUF", &model), ("a/draft", &draft)];
+    let fetch = world(&pins).with(|serve| LlamaCpp.fetch(serve)).unwrap();
+    assert_eq!(fetch.command[0], format!("Qwen/Qwen3-4B-GGUF:Q4_K_M@{model} a/draft:Q8_0@{draft}"));
+    assert_eq!(fetch.offline, Some("LLAMA_ARG_OFFLINE"));
+    // It is offline for all of them or for none.
+    let fetch = world(&pins[..1]).with(|serve| LlamaCpp.fetch(serve)).unwrap();
+    assert_eq!((fetch.command[0].as_str(), fetch.offline), ("Qwen/Qwen3-4B-GGUF a/draft", None));
+    let open = world(&pins[..1]).with(|serve| LlamaCpp.repositories(serve));
+    assert!(open.len() == 2 && open.iter().all(|one| one.commit.is_none()));
 }
 
 #[test]

@@ -51,7 +51,7 @@ def weights(repo, names):
         return consolidated
     index = "model.safetensors.index.json"
     if form not in ("pt", "npcache") and index in names:
-        path = hf_hub_download(repo["id"], index, revision=repo["revision"])
+        path = hf_hub_download(repo["id"], index, revision=repo["commit"])
         listed = set(json.loads(pathlib.Path(path).read_text()).get("weight_map", {}).values())
         if listed:
             return [name for name in names if name in listed]
@@ -109,11 +109,25 @@ class File:
 
 def wanted(repo):
     info = api.model_info(repo["id"], revision=repo["revision"], files_metadata=True)
+    # A branch may move while this runs.
+    repo["commit"] = info.sha
     names = [s.rfilename for s in info.siblings]
     take = {n for n in names if not any_of(WEIGHTS + USELESS + repo["ignore"], n)}
     if repo["weights"]:
         take.update(weights(repo, names))
     return [File(repo, info.sha, s) for s in info.siblings if s.rfilename in take]
+
+
+def remember(repo):
+    """Writes down which commit the branch or tag means, where whoever knows only that looks for it."""
+    name = repo.get("ref") or repo["revision"] or "main"
+    if name == repo["commit"] or ".." in name.split("/"):
+        return
+    place = cache / ("models--" + repo["id"].replace("/", "--")) / "refs" / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part = place.with_name(place.name + ".homelab")
+    part.write_text(repo["commit"])
+    part.replace(place)
 
 
 def follow(files, over):
@@ -147,7 +161,8 @@ def main():
         list(pool.map(resume, large))
     for repo, all_of_it in by_repo:
         names = [file.name for file in all_of_it]
-        where = snapshot_download(repo["id"], revision=repo["revision"], allow_patterns=names)
+        where = snapshot_download(repo["id"], revision=repo["commit"], allow_patterns=names)
+        remember(repo)
         for file in all_of_it:
             for left in file.blobs.glob(file.blob.name + "*.incomplete"):
                 left.unlink()

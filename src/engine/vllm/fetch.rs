@@ -1,10 +1,13 @@
 //! What vLLM downloads when it starts, downloaded before, by the hub's client in its own image.
 //! It names repositories; which of their files are loaded the program in the container finds out.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::super::command_line::{carry, word};
 use super::super::fetch::{Fetch, is_repository};
+use super::super::{HUB_OFFLINE, Repository};
 use super::Serve;
 
 const PROGRAM: &str = include_str!("fetch.py");
@@ -44,40 +47,122 @@ pub(super) fn fetch(serve: &Serve<'_>) -> Option<Fetch> {
         return None;
     }
     let ignored = serve.options.get("ignore_patterns").map_or_else(|| json!([IGNORED]), texts);
-    let whole = |id: &str, revision: Option<&str>| json!({"id": id, "revision": revision, "weights": true, "load_format": format, "ignore": ignored});
-    let small = |id: &str, revision: Option<&str>| json!({"id": id, "revision": revision, "weights": false, "load_format": format, "ignore": ignored});
-    let mut repositories = vec![whole(model, text("revision"))];
-    if let Some((draft, revision)) = draft(serve) {
-        repositories.push(whole(&draft, revision.as_deref()));
-    }
-    for (name, revision) in [("tokenizer", "tokenizer_revision"), ("hf_config_path", "revision")] {
-        repositories.extend(text(name).filter(|id| *id != model).map(|id| small(id, text(revision))));
-    }
-    let (fetched, local): (Vec<Value>, Vec<Value>) =
-        repositories.into_iter().partition(|repository| repository["id"].as_str().is_some_and(is_repository));
+    let one = |loaded: &Loaded| {
+        let (id, revision) = (&loaded.id, loaded.revision.as_deref());
+        let mut all = json!({"id": id, "revision": revision, "weights": loaded.weights, "load_format": format, "ignore": ignored});
+        if let Some((open, commit)) = loaded.open(serve).and_then(|open| Some((open.clone(), open.commit?))) {
+            all["ref"] = json!(open.reference());
+            all["revision"] = json!(commit);
+        }
+        all
+    };
+    let mut repositories = loaded(serve, model);
+    repositories.extend(elsewhere(serve).map(|id| Loaded::small(id, text("revision"), None)));
+    let (fetched, local): (Vec<Loaded>, Vec<Loaded>) =
+        repositories.into_iter().partition(|repository| is_repository(&repository.id));
     let given = |name: &&str| serve.options.get(*name).is_some_and(|value| *value != Value::Bool(false));
-    let odd = local.iter().any(|repository| !repository["id"].as_str().is_some_and(|id| id.starts_with('/')));
+    let odd = local.iter().any(|repository| !repository.id.starts_with('/'));
     Some(Fetch {
-        what: fetched.iter().map(called).collect(),
+        what: fetched.iter().map(Loaded::called).collect(),
         entrypoint: ["python3", "-c", PROGRAM].map(str::to_owned).to_vec(),
         runs_server: false,
-        command: vec![Value::Array(fetched).to_string()],
-        offline: !odd && !OPEN.iter().any(given),
+        command: vec![fetched.iter().map(one).collect::<Value>().to_string()],
+        offline: (!odd && !OPEN.iter().any(given)).then_some(HUB_OFFLINE),
         own_cache: None,
     })
 }
 
-fn called(repository: &Value) -> String {
-    let id = repository["id"].as_str().unwrap_or_default();
-    match repository["revision"].as_str() {
-        Some(revision) => format!("{id}@{revision}"),
-        None => id.to_owned(),
+/// A repository as the options name it.
+struct Loaded {
+    id: String,
+    /// As it was typed.
+    revision: Option<String>,
+    /// Whether its weights load, too.
+    weights: bool,
+    /// The option that takes its commit; none where no option does.
+    option: Option<&'static str>,
+}
+
+impl Loaded {
+    fn small(id: &str, revision: Option<&str>, option: Option<&'static str>) -> Self {
+        Self { id: id.to_owned(), revision: revision.map(str::to_owned), weights: false, option }
     }
+
+    fn called(&self) -> String {
+        match &self.revision {
+            Some(revision) => format!("{}@{revision}", self.id),
+            None => self.id.clone(),
+        }
+    }
+
+    /// With its pin, if a commit can be given for it and none was.
+    fn open(&self, serve: &Serve<'_>) -> Option<Repository> {
+        self.option.filter(|_| is_repository(&self.id))?;
+        Repository::open(&self.id, self.revision.as_deref(), serve.revisions)
+    }
+}
+
+/// Another repository that the config is read from, by the revision of the model's: one commit cannot mean both.
+fn elsewhere<'a>(serve: &Serve<'a>) -> Option<&'a str> {
+    let path = serve.options.get("hf_config_path").and_then(Value::as_str);
+    path.filter(|path| serve.model != Some(*path))
+}
+
+const DRAFT: &str = "speculative_config";
+
+/// The model, what drafts for it, and its tokenizer if that is another one's.
+fn loaded(serve: &Serve<'_>, model: &str) -> Vec<Loaded> {
+    let text = |name: &str| serve.options.get(name).and_then(Value::as_str);
+    let option = elsewhere(serve).is_none().then_some("revision");
+    let mut all = vec![Loaded { weights: true, ..Loaded::small(model, text("revision"), option) }];
+    if let Some((draft, revision)) = draft(serve) {
+        let option = serve.options.get(DRAFT).is_some_and(Value::is_object).then_some(DRAFT);
+        all.push(Loaded { weights: true, ..Loaded::small(&draft, revision.as_deref(), option) });
+    }
+    let own = text("tokenizer").filter(|id| *id != model);
+    all.extend(own.map(|id| Loaded::small(id, text("tokenizer_revision"), Some("tokenizer_revision"))));
+    all
+}
+
+pub(super) fn repositories(serve: &Serve<'_>) -> Vec<Repository> {
+    let model = serve.model.filter(|model| is_repository(model) && !carry(serve.args, &BY_HAND));
+    let all = model.map(|model| loaded(serve, model)).unwrap_or_default();
+    all.iter().filter_map(|loaded| loaded.open(serve)).collect()
+}
+
+/// The options that make vLLM load what is pinned.
+pub(super) fn pins(serve: &Serve<'_>) -> BTreeMap<String, Value> {
+    let mut pins = BTreeMap::new();
+    let model = serve.model.filter(|model| is_repository(model) && !carry(serve.args, &BY_HAND));
+    for loaded in model.map(|model| loaded(serve, model)).unwrap_or_default() {
+        let Some((option, commit)) = loaded.option.zip(loaded.open(serve).and_then(|open| open.commit))
+        else {
+            continue;
+        };
+        let value = match serve.options.get(option) {
+            Some(Value::Object(config)) => {
+                let mut config = config.clone();
+                config.insert("revision".to_owned(), commit.into());
+                Value::Object(config)
+            }
+            _ => commit.into(),
+        };
+        pins.insert(option.to_owned(), value);
+    }
+    // Without one of its own, a tokenizer's revision is the model's (vllm/config/model.py), which means nothing elsewhere.
+    let other = serve.options.get("tokenizer").and_then(Value::as_str).filter(|id| Some(*id) != serve.model);
+    if pins.contains_key("revision")
+        && other.is_some_and(is_repository)
+        && !serve.options.contains_key("tokenizer_revision")
+    {
+        pins.entry("tokenizer_revision".to_owned()).or_insert_with(|| "main".into());
+    }
+    pins
 }
 
 /// The model that guesses ahead, where it is one of its own.
 fn draft(serve: &Serve<'_>) -> Option<(String, Option<String>)> {
-    let typed = serve.options.get("speculative_config");
+    let typed = serve.options.get(DRAFT);
     // Text is passed on as it is.
     let parsed =
         typed.and_then(Value::as_str).and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());

@@ -5,6 +5,7 @@ mod causes;
 mod check;
 mod fetch;
 mod fit;
+mod measured;
 mod options;
 mod parsers;
 mod phase;
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::command_line::{LeadingDash, arguments, carry};
-use super::{Chip, Draft, Engine, Fetch, Kind, Opt, Phase, Serve, Share};
+use super::{Chip, Draft, Engine, Fetch, Kind, Opt, Phase, Repository, Serve, Share};
 use crate::diagnosis::Row;
 
 /// vLLM in Docker: `vllm/vllm-openai` and `nvcr.io/nvidia/vllm` alike.
@@ -117,8 +118,24 @@ impl Engine for Vllm {
         fetch::fetch(serve)
     }
 
+    fn repositories(&self, serve: &Serve<'_>) -> Vec<Repository> {
+        fetch::repositories(serve)
+    }
+
+    fn takes_revisions(&self) -> bool {
+        true
+    }
+
     fn phase(&self, line: &str) -> Option<Phase> {
         phase::phase(line)
+    }
+
+    fn measures(&self) -> bool {
+        true
+    }
+
+    fn measured(&self, log: &[String]) -> crate::fit::Measured {
+        measured::measured(log)
     }
 
     fn causes(&self) -> &'static [Row] {
@@ -194,6 +211,7 @@ fn with_defaults(serve: &Serve<'_>) -> BTreeMap<String, Value> {
         serve.options.contains_key(option) || carry(serve.args, &[&flag])
     };
     let mut all = serve.options.clone();
+    all.extend(fetch::pins(serve));
     if let Some(gpus) = serve.gpus.count().filter(|gpus| *gpus > 1)
         && !["tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"].into_iter().any(given)
         && !carry(serve.args, &["-tp", "-pp", "-dp"])

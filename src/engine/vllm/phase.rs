@@ -86,7 +86,7 @@ fn is_exception(line: &str) -> bool {
 
 /// A line without what stands before the message (vllm/logger.py): the process, as in
 /// `(EngineCore pid=123)`; the level with time and place; a part of the model in brackets.
-fn message(line: &str) -> &str {
+pub(super) fn message(line: &str) -> &str {
     let line = line.trim_start();
     let line = match line.strip_prefix('(').and_then(|rest| rest.split_once(") ")) {
         Some((process, rest)) if process.contains("pid=") => rest.trim_start(),

@@ -231,7 +231,7 @@ fn fetched(world: &World) -> Option<(Vec<String>, Value, bool)> {
     let fetch = world.with(|serve| Vllm.fetch(serve))?;
     assert_eq!((fetch.runs_server, fetch.own_cache), (false, None));
     let [asked] = &fetch.command[..] else { panic!("{:?}", fetch.command) };
-    Some((fetch.what, serde_json::from_str(asked).unwrap(), fetch.offline))
+    Some((fetch.what, serde_json::from_str(asked).unwrap(), fetch.offline == Some("HF_HUB_OFFLINE")))
 }
 
 #[test]
@@ -252,6 +252,53 @@ fn what_is_downloaded_is_named_with_all_that_belongs_to_it() {
     assert_eq!((what.join(" "), offline), ("Qwen/Qwen3-4B-AWQ@v1 a/draft a/tokens".to_owned(), true));
     assert_eq!([&asked[1]["weights"], &asked[2]["weights"]], [&json!(true), &json!(false)]);
     assert_eq!(asked[0]["ignore"], json!(["*.pt"]));
+}
+
+#[test]
+fn what_is_pinned_is_fetched_and_loaded_at_that_commit() {
+    let [model, draft, tokens] = ["a", "b", "c"].map(|digit| digit.repeat(40));
+    let pins: Vec<(&str, &String)> =
+        vec![("Qwen/Qwen3-4B-AWQ@v1", &model), ("a/draft", &draft), ("a/tokens", &tokens)];
+    let world = |pins: &[(&str, &String)]| World {
+        options: options(json!({
+            "revision": "v1", "tokenizer": "a/tokens", "speculative_config": {"model": "a/draft", "method": "eagle"},
+        })),
+        revisions: pins.iter().map(|(name, commit)| ((*name).to_owned(), (*commit).clone())).collect(),
+        ..self::world()
+    };
+    let (what, asked, _) = fetched(&world(&pins)).unwrap();
+    assert_eq!(what.join(" "), "Qwen/Qwen3-4B-AWQ@v1 a/draft a/tokens");
+    let names = |key: &str| asked.as_array().unwrap().iter().map(|one| one[key].clone()).collect::<Vec<_>>();
+    assert_eq!(names("revision"), [json!(model), json!(draft), json!(tokens)]);
+    assert_eq!(names("ref"), [json!("v1"), json!("main"), json!("main")]);
+    let command = |world: &World| world.with(|serve| Vllm.draft(serve)).command.join(" ");
+    let all = command(&world(&pins));
+    assert!(all.contains(&format!("--revision {model} ")), "{all}");
+    assert!(all.contains(&format!("--tokenizer-revision {tokens}")), "{all}");
+    assert!(all.contains(&format!(r#""revision":"{draft}""#)), "{all}");
+    // The commit of one repository means nothing to another.
+    let some = command(&world(&pins[..1]));
+    assert!(some.contains("--tokenizer-revision main") && !some.contains(&draft), "{some}");
+    assert!(command(&world(&[])).contains("--revision v1 "), "{}", command(&world(&[])));
+    // Without a pin all is as it was: what was downloaded before counts.
+    assert_eq!(fetched(&world(&[])).unwrap().1[0].get("ref"), None);
+}
+
+#[test]
+fn what_args_say_by_hand_or_names_a_commit_is_not_pinned() {
+    let pins: BTreeMap<String, String> = [("Qwen/Qwen3-4B-AWQ".to_owned(), "a".repeat(40))].into();
+    let open = |options: Value, args: &[&str]| {
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        let world = World { options: self::options(options), args, revisions: pins.clone(), ..world() };
+        world.with(|serve| {
+            (Vllm.repositories(serve).len(), Vllm.draft(serve).command.join(" ").contains(&"a".repeat(40)))
+        })
+    };
+    assert_eq!(open(json!({}), &[]), (1, true));
+    assert_eq!(open(json!({}), &["--revision=v1"]), (0, false));
+    assert_eq!(open(json!({"revision": "0123456789abcdef0123456789abcdef01234567"}), &[]), (0, false));
+    assert_eq!(open(json!({"hf_config_path": "a/config"}), &[]), (0, false));
+    assert_eq!(open(json!({"download_dir": "/d"}), &[]), (1, true));
 }
 
 #[test]

@@ -160,6 +160,7 @@ impl Bench {
             port,
             ready_timeout: 60,
             weights: None,
+            repositories: vec![],
         };
         self.desired.hosts.get_mut(&host(at)).unwrap().services.insert(service(name), wanted);
     }

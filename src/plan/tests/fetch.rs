@@ -17,6 +17,8 @@ fn needs(mut bench: Bench, names: &[&str]) -> Bench {
         command: vec![],
         cache: "/hub".into(),
         on_host: "/srv/hub".into(),
+        commits: [].into(),
+        open_key: None,
     };
     for name in names {
         let services = &mut bench.desired.hosts.get_mut(&host("box")).unwrap().services;

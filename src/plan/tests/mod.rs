@@ -8,6 +8,7 @@ mod fetch;
 mod gpus;
 mod models;
 mod pins;
+mod revisions;
 mod surroundings;
 
 use bench::Bench;

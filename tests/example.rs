@@ -47,7 +47,8 @@ fn keys_of_the_schema() -> BTreeSet<String> {
     let keys = |name: &str| -> BTreeSet<String> {
         schema["definitions"][name]["properties"].as_object().unwrap().keys().cloned().collect()
     };
-    let mut all = &(&(&keys("vars") | &keys("gateway")) | &keys("login")) | &(&keys("external") | &keys("gpu"));
+    let mut all =
+        &(&(&keys("vars") | &keys("gateway")) | &keys("login")) | &(&keys("external") | &keys("gpu"));
     all = &(&all | &keys("edge")) | &keys("certificate");
     let options = |name: &String| {
         homelab::engine::ALL.iter().flat_map(|engine| engine.options()).any(|option| option.name == name)

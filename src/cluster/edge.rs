@@ -80,5 +80,7 @@ pub(super) fn unit(
         port: Some(spec.options.port),
         ready_timeout: READY_TIMEOUT,
         weights: None,
+        repositories: vec![],
+        open: None,
     })
 }

@@ -70,6 +70,7 @@ pub fn moving(desired: &Desired, survey: &Survey, opened: &Opened) -> Opened {
             current,
             previous: None,
             wait: vec![],
+            behind: None,
         };
         current.is_none_or(|current| !matches!(difference(&now, current), Ok(None)))
     };

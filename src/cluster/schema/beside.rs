@@ -147,5 +147,5 @@ pub(super) fn connection() -> impl Iterator<Item = (&'static str, Value)> {
         ("ansible_ssh_extra_args", key("Further arguments of ssh", json!({"type": "string"}))),
         ("ansible_connection", key("local: the machine homelab runs on, without ssh", kinds)),
     ];
-    all.into_iter().chain(beside::absent())
+    all.into_iter().chain(absent())
 }

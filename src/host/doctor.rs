@@ -162,7 +162,7 @@ async fn sessions(link: &Link, took: Duration) -> Login {
 /// One session that has said something, and how many seconds its clock is ahead of ours.
 async fn session(link: &Link) -> Result<(Ends, Option<i64>), Failure> {
     let sent = now();
-    let mut ends = link.attend(HELLO, &[]).await?;
+    let mut ends = link.attend_shared(HELLO, &[]).await?;
     let mut lines = BufReader::new(&mut ends.output).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         if let Ok(there) = line.trim().parse::<i64>() {

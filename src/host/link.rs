@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use openssh::Session;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::OnceCell;
 
 use super::forward::Forwards;
 use super::master::{self, Master};
@@ -55,7 +56,12 @@ pub struct Link {
 
 enum Route {
     Local,
-    Ssh { master: Master, forwards: Forwards },
+    /// A master of its own is for when the other, which all homelabs of this user share, has no session left.
+    Ssh {
+        master: Master,
+        own: OnceCell<Master>,
+        forwards: Forwards,
+    },
 }
 
 impl Link {
@@ -78,7 +84,7 @@ impl Link {
             let master = master::open(connection).await?;
             let forwards = Forwards::new(Arc::clone(&master.session), &master.dir)
                 .map_err(|e| failure(master::STEP, format!("cannot make a private directory: {e}")))?;
-            Route::Ssh { master, forwards }
+            Route::Ssh { master, own: OnceCell::new(), forwards }
         };
         Ok(Self {
             connection: connection.clone(),
@@ -106,9 +112,12 @@ impl Link {
     /// What it has cost so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let fresh = matches!(&self.route, Route::Ssh { master, .. } if master.fresh);
+        let logins = match &self.route {
+            Route::Local => 0,
+            Route::Ssh { master, own, .. } => u32::from(master.fresh) + u32::from(own.initialized()),
+        };
         Counts {
-            logins: u32::from(fresh),
+            logins,
             processes: self.processes.load(Ordering::Relaxed),
             requests: self.requests.load(Ordering::Relaxed),
         }
@@ -122,7 +131,10 @@ impl Link {
         self.processes.fetch_add(1, Ordering::Relaxed);
         match &self.route {
             Route::Local => run_here(script, args, stdin).await,
-            Route::Ssh { master, .. } => run_there(&master.session, script, args, stdin).await,
+            Route::Ssh { master, own, .. } => {
+                let child = self.shell(master, Some(own), (script, args), openssh::Stdio::piped).await?;
+                finish(child, stdin).await
+            }
         }
     }
 
@@ -131,20 +143,52 @@ impl Link {
     /// # Errors
     /// If it could not be run.
     pub(super) async fn attend(&self, script: &'static str, args: &[&str]) -> Result<Ends, Failure> {
+        self.attending(script, args, true).await
+    }
+
+    /// The same on the one connection that there is, whether or not it has a session left.
+    ///
+    /// # Errors
+    /// If it could not be run, or has none.
+    pub(super) async fn attend_shared(&self, script: &'static str, args: &[&str]) -> Result<Ends, Failure> {
+        self.attending(script, args, false).await
+    }
+
+    async fn attending(&self, script: &'static str, args: &[&str], own: bool) -> Result<Ends, Failure> {
         self.processes.fetch_add(1, Ordering::Relaxed);
         match &self.route {
             Route::Local => {
                 let mut child = here(script, args).stderr(Stdio::null()).spawn().map_err(|e| no_shell(&e))?;
                 ends(child.stdin.take(), child.stdout.take(), child)
             }
-            Route::Ssh { master, .. } => {
-                let mut command = Arc::clone(&master.session).arc_command("sh");
-                command.args(["-c", script, "homelab"]).args(args);
-                command.stdin(openssh::Stdio::piped()).stdout(openssh::Stdio::piped());
-                let mut child =
-                    command.stderr(openssh::Stdio::null()).spawn().await.map_err(|e| broken(&e))?;
+            Route::Ssh { master, own: another, .. } => {
+                let another = Some(another).filter(|_| own);
+                let mut child = self.shell(master, another, (script, args), openssh::Stdio::null).await?;
                 ends(child.stdin().take(), child.stdout().take(), child)
             }
+        }
+    }
+
+    /// Starts a script in a session of sshd's. sshd allows ten of them on one connection (MaxSessions): where others have
+    /// taken them all, one more connection is made.
+    async fn shell(
+        &self,
+        master: &Master,
+        own: Option<&OnceCell<Master>>,
+        script: (&'static str, &[&str]),
+        stderr: fn() -> openssh::Stdio,
+    ) -> Result<Child, Failure> {
+        match (begin(&master.session, script, stderr()).await, own) {
+            (Ok(child), _) => Ok(child),
+            (Err(error), Some(own)) if is_full(&error) => {
+                let login =
+                    async { master::another(&self.connection).await.map_err(|unreached| unreached.why) };
+                let another = own.get_or_try_init(|| login).await?;
+                let begun = begin(&another.session, script, stderr()).await;
+                begun.map_err(|error| if is_full(&error) { full() } else { broken(&error) })
+            }
+            (Err(error), _) if is_full(&error) => Err(full()),
+            (Err(error), _) => Err(broken(&error)),
         }
     }
 
@@ -168,10 +212,20 @@ impl Link {
         }
     }
 
+    /// Ends the master that is for this run alone.
+    async fn end_own(&self) {
+        if let Route::Ssh { own, .. } = &self.route
+            && let Some(own) = own.get()
+        {
+            own.end().await;
+        }
+    }
+
     /// Closes what this run opened. The ssh master stays for the next run, for a minute.
     pub async fn close(&self) {
         if let Route::Ssh { forwards, .. } = &self.route {
             forwards.close().await;
+            self.end_own().await;
         }
     }
 }
@@ -212,22 +266,35 @@ async fn run_here(script: &'static str, args: &[&str], stdin: &[u8]) -> Result<O
     Ok(Output { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
 }
 
-async fn run_there(
-    session: &Session,
-    script: &'static str,
-    args: &[&str],
-    stdin: &[u8],
-) -> Result<Output, Failure> {
-    let mut child = session
-        .command("sh")
-        .args(["-c", script, "homelab"])
-        .args(args)
-        .stdin(openssh::Stdio::piped())
-        .stdout(openssh::Stdio::piped())
-        .stderr(openssh::Stdio::piped())
-        .spawn()
-        .await
-        .map_err(|e| broken(&e))?;
+/// A script that runs on a host.
+type Child = openssh::Child<Arc<Session>>;
+
+async fn begin(
+    session: &Arc<Session>,
+    (script, args): (&'static str, &[&str]),
+    stderr: openssh::Stdio,
+) -> Result<Child, openssh::Error> {
+    let mut command = Arc::clone(session).arc_command("sh");
+    command.args(["-c", script, "homelab"]).args(args);
+    command.stdin(openssh::Stdio::piped()).stdout(openssh::Stdio::piped()).stderr(stderr);
+    command.spawn().await
+}
+
+/// Whether the host's sshd gives no further session on this connection. ssh's own words for it (mux.c).
+fn is_full(error: &openssh::Error) -> bool {
+    let source = std::error::Error::source(error).map(ToString::to_string);
+    source.is_some_and(|words| words.contains("Session open refused by peer"))
+}
+
+fn full() -> Failure {
+    hinted(
+        RUNNING,
+        "the host's sshd gives no further session on this connection",
+        "raise MaxSessions in the host's sshd_config (10 unless set), then sudo systemctl reload ssh",
+    )
+}
+
+async fn finish(mut child: Child, stdin: &[u8]) -> Result<Output, Failure> {
     let input = child.stdin().take();
     let (_, output) = tokio::join!(feed(input, stdin), child.wait_with_output());
     match output {

@@ -77,15 +77,31 @@ pub(super) async fn open(connection: &Connection) -> Result<Master, Unreached> {
         }
     }
     private::tidy(&base);
-    let session = log_in(connection, &base, &config).await?;
-    // Detached at once: whatever ends this run, the master stays usable for the next.
-    let (socket, _) = session.detach();
-    let dir = socket.parent().unwrap_or(&base).to_path_buf();
+    let master = anew(connection, (&base, &config), address).await?;
     // Two runs that log in at the same moment: each uses its own, the later one is found again,
     // the other ends by itself when it is idle.
-    if let Err(e) = private::point(&base, &name, &dir) {
+    if let Err(e) = private::point(&base, &name, &master.dir) {
         return Err(failure(STEP, format!("cannot keep ssh's socket in {}: {e}", base.display())).into());
     }
+    Ok(master)
+}
+
+/// Logs in once more, for this run alone: nobody finds this one again, and it ends by itself when it is idle.
+pub(super) async fn another(connection: &Connection) -> Result<Master, Unreached> {
+    let connection = &at_home(connection);
+    let (base, config) = config_file(connection)?;
+    anew(connection, (&base, &config), connection.address.clone()).await
+}
+
+async fn anew(
+    connection: &Connection,
+    (base, config): (&Path, &Path),
+    address: String,
+) -> Result<Master, Unreached> {
+    let session = log_in(connection, base, config).await?;
+    // Detached at once: whatever ends this run, the master stays usable for the next.
+    let (socket, _) = session.detach();
+    let dir = socket.parent().unwrap_or(base).to_path_buf();
     let held = UnixStream::connect(&socket).ok();
     let session = Arc::new(Session::resume_mux(socket, None));
     Ok(Master { session, dir, fresh: true, address, _held: held })

@@ -1,7 +1,6 @@
 //! Waking a host that does not answer: packets go out until its sshd answers.
 //! What is in a packet is `crate::wake`'s; whether to send one is the verbs'.
 
-use std::fmt::Write as _;
 use std::net::UdpSocket;
 use std::time::Duration;
 
@@ -160,10 +159,7 @@ async fn call(how: &Wake, via: Option<&Connection>) -> Result<(), Failure> {
         };
         return sent.map(drop).map_err(failed);
     };
-    let bytes = packet.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
+    let bytes = hex::encode(packet);
     let sending = async {
         let link = Link::open(via).await?;
         let ran = link.run(SEND, &[&bytes, &how.broadcast.to_string(), &how.port.to_string()], &[]).await;

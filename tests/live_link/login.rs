@@ -179,3 +179,24 @@ async fn a_docker_that_is_stopped_killed_or_elsewhere_is_told() {
     let failure = refused(&connection).await;
     assert_eq!(failure.what, "Docker does not run: /var/run/docker.sock is there, but nobody answers");
 }
+
+/// sshd allows ten sessions on one connection, which every homelab of a user shares.
+#[tokio::test]
+async fn several_homelabs_at_once_have_more_sessions_than_one_connection_gives() {
+    let connection = to("lab2");
+    let mut links = vec![];
+    for _ in 0..3 {
+        links.push(Link::open(&connection).await.unwrap());
+    }
+    assert_eq!(links.iter().map(|link| link.counts().logins).sum::<u32>(), 1, "they share one");
+    let one = |link| async move { Link::run(link, "sleep 2; echo done", &[], b"").await.unwrap().stdout };
+    let all = links.iter().flat_map(|link| (0..8).map(move |_| one(link)));
+    for said in futures_util::future::join_all(all).await {
+        assert_eq!(said, b"done\n");
+    }
+    let logins: u32 = links.iter().map(|link| link.counts().logins).sum();
+    assert!((2..=4).contains(&logins), "{logins} logins");
+    for link in &links {
+        link.close().await;
+    }
+}

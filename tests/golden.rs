@@ -166,18 +166,20 @@ fn against_itself_nothing_changes() {
 
 #[test]
 fn plans_as_json_are_what_the_schema_says() {
-    let mut found = 0;
-    for case in CASES {
-        for base in CASES {
+    // Every inventory against itself and three others; what else a plan may hold comes from random worlds
+    // (tests/properties).
+    let (mut found, all) = (0, CASES.len());
+    for (i, case) in CASES.iter().enumerate() {
+        for base in (0..4).map(|further| CASES[(i + further) % all]) {
             let said = against(case, base, &["--diff", "--json"]);
             let json = serde_json::from_str(&said).unwrap();
             assert_eq!(schema::problems("plan_output", &json), [""; 0], "{case} against {base}:\n{said}");
-            found += usize::from(case != base && !json["plan"]["stages"].as_array().unwrap().is_empty());
+            found += usize::from(*case != base && !json["plan"]["stages"].as_array().unwrap().is_empty());
         }
         let said = homelab(&inventory(case), &["plan", "--offline", "--json"], &mut BTreeSet::new());
         assert_eq!(schema::problems("plan_output", &serde_json::from_str(&said).unwrap()), [""; 0], "{case}");
     }
-    assert_eq!(found, CASES.len() * (CASES.len() - 1), "other inventories mean other plans");
+    assert_eq!(found, all * 3, "other inventories mean other plans");
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn two_deploys_at_once_leave_what_one_of_them_wanted() {
 #[ignore = "make test-faults"]
 fn two_deploys_at_once_twenty_times() {
     two_at_once(20);
-    counted("two deploys at once, from two places", 20, 20);
+    counted("two deploys at once, from two logins", 20, 20);
 }
 
 /// Other users of the host meet at the same lock.

@@ -152,9 +152,7 @@ fn read_fields(
         Some((image, origin)) => (Some(image), Some(origin)),
         None => (engine.default_image(chip).map(str::to_owned), None),
     };
-    if image.is_none() {
-        fields.problems.push(no_image(engine, entry, &name));
-    }
+    fields.problems.0.extend(image.is_none().then(|| no_image(engine, entry, &name)));
     let options = engine.options().iter().filter_map(|o| {
         let value = fields.parse(o.name, |node| option(o, node))?;
         Some((o.name.to_owned(), value))

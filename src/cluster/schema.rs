@@ -143,10 +143,7 @@ fn variables() -> Value {
         ("homelab_project", key("The Compose project on every host", scalar())),
         ("homelab_dir", key("Where homelab's files lie on a host", scalar())),
         ("homelab_address", key("How other hosts reach this one", scalar())),
-        (
-            "homelab_host_key_checking",
-            key("accept-new trusts a host key the first time it is seen", checking),
-        ),
+        ("homelab_host_key_checking", key("accept-new trusts a key that is seen first", checking)),
         ("homelab_docker_socket", key("Docker's socket on the host", scalar())),
         ("homelab_docker_packages", key("Where homelab bootstrap gets Docker", packages)),
         ("gpus", key("The host's GPUs, for judging what fits where nobody looks", beside::gpus())),

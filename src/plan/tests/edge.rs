@@ -88,6 +88,11 @@ fn what_a_killed_run_left_is_gone_on_with() {
           box: drain #litellm-1.previous, remove #litellm-1.previous after box/litellm
     "#]],
     );
+}
+
+#[test]
+fn what_a_run_that_was_killed_late_left_goes_or_leads_on() {
+    let old = || running(unpublished(1));
     // The old one has not gone, or has ended.
     check(
         &behind().had("box", "litellm", old()),

@@ -144,13 +144,15 @@ fn every_example_reads_well() {
 }
 
 /// What it comes to; nothing where it cannot be meant.
-type Meant = (Cluster, Vec<bool>, Vec<(Connection, Packages, Option<Wake>)>);
+type Meant = (Cluster, Vec<(bool, bool)>, Vec<(Connection, Packages, Option<Wake>)>);
 
 fn meant(inventory: &Value) -> Option<Meant> {
     let spec = spec(inventory).unwrap();
     let cluster = cluster::resolve(&spec, &LocalFiles::new(), &Survey::default());
     // What is checked before a deploy is no part of what it leads to.
-    let checked = spec.hosts.values().flat_map(|host| &host.models).map(|model| model.check_fit).collect();
+    let checked =
+        spec.hosts.values().flat_map(|host| &host.models).map(|model| (model.check_fit, model.public));
+    let checked = checked.collect();
     Some((
         cluster.ok()?,
         checked,

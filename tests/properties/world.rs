@@ -139,24 +139,10 @@ impl World {
                     None => Ok(()),
                 }
             }
-            Action::Switch { service } => {
-                let name = container_name(&self.desired, service);
-                let named = self.seen(host).containers.get(&name);
-                let id = named.map(|c| c.id.clone()).ok_or("no container")?;
-                edge::lead(self.seen(host), &id, half);
-                Ok(())
-            }
+            Action::Switch { .. } => self.edge_or_gateway(host, action, half),
             _ if half => Ok(()),
-            Action::MoveAside { service, id } => {
-                let name = previous_name(&self.desired, service);
-                self.rename(host, id, name)
-            }
-            Action::Drain { id, .. } => self.stop(host, id),
-            Action::AwaitEdge { service, .. } => {
-                if !edge::serves(self.seen(host)) {
-                    return Err("no gateway answers through the edge".into());
-                }
-                self.answer(host, service)
+            Action::MoveAside { .. } | Action::Drain { .. } | Action::AwaitEdge { .. } => {
+                self.edge_or_gateway(host, action, half)
             }
             Action::Create { service } => self.create(host, service),
             Action::Start { id, .. } => self.start(host, id),
@@ -177,6 +163,31 @@ impl World {
             Action::Reach { .. } => Ok(()),
             Action::RemoveFetch { id } => self.remove(host, id),
             other => self.around(host, other),
+        }
+    }
+
+    /// What is done to the edge, or to a gateway behind it.
+    fn edge_or_gateway(&mut self, host: &HostName, action: &Action, half: bool) -> Result<(), String> {
+        match action {
+            Action::Switch { service } => {
+                let name = container_name(&self.desired, service);
+                let named = self.seen(host).containers.get(&name);
+                let id = named.map(|c| c.id.clone()).ok_or("no container")?;
+                edge::lead(self.seen(host), &id, half);
+                Ok(())
+            }
+            Action::MoveAside { service, id } => {
+                let name = previous_name(&self.desired, service);
+                self.rename(host, id, name)
+            }
+            Action::Drain { id, .. } => self.stop(host, id),
+            Action::AwaitEdge { service, .. } => {
+                if !edge::serves(self.seen(host)) {
+                    return Err("no gateway answers through the edge".into());
+                }
+                self.answer(host, service)
+            }
+            other => unreachable!("{other:?}"),
         }
     }
 

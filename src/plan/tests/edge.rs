@@ -88,6 +88,11 @@ fn what_a_killed_run_left_is_gone_on_with() {
           box: drain #litellm-1.previous, remove #litellm-1.previous after box/litellm
     "#]],
     );
+}
+
+#[test]
+fn what_a_run_that_was_killed_late_left_goes_or_leads_on() {
+    let old = || running(unpublished(1));
     // The old one has not gone, or has ended.
     check(
         &behind().had("box", "litellm", old()),
@@ -174,7 +179,7 @@ fn an_edge_that_is_new_takes_the_port_over_and_gives_it_back_if_it_fails() {
         prepare
           box: write edge/Caddyfile
         gateway
-          box: !aside #litellm-1 | create litellm, ask for [], switch to litellm, create caddy, await caddy [unmake caddy, unmake litellm, back #litellm-1, ask for []] after box/litellm
+          box: !aside #litellm-1 | create litellm, ask for [], switch to litellm, create caddy, await caddy [unmake caddy, unmake litellm, back #litellm-1, ask for []]
         tidy
           box: remove #litellm-1 after box/litellm
     "#]],
@@ -183,7 +188,7 @@ fn an_edge_that_is_new_takes_the_port_over_and_gives_it_back_if_it_fails() {
         box
           + write edge/Caddyfile
           ~ replace litellm: image litellm:v1 → litellm:v2, ports ["0.0.0.0:4000:4000"] → ["127.0.0.1::4000"]  (interrupts it)
-              hint: the gateway is away until the new one answers, for about half a minute; with an `edge` it would be replaced without that
+              hint: the gateway is away until the new one answers, for about half a minute; its edge spares you that from then on
           + create caddy: it is not there
           - remove litellm's previous version
 

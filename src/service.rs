@@ -265,6 +265,8 @@ pub mod label {
     pub const KIND: &str = "dev.homelab.kind";
     /// The public name of the model in it, or the name of a server of several, which then has no [`KIND`].
     pub const MODEL: &str = "dev.homelab.model";
+    /// What its server calls the models that must be there, with commas, where one can vanish while it runs.
+    pub const MODELS: &str = "dev.homelab.models";
     /// What the server calls the model in it, where that is not its public name.
     pub const UPSTREAM: &str = "dev.homelab.upstream";
     /// The service that a container downloads for. Such a container has no [`SERVICE`], so it never passes

@@ -140,7 +140,7 @@ struct ModelContext<'a> {
     name: &'a ModelName,
     engine: &'a str,
     model: &'a str,
-    port: u16,
+    port: Option<u16>,
     gpu: Value,
     share: Option<f64>,
     mount: Option<String>,
@@ -193,7 +193,8 @@ fn host_context<'a>(host: &'a Host, answers: &'a Answers) -> HostContext<'a> {
         name: &model.name,
         engine: &model.engine,
         model: &model.model,
-        port: u16::try_from(i).unwrap_or(0).saturating_add(FIRST_PORT),
+        // Models that share a server have its port.
+        port: (!shares(model)).then(|| u16::try_from(i).unwrap_or(0).saturating_add(FIRST_PORT)),
         gpu: typed(&gpus[i]),
         share: share(model, &gpus[i], &gpus),
         mount: mount(&model.model),
@@ -208,13 +209,19 @@ fn host_context<'a>(host: &'a Host, answers: &'a Answers) -> HostContext<'a> {
     }
 }
 
-/// What was chosen, else the host's GPUs in turn. Where nobody looked, vLLM gets the first and
-/// llama.cpp, which serves well without, none.
+/// Whether one server has all models of its engine.
+fn shares(model: &Model) -> bool {
+    engine::by_name(&model.engine).is_some_and(|engine| engine.shared_port().is_some())
+}
+
+/// What was chosen, else the host's GPUs in turn, and all for a server that has several models. Where nobody looked, vLLM gets the first and
+/// the others, which serve well without, none.
 fn gpus(model: &Model, nth: usize, answers: &Answers) -> Gpus {
     let one = |index: usize| Gpus::Some([u32::try_from(index).unwrap_or(0)].into());
     match (&model.gpus, answers.gpus.get(&model.host)) {
         (Some(chosen), _) => chosen.clone(),
         (None, Some(0)) => Gpus::None,
+        (None, Some(_)) if shares(model) => Gpus::All,
         (None, Some(count)) => one(nth % count),
         (None, None) if model.engine == "vllm" => one(0),
         (None, None) => Gpus::None,

@@ -297,6 +297,8 @@ pub enum Health {
     NotReady(String),
     /// It took the connection and said nothing in time.
     Hung(String),
+    /// It answers, but these of its models are gone.
+    Lacks(Vec<String>),
     /// Nobody asked: it is not running.
     NotAsked,
 }

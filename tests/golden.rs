@@ -34,6 +34,7 @@ golden! {
     blog: "The set-up of the article this began with: two models on one GPU, ports from variables.",
     catalogue: "Models defined once, picked by host, and a whole set swapped by a profile.",
     nvidia_image: "NVIDIA's image is entered through its own script.",
+    ollama: "One Ollama has all its models of a host; a second one is typed.",
     compose_keys: "Every key of Compose's that a model may set.",
     public_names: "Aliases, one name on two hosts, fallbacks.",
     one_machine: "Models on the gateway's own host are reached over the Compose network.",

@@ -87,6 +87,7 @@ fn the_repository_s_own_inventories_are_valid() {
 fn model(engine: &str, key: &str, value: &Value) -> Value {
     let mut model = match engine {
         // It knows nothing of the server behind it.
+        "ollama" => json!({"engine": engine, "model": "m", "load": "startup"}),
         "openai" => {
             json!({"engine": engine, "image": "i:1.0", "container_port": 80, "port": 8000, "api_key": "none"})
         }

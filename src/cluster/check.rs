@@ -158,6 +158,7 @@ fn engines(host: &HostSpec, problems: &mut Diagnostics) {
             let advice = Diagnostic::warning(model.value_place(key), format!("`{key}`: {why}"));
             problems.push(advice.hint("with another one calls of tools and thoughts arrive as plain text; leave it if you know better"));
         }
+        problems.0.extend(open_to_all(model));
         if model.models_max.is_some() {
             server::check(model, &host.hf_home, problems);
             continue;
@@ -172,6 +173,20 @@ fn engines(host: &HostSpec, problems: &mut Diagnostics) {
             problems.push(Diagnostic { message: format!("`{key}`: {}", wrong.message), ..wrong }.hint(hint));
         }
     }
+}
+
+/// A server that asks for no key, while nobody said that this is meant or where it may be reached.
+fn open_to_all(model: &ModelSpec) -> Option<Diagnostic> {
+    if model.engine.checks_keys() || !model.api_key || model.overlay.host_ip.is_some() {
+        return None;
+    }
+    let (engine, port) = (model.engine.name(), model.port);
+    let open = format!(
+        "{engine} asks for no key: whoever reaches port {port} of its host can use and delete its models"
+    );
+    Some(Diagnostic::warning(&model.origin, open).hint(
+        "`host_ip` publishes it on one address only, 127.0.0.1 where the gateway is on the same host; `api_key: none` says that you know",
+    ))
 }
 
 /// The way to the model's GPUs: as the user says, else as the host offers; NVIDIA's runtime where nobody looked.

@@ -15,6 +15,11 @@ pub(super) const NOT_SHARED: [(&str, &str); 5] = [
     ("variants", "a public name leads to one model"),
 ];
 
+/// Whether the models of an engine share what others do not: those that have one server have one port.
+pub(super) fn may_share(engine: &dyn Engine, key: &str) -> bool {
+    key == "port" && engine.shared_port().is_some()
+}
+
 /// What all models of an engine have in common, as the host's variables say it.
 pub(super) fn read(engine: &dyn Engine, vars: &HostVars, problems: &mut Diagnostics) -> Option<Entry> {
     let name = engine.defaults_variable();
@@ -29,7 +34,7 @@ pub(super) fn read(engine: &dyn Engine, vars: &HostVars, problems: &mut Diagnost
             return None;
         }
     };
-    for (key, why) in NOT_SHARED {
+    for (key, why) in NOT_SHARED.into_iter().filter(|(key, _)| !may_share(engine, key)) {
         if let Some(entry) = map.get(key) {
             let set = Diagnostic::error(&entry.origin, format!("`{key}` cannot be set in `{name}`"));
             problems.push(set.hint(why));

@@ -26,6 +26,7 @@ mod public;
 mod resolve;
 pub mod schema;
 mod server;
+mod shared;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,7 @@ mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::{Gpus, Kind, Load, Repository};
+use crate::engine::{Gpus, Kind, Load, Loading, Repository};
 use crate::gateway;
 use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use crate::secret::{Content, Login, SecretRef};
@@ -114,7 +115,7 @@ pub struct Unit {
     pub open: Option<Box<Open>>,
 }
 
-/// What a server needs of Hugging Face, and how a container of its image downloads it.
+/// What a server needs of a hub or a library, and how a container of its image downloads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weights {
     /// What is downloaded, as people call it.
@@ -125,7 +126,7 @@ pub struct Weights {
     pub entrypoint: Vec<String>,
     /// Its arguments.
     pub command: Vec<String>,
-    /// Where the hub's files lie in the container.
+    /// Where the files come to lie in the container.
     pub cache: String,
     /// The same directory on the host.
     pub on_host: String,
@@ -133,6 +134,8 @@ pub struct Weights {
     pub commits: BTreeSet<(String, String)>,
     /// The key of the same download without pins: if these commits came of that, nothing is missing.
     pub open_key: Option<String>,
+    /// The key that puts it elsewhere.
+    pub moved_by: &'static str,
 }
 
 /// A file that a container mounts.
@@ -205,6 +208,8 @@ pub struct Model {
     pub kind: Kind,
     /// When its server loads it.
     pub load: Load,
+    /// How its server is told to load it, where it does not do so by itself.
+    pub loading: Option<Loading>,
 }
 
 impl Model {

@@ -13,7 +13,7 @@ use crate::names::{ModelName, Port, Seconds};
 use super::access::Access;
 use super::catalogue::{self, OTHER_SHAPE};
 use super::spec::{ModelSpec, variable};
-use super::{External, defaults, external, image, overlay, server};
+use super::{External, defaults, external, image, overlay, server, shared};
 
 /// How long a model may take to answer when nobody says: half an hour, in seconds.
 const READY_TIMEOUT: u64 = 30 * 60;
@@ -22,9 +22,10 @@ const READY_TIMEOUT: u64 = 30 * 60;
 /// mistakes.
 pub(super) fn read_all(vars: &HostVars, problems: &mut Diagnostics) -> (Vec<ModelSpec>, Vec<External>) {
     let models = catalogue::read(vars, problems);
-    let mut shared = BTreeMap::new();
+    let mut under_all = BTreeMap::new();
     let (mut served, mut externals) = (Vec::new(), Vec::new());
     let mut members = Vec::new();
+    let mut together: BTreeMap<&str, Vec<Entry>> = BTreeMap::new();
     for entry in &models.served {
         if server::of(entry).is_some() {
             members.push(entry);
@@ -38,7 +39,11 @@ pub(super) fn read_all(vars: &HostVars, problems: &mut Diagnostics) -> (Vec<Mode
             served.extend(read_one(entry, vars, problems));
             continue;
         };
-        let under = shared.entry(engine.name()).or_insert_with(|| defaults_of(engine, vars, problems));
+        if engine.shared_port().is_some() {
+            together.entry(engine.name()).or_default().push(entry.clone());
+            continue;
+        }
+        let under = under_all.entry(engine.name()).or_insert_with(|| defaults_of(engine, vars, problems));
         served.extend(read_one(&defaults::laid_under(under, entry), vars, problems));
     }
     for entry in models.others.iter().filter(|entry| entry.node.is_plain()) {
@@ -46,13 +51,19 @@ pub(super) fn read_all(vars: &HostVars, problems: &mut Diagnostics) -> (Vec<Mode
             external::read(entry, problems);
             continue;
         }
-        // Where it is served may say which port.
         if server::of(entry).is_some() {
             continue;
         }
+        if let Some(engine) = defaults::engine_of(entry).filter(|engine| engine.shared_port().is_some()) {
+            shared::read(engine, std::slice::from_ref(entry), vars, problems);
+            continue;
+        }
+        // Where it is served may say which port.
         let _ =
             read_one(&defaults::laid_under(&stand_in("port", Value::Int(1), entry), entry), vars, problems);
     }
+    let all = together.iter().filter_map(|(name, entries)| Some((engine::by_name(name)?, entries)));
+    served.extend(all.filter_map(|(engine, entries)| shared::read(engine, entries, vars, problems)));
     served.extend(server::read(vars, &members, problems));
     (served, externals)
 }
@@ -68,7 +79,7 @@ pub(super) fn defaults_of(engine: &dyn Engine, vars: &HostVars, problems: &mut D
 }
 
 /// A key that an entry needs to be read by itself.
-fn stand_in(key: &str, value: Value, entry: &Entry) -> Map {
+pub(super) fn stand_in(key: &str, value: Value, entry: &Entry) -> Map {
     let origin = entry.origin.clone();
     let node = Node { origin: origin.clone(), value };
     Map(vec![Entry { key: key.to_owned(), text: true, origin, node }])

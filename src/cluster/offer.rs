@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::client::{Model, Offer};
+use crate::diagnostic::Origin;
+use crate::engine::Serve;
 use crate::names::ModelName;
 use crate::secret::SecretRef;
 
@@ -43,19 +45,26 @@ fn others(endpoint: &External) -> impl Iterator<Item = Model> {
     })
 }
 
-/// A model under each of its public names.
-fn named(host: &HostSpec, model: &ModelSpec) -> impl Iterator<Item = Model> {
-    let serve = model.serve(&host.hf_home);
+/// A model, or each one behind a server of several, under each of its public names.
+fn named(host: &HostSpec, model: &ModelSpec) -> Vec<Model> {
+    if model.models_max.is_none() {
+        return each_name(model, &model.serve(&host.hf_home), &model.aliases);
+    }
+    let of = |member| each_name(model, &model.serve_member(member, &host.hf_home), &member.aliases);
+    model.members.iter().flat_map(of).collect()
+}
+
+fn each_name(model: &ModelSpec, serve: &Serve<'_>, aliases: &[(ModelName, Origin)]) -> Vec<Model> {
     let one = Model {
-        name: model.name.clone(),
+        name: serve.name.clone(),
         alias_of: None,
-        kind: model.kind,
-        context: model.engine.context(&serve),
-        output: model.engine.longest_answer(&serve),
-        tools: model.engine.calls_tools(&serve),
+        kind: serve.kind,
+        context: model.engine.context(serve),
+        output: model.engine.longest_answer(serve),
+        tools: model.engine.calls_tools(serve),
     };
     let alias =
-        |name: &ModelName| Model { name: name.clone(), alias_of: Some(model.name.clone()), ..one.clone() };
-    let aliases: Vec<Model> = model.aliases.iter().map(|(name, _)| alias(name)).collect();
-    std::iter::once(one).chain(aliases)
+        |name: &ModelName| Model { name: name.clone(), alias_of: Some(one.name.clone()), ..one.clone() };
+    let aliases: Vec<Model> = aliases.iter().map(|(name, _)| alias(name)).collect();
+    [vec![one], aliases].concat()
 }

@@ -8,7 +8,7 @@ use crate::diagnostic::Origin;
 use crate::names::{HostName, ServiceName};
 
 use super::server::{MemberSpec, OF_MODELS};
-use super::spec::{HostSpec, Spec};
+use super::spec::{HostSpec, ModelSpec, Spec};
 
 /// Where each key stands that was typed.
 pub(super) type Origins = BTreeMap<String, Origin>;
@@ -41,6 +41,9 @@ impl Spec {
                 || OF_MODELS.contains(&key)
                 || options.into_iter().any(|option| option.name == key)
         });
+        if let Some(at) = model.filter(|_| member.is_none()).and_then(|model| of_members(model, key)) {
+            return Some(Place { at, add_to: None });
+        }
         let (typed_there, own, name) = match (member, model, gateway) {
             (Some(member), _, _) => {
                 (member.places.get(key).map(|(key, _)| key), &member.origin, member.name.to_string())
@@ -66,6 +69,13 @@ impl Spec {
             if OF_HOSTS.contains(&key) { (&spec.origin, host.to_string()) } else { (own, name) };
         Some(Place { at: at.to_string(), add_to: Some(add_to) })
     }
+}
+
+/// Where the models behind a server say this: of which of them a failure tells its words say.
+fn of_members(model: &ModelSpec, key: &str) -> Option<String> {
+    let own = |member: &MemberSpec| member.places.get(key).map(|(key, _)| key.to_string());
+    let all: Vec<String> = model.members.iter().filter_map(own).collect();
+    (!all.is_empty() && !model.places.contains_key(key)).then(|| all.join(" or "))
 }
 
 /// Where a variable of a host stands that homelab reads.

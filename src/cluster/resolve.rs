@@ -206,6 +206,11 @@ fn model_labels(spec: &ModelSpec, models: &[Model]) -> BTreeMap<String, String> 
         let other = models.iter().map(|model| &model.upstream).find(|name| *name != spec.name.as_str());
         all.extend(other.map(|name| (label::UPSTREAM, name.clone())));
     }
+    let can_vanish: Vec<&str> =
+        models.iter().filter(|model| model.loading.is_some()).map(|model| model.upstream.as_str()).collect();
+    if !can_vanish.is_empty() {
+        all.push((label::MODELS, can_vanish.join(",")));
+    }
     all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
@@ -217,6 +222,7 @@ fn models(spec: &ModelSpec, serve: &Serve<'_>) -> Vec<Model> {
         upstream: spec.engine.upstream(serve),
         kind: serve.kind,
         load: serve.load,
+        loading: spec.engine.loading(serve),
     };
     match &serve.several {
         None => vec![model(serve, &spec.aliases)],
@@ -259,6 +265,10 @@ fn labels(role: &str, engine: &str, health: &str, gpus: &Gpus) -> BTreeMap<Strin
 
 /// The user's Compose keys over ours, and `~` made absolute.
 fn finish(base: Service, overlay: &Overlay, home: Home<'_>) -> Service {
+    let mut base = base;
+    // As Compose merges them: of two mounts at one place in the container the user's is meant.
+    let target = |volume: &String| volume.split(':').nth(1).map(|path| path.trim_end_matches('/').to_owned());
+    base.volumes.retain(|ours| overlay.service.volumes.iter().all(|theirs| target(theirs) != target(ours)));
     let mut service = overlay.service.clone().laid_over(base);
     if overlay.service.shm_size.is_some() && overlay.service.ipc.is_none() {
         // A size for /dev/shm means nothing in the host's own.

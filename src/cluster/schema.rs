@@ -7,7 +7,7 @@ use crate::engine::{self, Engine, Kind, Opt, Takes};
 use crate::service::{KEYS, Who};
 
 use super::access::Access;
-use super::defaults::NOT_SHARED;
+use super::defaults::{NOT_SHARED, may_share};
 use super::{external, overlay};
 
 mod beside;
@@ -55,7 +55,7 @@ fn root(title: &str, what: Value) -> Value {
     definitions.insert("scalar".into(), scalar());
     definitions.insert("texts".into(), json!({"anyOf": [scalar(), {"type": "array", "items": scalar()}]}));
     definitions.insert("secret".into(), secret());
-    definitions.insert("login".into(), login(&json!({"$ref": "#/definitions/secret"})));
+    definitions.insert("login".into(), beside::login(&json!({"$ref": "#/definitions/secret"})));
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": title,
@@ -87,15 +87,6 @@ fn secret() -> Value {
     let command = json!({"type": "array", "items": scalar()});
     let vault = json!({"type": "string", "pattern": "^\\$ANSIBLE_VAULT;"});
     json!({"anyOf": [one("env", scalar()), one("file", scalar()), one("command", command), vault]})
-}
-
-fn login(password: &Value) -> Value {
-    json!({
-        "type": "object",
-        "required": ["username", "password"],
-        "properties": {"username": scalar(), "password": password},
-        "additionalProperties": false,
-    })
 }
 
 /// What a public name of a model looks like.
@@ -197,7 +188,8 @@ fn serve() -> Value {
 
 /// The keys of a model without those that are every model's own.
 fn shared_keys(engine: &dyn Engine) -> Value {
-    let own = NOT_SHARED.map(|(key, _)| (key.to_owned(), json!(false)));
+    let own = NOT_SHARED.into_iter().filter(|(key, _)| !may_share(engine, key));
+    let own = own.map(|(key, _)| (key.to_owned(), json!(false)));
     let reference = json!({"$ref": format!("#/definitions/{}", engine.name())});
     json!({"allOf": [reference, {"properties": Map::from_iter(own)}]})
 }
@@ -209,8 +201,11 @@ fn engine_keys(engine: &dyn Engine) -> Value {
     }
     for option in engine.options() {
         // As in the reader, a key of homelab's own comes before an option of the same name.
-        let description = format!("--{} of {}", option.name.replace('_', "-"), engine.name());
+        let description = beside::option_words(engine, option);
         all.entry(option.name).or_insert_with(|| key(&description, option_value(option)));
+    }
+    if engine.shared_port().is_some() {
+        all.extend(beside::when_loaded(engine));
     }
     // Every model has a port, but it may stand where the model is served.
     json!({"type": "object", "properties": all, "additionalProperties": false})
@@ -221,12 +216,13 @@ fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 17] {
     let uuid = json!({"type": "string", "pattern": "^(GPU|MIG)-[0-9a-fA-F-]{8,}$"});
     let list = |items: &Value| json!({"type": "array", "minItems": 1, "items": items});
     let gpu = json!({"anyOf": [{"enum": ["none", "all"]}, index, uuid, list(&index), list(&uuid)]});
+    let shares = engine.shared_port().is_some();
     [
         ("engine", needed("What serves it", json!({"const": engine.name()}))),
         ("enabled", key("false leaves it out, as if it were not here", json!({"type": "boolean"}))),
         ("kind", key("What \"it answers\" means", json!({"enum": Kind::ALL.map(Kind::word)}))),
         ("model", key("A repo id, or a path in the container", scalar())),
-        ("port", needed("The port on its host", port())),
+        ("port", if shares { key(PORT, port()) } else { needed(PORT, port()) }),
         ("gpu", key("none, all, an index or a UUID, or a list of either", gpu)),
         (
             "gpu_access",
@@ -248,6 +244,7 @@ fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 17] {
     ]
 }
 
+const PORT: &str = "The port on its host";
 const PARAMS: &str = "LiteLLM's litellm_params of its public names";
 const INFO: &str = "LiteLLM's model_info of its public names";
 

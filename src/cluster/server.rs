@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
-use crate::engine::{Kind, Load};
+use crate::engine::{Engine, Kind, Load};
 use crate::gateway::{self, Words};
 use crate::inventory::{Entry, Fields, HostVars, Map, Node, Value, parsed};
 use crate::names::{ModelName, Seconds};
@@ -18,8 +18,14 @@ use super::spec::ModelSpec;
 const MODELS_MAX: u64 = 1;
 
 /// Keys of a model that say nothing of a server.
-pub(super) const OF_MODELS: [&str; 9] =
-    ["aliases", "kind", "litellm_params", "load", "model", "model_info", "prefetch", "ttl", "variants"];
+pub(super) const OF_MODELS: [&str; 8] =
+    ["aliases", "kind", "litellm_params", "load", "model", "model_info", "ttl", "variants"];
+
+/// Whether a key says nothing of a server of this engine. `prefetch` does where what the server needs is fetched at all.
+pub(super) fn is_of_models(key: &str, engine: Option<&dyn Engine>) -> bool {
+    let fetches = engine.is_some_and(|engine| engine.shared_port().is_some());
+    OF_MODELS.contains(&key) || (key == "prefetch" && !fetches)
+}
 
 /// A model behind a server of several.
 #[derive(Clone)]
@@ -108,18 +114,24 @@ fn names(member: &Entry, server: &str) -> bool {
 /// A server as a model without the keys that only a model has.
 fn server(entry: &Entry, vars: &HostVars, problems: &mut Diagnostics) -> Option<ModelSpec> {
     let mut own = entry.clone();
+    let engine = defaults::engine_of(&own);
+    let own_word = engine.and_then(Engine::models_max);
     let mut most = None;
     if let Value::Map(map) = &mut own.node.value {
-        for key in OF_MODELS {
-            if let Some(typed) = map.get(key) {
-                let set = Diagnostic::error(&typed.origin, format!("`{key}` cannot be set for a server"));
-                problems.push(set.hint("it belongs to each of the models that say `server`"));
-            }
+        for typed in map.0.iter().filter(|typed| is_of_models(&typed.key, engine)) {
+            let set = Diagnostic::error(&typed.origin, format!("`{}` cannot be set for a server", typed.key));
+            problems.push(set.hint("it belongs to each of the models that say `server`"));
         }
+        map.0.retain(|entry| !is_of_models(&entry.key, engine));
         most = map.get("models_max").map(|entry| entry.node.clone()).filter(|node| node.value != Value::Null);
-        map.0.retain(|entry| entry.key != "models_max" && !OF_MODELS.contains(&entry.key.as_str()));
+        if let (Some(word), Some(typed)) = (own_word, map.get("models_max")) {
+            let set = Diagnostic::error(&typed.origin, "`models_max` cannot be set here");
+            problems.push(set.hint(format!("the engine's own word for it: {word}")));
+            most = None;
+        }
+        map.0.retain(|entry| entry.key != "models_max");
     }
-    let under = defaults::engine_of(&own).map(|engine| model_spec::defaults_of(engine, vars, problems));
+    let under = engine.map(|engine| model_spec::defaults_of(engine, vars, problems));
     let own = under.map_or(own.clone(), |under| defaults::laid_under(&under, &own));
     let server = model_spec::read_keys(&own, format!("server `{}`", entry.key), vars, problems)?;
     if !server.engine.serves_several() {
@@ -135,11 +147,19 @@ fn server(entry: &Entry, vars: &HostVars, problems: &mut Diagnostics) -> Option<
         let hint = "as many models as fit beside one another: the next one takes the place of another";
         problems.take(node.as_int().and_then(|n| some(n).ok_or_else(|| wrong.hint(hint))))
     });
+    let most = if own_word.is_some() { told_by_options(&server) } else { most.unwrap_or(MODELS_MAX) };
     let places = places(entry);
-    Some(ModelSpec { models_max: Some(most.unwrap_or(MODELS_MAX)), places, ..server })
+    Some(ModelSpec { models_max: Some(most), places, ..server })
 }
 
-fn member(entry: &Entry, server: &ModelSpec, problems: &mut Diagnostics) -> Option<MemberSpec> {
+/// How many models a server has loaded at most whose engine has a word of its own for that; without it, its memory
+/// decides.
+pub(super) fn told_by_options(server: &ModelSpec) -> u64 {
+    let typed = server.engine.models_max().and_then(|word| server.options.get(word)?.as_u64());
+    typed.filter(|most| *most > 0).unwrap_or(u64::MAX)
+}
+
+pub(super) fn member(entry: &Entry, server: &ModelSpec, problems: &mut Diagnostics) -> Option<MemberSpec> {
     let name = ModelName::new(entry.key.as_str()).map_err(|why| Diagnostic::because(&entry.origin, &why));
     let name = problems.take(name)?;
     let map = problems.take(entry.node.as_map())?;
@@ -158,6 +178,11 @@ fn member(entry: &Entry, server: &ModelSpec, problems: &mut Diagnostics) -> Opti
     for known in server.engine.options() {
         if let Some(value) = fields.parse(known.name, |node| option(known, node)) {
             options.insert(known.name.to_owned(), value);
+        }
+        if let Some(origin) = fields.origin(known.name).filter(|_| !server.engine.is_of_model(known.name)) {
+            let set = Diagnostic::error(origin, format!("`{}` cannot be set here", known.name));
+            let hint = format!("it is for all models of server `{}`: set it there", server.name);
+            fields.problems.push(set.hint(hint));
         }
     }
     model_spec::explain_reserved(map, server.engine, &mut fields);
@@ -225,9 +250,9 @@ pub(super) fn check(server: &ModelSpec, hf_home: &str, problems: &mut Diagnostic
             startup.len(),
             server.name
         );
-        problems.push(
-            Diagnostic::error(last.value_place("load"), message)
-                .hint("raise `models_max`, or let some of them be loaded on_demand"),
-        );
+        problems.push(Diagnostic::error(last.value_place("load"), message).hint(format!(
+            "raise `{}`, or let some of them be loaded on_demand",
+            server.engine.models_max().unwrap_or("models_max")
+        )));
     }
 }

@@ -24,10 +24,10 @@ pub(super) fn of(
     secrets: &BTreeMap<String, SecretRef>,
 ) -> Option<Weights> {
     let typed = |name: &&str| service.environment.contains_key(*name) || secrets.contains_key(*name);
-    if !model.prefetch || ELSEWHERE.iter().any(typed) {
+    let fetch = model.engine.fetch(serve).filter(|_| model.prefetch)?;
+    if fetch.directory.is_none() && ELSEWHERE.iter().any(typed) {
         return None;
     }
-    let fetch = model.engine.fetch(serve)?;
     let cache = fetch.cache(&service.environment);
     // Elsewhere it would be gone with the container.
     let on_host = on_host(&service.volumes, &cache)?;
@@ -42,6 +42,7 @@ pub(super) fn of(
     if let Some(variable) = fetch.offline {
         service.environment.insert(variable.to_owned(), "1".to_owned());
     }
+    let moved_by = if fetch.directory.is_some() { "volumes" } else { "hf_home" };
     Some(Weights {
         what: fetch.what.join(", "),
         key,
@@ -51,6 +52,7 @@ pub(super) fn of(
         on_host,
         commits: BTreeSet::new(),
         open_key: None,
+        moved_by,
     })
 }
 

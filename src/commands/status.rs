@@ -6,7 +6,6 @@ use futures_util::future::join_all;
 use super::prepare::{self, Seen};
 use super::{Exit, wake};
 use crate::cli::{Common, StatusArgs};
-use crate::cluster::Role;
 use crate::desired::Desired;
 use crate::host;
 use crate::inventory::Values;
@@ -55,10 +54,8 @@ async fn with_loaded(row: plan::Row, desired: &Desired, seen: &Seen) -> plan::Ro
     }
     let service = row.service.as_ref().and_then(|name| desired.hosts.get(&row.host)?.services.get(name));
     let Some((service, look)) = service.zip(seen.looks.get(&row.host)) else { return row };
-    let (Role::Model(served), Some(port)) = (&service.role, service.service.published().next()) else {
-        return row;
-    };
-    let Ok(key) = seen.vault.value(&served.key()) else { return row };
-    let loaded = host::loaded(look, (port.local_address(), port.host), &key).await;
+    let Some(probe) = plan::probe(service) else { return row };
+    let Some(Ok(key)) = probe.key.as_ref().map(|key| seen.vault.value(key)) else { return row };
+    let loaded = host::loaded(look, &probe, Some(&key)).await;
     row.with_loaded(loaded.as_deref())
 }

@@ -83,7 +83,7 @@ fn marks(text: &str) -> Vec<Range<usize>> {
         let Some(end) = text[start..].find(']').map(|i| start + i + 1) else { break };
         let key = text[start + 1..end - 1].split('=').next().unwrap_or_default();
         // An address in brackets is none.
-        if !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+        if !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_') {
             all.push(start..end);
         }
         from = end;

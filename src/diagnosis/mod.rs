@@ -25,7 +25,7 @@ pub use registry::{PINNED, REGISTRY};
 pub use system::SYSTEM;
 
 /// The tables that hold for whatever runs in a container, the more specific ones first.
-pub const SHARED: [&[Row]; 5] = [HUB, NVIDIA, OLLAMA, SYSTEM, CONTAINER];
+pub const SHARED: [&[Row]; 5] = [OLLAMA, HUB, NVIDIA, SYSTEM, CONTAINER];
 
 /// What Docker may answer when a container is made or started, the more specific ones first.
 pub const REFUSALS: [&[Row]; 3] = [NVIDIA, DOCKER, SYSTEM];

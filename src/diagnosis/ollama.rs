@@ -12,6 +12,30 @@ pub const OLLAMA: &[Row] = &[
         "correct [model]: name and tag as ollama.com/library has them",
     ),
     row(
+        "ollama-no-gguf",
+        &["Repository is not GGUF"],
+        "the repository on Hugging Face has no GGUF file",
+        "correct [model]: hf.co/user/repo:quant of a repository that has some; vLLM serves the others",
+    ),
+    row(
+        "ollama-unknown-quant",
+        &["specified tag is not available in the repository"],
+        "the repository on Hugging Face has no file of that quantisation",
+        "correct [model]: what stands after its colon is one of those on the repository's page",
+    ),
+    row(
+        "ollama-not-allowed",
+        &["pull model manifest: 401", "pull model manifest: 403"],
+        "there is no such repository, or it is not for strangers",
+        "correct [model]; of a repository that asks for a login Ollama's documentation of Hugging Face says how",
+    ),
+    row(
+        "ollama-cut-off",
+        &["max retries exceeded"],
+        "the download broke off, again and again",
+        "check the host's network; what has arrived stays, and homelab deploy goes on from there",
+    ),
+    row(
         "ollama-too-old",
         &["requires a newer version of Ollama"],
         "this Ollama is too old for the model",
@@ -21,14 +45,14 @@ pub const OLLAMA: &[Row] = &[
         "ollama-not-enough-memory",
         &["model requires more system memory"],
         "the model needs {1} of memory, and {2} are free",
-        "choose a smaller [model], or one with fewer bits; a shorter context helps too",
+        "choose a smaller [model], or one with fewer bits; a smaller [num_ctx] helps too",
     )
     .reads(r"memory \(([\d.]+ \w+)\) than is available \(([\d.]+ \w+)\)"),
     row(
         "ollama-load-timeout",
         &["timed out waiting for llama"],
         "the model did not load in the time that Ollama gives it",
-        "give it longer: OLLAMA_LOAD_TIMEOUT in [environment]",
+        "give it longer: [OLLAMA_LOAD_TIMEOUT=15m]",
     ),
     row(
         "ollama-runner-died",

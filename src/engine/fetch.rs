@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-/// What a server downloads from Hugging Face when it starts, and what downloads the same before.
+/// What a server downloads when it starts, and what downloads the same before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetch {
     /// What it downloads, as people call it: `Qwen/Qwen3-4B`, `user/repo:Q8_0`.
@@ -18,15 +18,20 @@ pub struct Fetch {
     pub offline: Option<&'static str>,
     /// The variable that this engine alone takes for its cache, if it has one.
     pub own_cache: Option<&'static str>,
+    /// Where its files lie unless that variable says so; none where that is the hub's cache.
+    pub directory: Option<&'static str>,
 }
 
 impl Fetch {
-    /// Where the hub's files lie in a container with these variables: both engines' images run as
+    /// Where its files lie in a container with these variables. Those of the hub: both engines' images run as
     /// root (huggingface_hub, constants.py; llama.cpp, common/hf-cache.cpp).
     #[must_use]
     pub fn cache(&self, environment: &BTreeMap<String, String>) -> String {
         let shared = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"];
         let value = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+        if let Some(directory) = self.directory {
+            return self.own_cache.and_then(value).map_or(directory, String::as_str).to_owned();
+        }
         let whole = self.own_cache.into_iter().chain(shared).find_map(value).cloned();
         let home = value("HF_HOME").map_or("/root/.cache/huggingface", String::as_str);
         whole.unwrap_or_else(|| format!("{}/hub", home.trim_end_matches('/')))
@@ -62,6 +67,7 @@ mod tests {
             command: vec![],
             offline: None,
             own_cache: Some("LLAMA_CACHE"),
+            directory: None,
         };
         let cases: [(&[(&str, &str)], &str); 4] = [
             (&[], "/root/.cache/huggingface/hub"),

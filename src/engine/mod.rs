@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::diagnosis::Row;
@@ -12,6 +11,7 @@ use crate::names::ModelName;
 
 pub use fetch::Fetch;
 pub use gpus::Gpus;
+pub use kind::{Kind, Load, Loading};
 pub use option::{Opt, Takes};
 pub use repository::{HUB_OFFLINE, Repository};
 
@@ -31,66 +31,6 @@ pub enum Chip {
 impl Chip {
     /// Every kind.
     pub const ALL: [Self; 4] = [Self::None, Self::Nvidia, Self::Amd, Self::Dri];
-}
-
-/// What "it answers" means for a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// `/v1/chat/completions` gives a token.
-    Chat,
-    /// `/v1/completions` gives a token.
-    Completion,
-    /// `/v1/embeddings` gives a vector.
-    Embedding,
-    /// `/v1/rerank` gives a score.
-    Rerank,
-}
-
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Chat, Self::Completion, Self::Embedding, Self::Rerank];
-
-    /// Its word in the inventory.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Chat => "chat",
-            Self::Completion => "completion",
-            Self::Embedding => "embedding",
-            Self::Rerank => "rerank",
-        }
-    }
-
-    /// The kind of that word.
-    #[must_use]
-    pub fn by_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word)
-    }
-}
-
-/// When a server loads a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Load {
-    /// When it starts.
-    Startup,
-    /// When somebody asks for it; nobody may ask only to see whether it answers.
-    OnDemand,
-}
-
-impl Load {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Startup, Self::OnDemand];
-
-    /// Its word in the inventory.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Startup => "startup",
-            Self::OnDemand => "on_demand",
-        }
-    }
 }
 
 /// A model as its engine sees it: every default resolved, no place, no host.
@@ -213,6 +153,33 @@ pub trait Engine: Sync {
         false
     }
 
+    /// The port of the server that all its models on a host share where they name no other one; none where each model
+    /// has a server and a port of its own.
+    fn shared_port(&self) -> Option<u16> {
+        None
+    }
+
+    /// Whether an option may be a model's own where a server serves several; else it is that server's.
+    fn is_of_model(&self, _option: &str) -> bool {
+        true
+    }
+
+    /// The option of its own that says how many models a server has loaded at the same time at most; none where that is
+    /// homelab's `models_max`.
+    fn models_max(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether its server can ask clients for a key.
+    fn checks_keys(&self) -> bool {
+        true
+    }
+
+    /// How its server is told to load a model; none where it loads by itself what it is to load.
+    fn loading(&self, _serve: &Serve<'_>) -> Option<Loading> {
+        None
+    }
+
     /// What it takes of its GPUs' memory from the start; none where that is not known.
     fn share(&self, _serve: &Serve<'_>) -> Option<Share> {
         None
@@ -303,7 +270,9 @@ pub trait Engine: Sync {
 mod command_line;
 mod fetch;
 mod gpus;
+mod kind;
 mod llama_cpp;
+mod ollama;
 mod openai;
 mod option;
 mod repository;
@@ -312,7 +281,7 @@ mod testing;
 mod vllm;
 
 /// Every engine.
-pub const ALL: &[&dyn Engine] = &[&vllm::Vllm, &llama_cpp::LlamaCpp, &openai::OpenAi];
+pub const ALL: &[&dyn Engine] = &[&vllm::Vllm, &llama_cpp::LlamaCpp, &ollama::Ollama, &openai::OpenAi];
 
 /// The engine of that name.
 #[must_use]

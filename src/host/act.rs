@@ -14,9 +14,12 @@ use super::wait::{Tell, Waiting, reach};
 use super::{failure, gpus};
 use crate::cluster::Role;
 use crate::desired::{Desired, DesiredHost, DesiredService};
+use crate::engine::Load;
 use crate::image;
 use crate::names::{HostName, Secret, ServiceName};
-use crate::plan::{Action, Ask, ROOT_KEY_FILE, container_name, fetch_name, network_name, previous_name};
+use crate::plan::{
+    Action, Ask, Probe, ROOT_KEY_FILE, container_name, fetch_name, network_name, previous_name,
+};
 use crate::secret::Content;
 use crate::service::label;
 use crate::survey::{Failure, State};
@@ -146,6 +149,7 @@ impl Act<'_> {
                 let key = probe.key.as_ref().map(|key| self.vault.value(key)).transpose()?;
                 let id = self.running(service).await?;
                 self.waiting(&id).model(probe, key.as_ref()).await?;
+                self.look_at_loaded(probe, key.as_ref()).await;
             }
             Action::Reach { from, address, port, .. } => match self.all.get(from) {
                 Some(from) => reach(from, address, *port, self.words).await?,
@@ -158,6 +162,18 @@ impl Act<'_> {
             Action::RemoveNetwork { name } => self.hands.remove_network(name).await?,
         }
         Ok(None)
+    }
+
+    /// Says in which way models are not loaded as they should be, where their server tells.
+    async fn look_at_loaded(&self, probe: &Probe, key: Option<&Secret>) {
+        if probe.models.iter().any(|known| known.loading.is_some() && known.load == Load::Startup) {
+            let loaded = super::loaded(self.hands, probe, key).await.unwrap_or_default();
+            for one in loaded {
+                if let Some(amiss) = one.amiss {
+                    (self.warn)(&format!("{} is loaded, but {amiss}", one.name));
+                }
+            }
+        }
     }
 
     pub(super) fn waiting<'b>(&'b self, id: &'b str) -> Waiting<'b> {

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use super::http::Reply;
 use crate::diagnostic::clean;
 use crate::engine::Kind;
+use crate::names::ByteSize;
+use crate::plan::{Known, Loaded, Probe};
 
 /// The path and body that ask for the least a model of that kind can give.
 pub(super) fn question(model: &str, kind: Kind) -> (&'static str, Value) {
@@ -127,10 +129,44 @@ pub(super) fn is_loaded(name: &str, reply: &Reply) -> Result<(), Refusal> {
 }
 
 /// The models that such a list says are loaded; none where it tells nothing of that.
-pub(super) fn loaded(reply: &Reply) -> Option<Vec<String>> {
+pub(super) fn loaded(reply: &Reply) -> Option<Vec<Loaded>> {
     let body: Value = serde_json::from_slice(&reply.body).ok()?;
     let all = body["data"].as_array()?.iter().filter(|model| model["status"]["value"] == "loaded");
-    Some(all.filter_map(|model| model["id"].as_str()).map(clean).collect())
+    let name = |model: &Value| model["id"].as_str().map(clean);
+    Some(all.filter_map(name).map(|name| Loaded { name, amiss: None }).collect())
+}
+
+/// Which of these models, with commas between them, a model list does not have.
+pub(super) fn gone(models: &str, reply: &Reply) -> Vec<String> {
+    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    // With no model at all Ollama says null.
+    let there: Vec<&str> =
+        body["data"].as_array().into_iter().flatten().filter_map(|model| model["id"].as_str()).collect();
+    models.split(',').filter(|name| !there.contains(name)).map(clean).collect()
+}
+
+/// The models that Ollama's `/api/ps` says are in memory, and in which way they are not there as they should be; none
+/// if that is no such answer.
+pub(super) fn in_memory(probe: &Probe, reply: &Reply) -> Option<Vec<Loaded>> {
+    let body: Value = serde_json::from_slice(&reply.body).ok()?;
+    let one = |seen: &Value| {
+        let name = clean(seen["name"].as_str()?);
+        let known = probe.models.iter().find(|known| known.name == name);
+        Some(Loaded { amiss: known.and_then(|known| amiss(known, probe.gpus, seen)), name })
+    };
+    Some(body["models"].as_array()?.iter().filter_map(one).collect())
+}
+
+fn amiss(known: &Known, gpus: bool, seen: &Value) -> Option<String> {
+    let number = |key: &str| seen[key].as_u64();
+    let spilled = number("size").zip(number("size_vram")).filter(|(size, there)| gpus && there < size);
+    let spilled = spilled
+        .map(|(size, there)| format!("only {} of its {} are on the GPU", ByteSize(there), ByteSize(size)));
+    let asked = known.loading.as_ref().and_then(|loading| loading.context);
+    let shorter = asked.zip(number("context_length")).filter(|(asked, there)| asked != there);
+    let shorter = shorter.map(|(asked, there)| format!("its context is {there} tokens instead of {asked}"));
+    let both: Vec<String> = spilled.into_iter().chain(shorter).collect();
+    (!both.is_empty()).then(|| both.join(", and "))
 }
 
 /// The first words of a body, fit to be shown.
@@ -170,7 +206,61 @@ mod tests {
         assert_eq!(is_loaded("b", &list), Err(Refusal::Yet("b is loading".into())));
         let failed = Refusal::Ever("c could not be loaded, with exit code 1".into());
         assert_eq!(is_loaded("c", &list), Err(failed));
-        assert_eq!(loaded(&list), Some(vec!["a".to_owned()]));
+        assert_eq!(loaded(&list), Some(vec![Loaded { name: "a".to_owned(), amiss: None }]));
+    }
+
+    #[test]
+    fn what_ollama_has_in_memory_is_judged_by_what_was_asked() {
+        let loading =
+            |context| Some(crate::engine::Loading { path: "/api/generate", json: Value::Null, context });
+        let known = |name: &str, context| Known {
+            name: name.to_owned(),
+            kind: Kind::Chat,
+            load: crate::engine::Load::Startup,
+            loading: loading(context),
+        };
+        let mut probe = Probe {
+            models: vec![known("h/a:latest", Some(32768)), known("h/b:latest", None)],
+            health: "/v1/models".into(),
+            address: "127.0.0.1".into(),
+            port: 1,
+            key: None,
+            engine: "ollama".into(),
+            timeout: 1,
+            gpus: true,
+        };
+        let ps = reply(
+            200,
+            r#"{"models":[{"name":"h/a:latest","size":9663676416,"size_vram":4294967296,"context_length":4096},
+                {"name":"h/b:latest","size":1024,"size_vram":1024,"context_length":4096},{"name":"other:1b","size":2}]}"#,
+        );
+        let told = |probe: &Probe| -> Vec<(String, Option<String>)> {
+            in_memory(probe, &ps).unwrap().into_iter().map(|one| (one.name, one.amiss)).collect()
+        };
+        let spilled =
+            "only 4.0 GiB of its 9.0 GiB are on the GPU, and its context is 4096 tokens instead of 32768";
+        assert_eq!(
+            told(&probe),
+            [
+                ("h/a:latest".to_owned(), Some(spilled.to_owned())),
+                ("h/b:latest".to_owned(), None),
+                ("other:1b".to_owned(), None)
+            ]
+        );
+        // On a CPU nothing can spill.
+        probe.gpus = false;
+        let shorter = "its context is 4096 tokens instead of 32768".to_owned();
+        assert_eq!(told(&probe)[0].1, Some(shorter));
+        assert_eq!(in_memory(&probe, &reply(200, "[]")), None);
+    }
+
+    #[test]
+    fn a_model_that_is_gone_is_named() {
+        let list = reply(200, r#"{"data":[{"id":"h/a:latest"}]}"#);
+        assert_eq!(gone("h/a:latest", &list), [""; 0]);
+        assert_eq!(gone("h/a:latest,h/b:latest", &list), ["h/b:latest"]);
+        // A library with nothing in it.
+        assert_eq!(gone("h/a:latest", &reply(200, r#"{"data":null}"#)), ["h/a:latest"]);
     }
 
     #[test]

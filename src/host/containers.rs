@@ -80,7 +80,10 @@ pub(super) async fn account(
     if let (State::Running, Ok(service)) = (&container.state, &container.service) {
         let health = async {
             match container.labels.get(label::HEALTH) {
-                Some(path) => health::ask(look.link(), service, chosen_port(&seen), path).await,
+                Some(path) => {
+                    let models = container.labels.get(label::MODELS).map(String::as_str);
+                    health::ask(look.link(), service, chosen_port(&seen), (path, models)).await
+                }
                 None => Health::NotAsked,
             }
         };

@@ -64,7 +64,7 @@ echo '#fetched'
 for marker in "$dir"/fetched/*.txt; do
   [ -r "$marker" ] || continue
   while IFS= read -r path; do
-    [ -d "$path" ] || { printf '%s gone\n' "fetched/${marker##*/}"; break; }
+    [ -e "$path" ] || { printf '%s gone\n' "fetched/${marker##*/}"; break; }
     for ref in "${path%/snapshots/*}"/refs/*; do
       means=
       { IFS= read -r means <"$ref"; } 2>/dev/null

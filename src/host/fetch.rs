@@ -163,7 +163,10 @@ async fn follow(hands: &Hands, of: &Fetching<'_>, id: &str, tell: Tell<'_>) -> R
 fn no_room(hands: &Hands, of: &Fetching<'_>, missing: u64, free: u64) -> Failure {
     let place = &of.weights.on_host;
     let what = format!("{} more is needed in {place}, and {} is free", ByteSize(missing), ByteSize(free));
-    let hint = format!("make room on {}, or set `hf_home` to a directory on a larger disk", hands.host());
+    let hint = match of.weights.moved_by {
+        "volumes" => format!("make room on {}, or mount a larger disk there with `volumes`", hands.host()),
+        key => format!("make room on {}, or set `{key}` to a directory on a larger disk", hands.host()),
+    };
     hinted(of.step, what, hint)
 }
 
@@ -190,6 +193,7 @@ mod tests {
             on_host: "/srv/hf/hub".into(),
             commits: [].into(),
             open_key: None,
+            moved_by: "hf_home",
         }
     }
 

@@ -9,14 +9,21 @@ use super::link::Link;
 use super::look::Look;
 use crate::diagnostic::clean;
 use crate::names::Secret;
+use crate::plan::{Loaded, Probe};
 use crate::service::Service;
 use crate::survey::{Endpoint, Health};
 
 /// A healthy server answers its health path at once.
 const WAIT: Duration = Duration::from_secs(3);
 
-/// Asks the health path on the port that is for the host itself: one that Docker chose, else the first.
-pub(super) async fn ask(link: &Link, service: &Service, chosen: Option<u16>, path: &str) -> Health {
+/// Asks the health path on the port that is for the host itself: one that Docker chose, else the first. Where that
+/// lists models, `models` must be among them.
+pub(super) async fn ask(
+    link: &Link,
+    service: &Service,
+    chosen: Option<u16>,
+    (path, models): (&str, Option<&str>),
+) -> Health {
     let Some(port) = service.own_port() else { return Health::NotAsked };
     let number = if port.host == 0 { chosen } else { Some(port.host) };
     let Some(number) = number else {
@@ -24,7 +31,11 @@ pub(super) async fn ask(link: &Link, service: &Service, chosen: Option<u16>, pat
     };
     let to = (port.local_address(), number);
     let reply = link.http(to, Request { path, ..Request::default() }, WAIT).await;
-    health(path, reply)
+    let gone = match (models, &reply) {
+        (Some(models), Ok(reply)) if reply.status == 200 => asking::gone(models, reply),
+        _ => vec![],
+    };
+    if gone.is_empty() { health(path, reply) } else { Health::Lacks(gone) }
 }
 
 /// Asks an endpoint that somebody else runs, without a key: whatever it says, it is there.
@@ -38,9 +49,13 @@ pub(super) async fn of_endpoint(link: &Link, endpoint: &Endpoint) -> Health {
     }
 }
 
-/// Which of its models a server of several has loaded, by its own names; none where it does not tell. It loads none.
-pub async fn loaded(look: &Look, to: (&str, u16), key: &Secret) -> Option<Vec<String>> {
-    asking::loaded(&look.get(to, "/v1/models", Some(key), WAIT).await.ok()?)
+/// Which of its models a server of several has loaded; none where it does not tell. It loads none.
+pub async fn loaded(look: &Look, probe: &Probe, key: Option<&Secret>) -> Option<Vec<Loaded>> {
+    let to = (probe.address.as_str(), probe.port);
+    let told = probe.models.iter().any(|known| known.loading.is_some());
+    let path = if told { "/api/ps" } else { "/v1/models" };
+    let reply = look.get(to, path, key, WAIT).await.ok()?;
+    if told { asking::in_memory(probe, &reply) } else { asking::loaded(&reply) }
 }
 
 fn health(path: &str, reply: Result<Reply, HttpError>) -> Health {

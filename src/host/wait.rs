@@ -10,12 +10,12 @@ use futures_util::future::{join_all, pending};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::asking::{Refusal, is_answer, is_loaded, lists, question, question_of_gateway, shortened};
-use super::explain::Log;
+use super::explain::{Log, Whose, explained};
 use super::hands::Hands;
 use super::http::{HttpError, Request};
 use super::look::{Inspected, Look};
 use super::{failure, hinted};
-use crate::engine::{Kind, Load};
+use crate::engine::{Kind, Load, Loading};
 use crate::names::{Port, Secret};
 use crate::plan::{Ask, Probe};
 use crate::survey::{Failure, State};
@@ -68,7 +68,10 @@ impl<'a> Waiting<'a> {
             (self.tell)("asking for its names", None);
             self.settled(MODEL_SETTLES, || self.knows(to, key, &names)).await?;
             for known in probe.models.iter().filter(|known| known.load == Load::Startup) {
-                self.loads(to, key, &known.name, probe.timeout).await?;
+                match &known.loading {
+                    Some(loading) => self.load(to, (&known.name, loading), probe).await?,
+                    None => self.loads(to, key, &known.name, probe.timeout).await?,
+                }
             }
             (self.tell)("asking for a first answer", None);
             for known in probe.models.iter().filter(|known| known.load == Load::Startup) {
@@ -194,6 +197,38 @@ impl<'a> Waiting<'a> {
                 Err(Refusal::Yet(why)) if Instant::now() >= end => return Err(failure(self.step, why)),
                 Err(Refusal::Yet(why)) => (self.tell)(&why, None),
             }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Has a server load a model, for as long as that takes. What its answer says of a failure may not be in its log.
+    async fn load(
+        &self,
+        to: (&str, u16),
+        (name, loading): (&str, &Loading),
+        probe: &Probe,
+    ) -> Result<(), Failure> {
+        (self.tell)(&format!("loading {name}"), None);
+        let request = Request { path: loading.path, bearer: None, json: Some(&loading.json) };
+        let end = Instant::now() + Duration::from_secs(probe.timeout);
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let why = match self.hands.http(to, request, left).await {
+                Ok(reply) if reply.status == 200 => return Ok(()),
+                // Too many wait for it already.
+                Ok(reply) if reply.status == 503 && Instant::now() < end => shortened(&reply.body),
+                Ok(reply) => {
+                    let said = shortened(&reply.body);
+                    let what = format!("asked to load {name}, it answered {}: {said}", reply.status);
+                    let unknown = failure(self.step, what);
+                    let known =
+                        explained(unknown.clone(), (None, false), Whose::of(Some(&probe.engine)), &[said]);
+                    return Err(if known.finding.is_some() { known } else { unknown });
+                }
+                Err(error) if Instant::now() >= end => return Err(failure(self.step, error.to_string())),
+                Err(error) => error.to_string(),
+            };
+            *self.last() = why;
             sleep(PAUSE).await;
         }
     }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::engine::{Kind, Load};
+use crate::engine::{Kind, Load, Loading};
 use crate::names::{HostName, ModelName, Port, ServiceName};
 use crate::secret::{Content, SecretRef};
 
@@ -201,6 +201,9 @@ pub struct Known {
     pub kind: Kind,
     /// When it is loaded: one that is loaded on demand is not asked for an answer.
     pub load: Load,
+    /// How its server is told to load it, where it does not do so by itself.
+    #[serde(skip)]
+    pub loading: Option<Loading>,
 }
 
 /// How a server is asked whether it answers.
@@ -221,6 +224,9 @@ pub struct Probe {
     pub engine: String,
     /// Seconds until waiting fails.
     pub timeout: u64,
+    /// Whether its models belong on GPUs.
+    #[serde(skip)]
+    pub gpus: bool,
 }
 
 /// A public name the gateway must answer by.

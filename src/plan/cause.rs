@@ -29,6 +29,8 @@ pub enum Cause {
     NotReady(String),
     /// It took a request and said nothing.
     Hung(String),
+    /// These of its models are gone from it.
+    Lacks(Vec<String>),
     /// Its container can no longer open the GPUs it was given.
     LostGpu,
     /// An earlier deploy was cut off.
@@ -95,6 +97,7 @@ impl fmt::Display for Cause {
             Self::NotRunning(state) => write!(f, "it {state}"),
             Self::NotReady(said) => write!(f, "it does not answer yet: {said}"),
             Self::Hung(said) => write!(f, "it hangs: {said}"),
+            Self::Lacks(models) => write!(f, "it no longer has {}", models.join(", ")),
             Self::LostGpu => f.write_str("its container has lost the GPU"),
             Self::CutOff => f.write_str("an earlier deploy was cut off"),
             Self::LedElsewhere => f.write_str("the edge does not lead to it"),

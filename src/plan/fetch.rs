@@ -16,7 +16,7 @@ use super::{Action, Cause, Step, Task, container_name};
 pub(super) const DIRECTORY: &str = "fetched/";
 
 /// The file that says that something was downloaded, below the project's directory. Each of its lines is a
-/// directory of the host that must be there for it to hold.
+/// directory or file of the host that must be there for it to hold.
 pub(super) fn marker(weights: &Weights) -> String {
     file(&weights.key)
 }

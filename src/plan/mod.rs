@@ -31,6 +31,7 @@ use serde::Serialize;
 
 use crate::cluster::{Model, Role};
 use crate::desired::Desired;
+use crate::engine::Gpus;
 use crate::image;
 use crate::names::{HostName, ProjectName, ServiceName};
 use crate::secret::SecretRef;
@@ -51,7 +52,7 @@ pub use pins::{Learnt, learnt, unpinned};
 pub use pretend::{as_if_deployed, before, dropped};
 pub use report::{Against, JSON_VERSION, Report, dropped_note};
 pub use revisions::{is_new, made_before_pins, moving, unpinned_revisions};
-pub use status::{Behind, Condition, Row, status};
+pub use status::{Behind, Condition, Loaded, Row, status};
 pub use text::{Summary, text};
 
 /// What would be done.
@@ -216,9 +217,15 @@ pub fn network_name(desired: &Desired) -> String {
 }
 
 /// How a service is asked, unless it is the gateway.
-fn probe(service: &crate::desired::DesiredService) -> Option<Probe> {
+#[must_use]
+pub fn probe(service: &crate::desired::DesiredService) -> Option<Probe> {
     let (address, port) = local(&service.service)?;
-    let known = |model: &Model| Known { name: model.upstream.clone(), kind: model.kind, load: model.load };
+    let known = |model: &Model| Known {
+        name: model.upstream.clone(),
+        kind: model.kind,
+        load: model.load,
+        loading: model.loading.clone(),
+    };
     let labels = &service.service.labels;
     let asked = Probe {
         models: vec![],
@@ -228,6 +235,7 @@ fn probe(service: &crate::desired::DesiredService) -> Option<Probe> {
         key: None,
         engine: labels.get(label::ENGINE).cloned().unwrap_or_default(),
         timeout: service.ready_timeout,
+        gpus: service.gpus != Gpus::None,
     };
     match &service.role {
         Role::Model(served) => {

@@ -158,6 +158,9 @@ fn same(now: &Now<'_>, current: &Container) -> Option<Task> {
         (State::Restarting, _) if !is_asked(now) => {
             start(Action::Restart { service, id }, Cause::NotRunning(state_text(&State::Restarting)))
         }
+        (State::Running, Health::Lacks(models)) => {
+            start(Action::Restart { service, id }, Cause::Lacks(models.clone()))
+        }
         (State::Running, Health::Hung(said)) => {
             start(Action::Restart { service, id }, Cause::Hung(said.clone()))
         }
@@ -287,7 +290,7 @@ fn old_wait(name: &ServiceName, older: &Container) -> Option<Action> {
     }
     let kind = word(label::KIND).and_then(|word| Kind::by_word(word)).filter(|_| model.is_some());
     let upstream = word(label::UPSTREAM).cloned().or_else(|| Some(model.as_ref()?.to_string()));
-    let known = |(kind, name)| Known { name, kind, load: Load::Startup };
+    let known = |(kind, name)| Known { name, kind, load: Load::Startup, loading: None };
     let probe = Probe {
         key: model.as_ref().map(SecretRef::model),
         models: kind.zip(upstream).map(known).into_iter().collect(),
@@ -296,6 +299,7 @@ fn old_wait(name: &ServiceName, older: &Container) -> Option<Action> {
         address,
         port,
         timeout: OLD_TIMEOUT,
+        gpus: false,
     };
     Some(Action::AwaitModel { service: name.clone(), probe })
 }
@@ -329,7 +333,8 @@ fn remove(now: &Now<'_>, container: &Container, because: Cause) -> Step {
 
 /// Whether it serves, as far as anybody knows: one whose label tells no port cannot be asked.
 pub(super) fn serves(container: &Container) -> bool {
-    container.state == State::Running && matches!(container.health, Health::Ready | Health::NotAsked)
+    let answers = matches!(container.health, Health::Ready | Health::NotAsked | Health::Lacks(_));
+    container.state == State::Running && answers
 }
 
 /// Whether Docker keeps it running, so that it may be serving soon if it does not yet.

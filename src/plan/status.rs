@@ -78,6 +78,18 @@ pub struct Behind {
     pub upstream: String,
     /// Whether it is loaded now; none where nobody asked, or the server did not tell.
     pub loaded: Option<bool>,
+    /// In which way it is not loaded as it should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amiss: Option<String>,
+}
+
+/// A model that a server says it has loaded, by the server's own name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The name.
+    pub name: String,
+    /// In which way it is not loaded as it should be.
+    pub amiss: Option<String>,
 }
 
 /// A row per service, and one per host that could not be seen.
@@ -140,8 +152,12 @@ fn row(
         crate::engine::Gpus::All | crate::engine::Gpus::Named(_) => true,
         crate::engine::Gpus::Some(indices) => indices.contains(&gpu.index),
     };
-    let behind =
-        |model: &Model| Behind { name: model.name.clone(), upstream: model.upstream.clone(), loaded: None };
+    let behind = |model: &Model| Behind {
+        name: model.name.clone(),
+        upstream: model.upstream.clone(),
+        loaded: None,
+        amiss: None,
+    };
     Row {
         models: match &service.role {
             // A server of several goes by no label of what its model is for.
@@ -184,7 +200,7 @@ fn external(survey: &Survey, gateway: &HostName, one: &External) -> Row {
         condition: match health {
             Some(Health::Ready) => Condition::InSync,
             Some(Health::NotReady(why) | Health::Hung(why)) => Condition::Unhealthy(why.clone()),
-            Some(Health::NotAsked) | None => Condition::NotAsked,
+            Some(Health::NotAsked | Health::Lacks(_)) | None => Condition::NotAsked,
         },
         endpoint: Some(one.api_base.clone().unwrap_or_else(|| one.provider.clone())),
         ..empty(gateway, None)
@@ -224,6 +240,7 @@ fn condition(
         (State::Running, Health::Ready, Cause::LedElsewhere) => Condition::Differs(because.to_string()),
         (State::Running, _, Cause::LostGpu) => Condition::Unhealthy(because.to_string()),
         (State::Running, Health::Hung(why), _) => Condition::Unhealthy(format!("it hangs: {why}")),
+        (State::Running, Health::Lacks(_), _) => Condition::Differs(because.to_string()),
         (State::Restarting, _, _) => {
             Condition::Unhealthy(format!("it keeps restarting ({} times)", container.restarts))
         }
@@ -299,9 +316,11 @@ impl Row {
 
     /// The same with what its server says is loaded.
     #[must_use]
-    pub fn with_loaded(mut self, loaded: Option<&[String]>) -> Self {
+    pub fn with_loaded(mut self, loaded: Option<&[Loaded]>) -> Self {
         for model in &mut self.models {
-            model.loaded = loaded.map(|all| all.contains(&model.upstream));
+            let found = loaded.map(|all| all.iter().find(|one| one.name == model.upstream));
+            model.loaded = found.map(|found| found.is_some());
+            model.amiss = found.flatten().and_then(|found| found.amiss.clone());
         }
         self
     }

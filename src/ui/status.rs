@@ -99,9 +99,10 @@ fn ago(since: &str, now: Timestamp) -> String {
 
 /// The model, or those behind a server of several, with which of them are loaded.
 fn model(row: &Row) -> String {
-    let one = |model: &Behind| match model.loaded {
-        Some(true) => format!("{} (loaded)", model.name),
-        Some(false) | None => model.name.to_string(),
+    let one = |model: &Behind| match (model.loaded, &model.amiss) {
+        (Some(true), None) => format!("{} (loaded)", model.name),
+        (Some(true), Some(amiss)) => format!("{} (loaded, but {amiss})", model.name),
+        (Some(false) | None, _) => model.name.to_string(),
     };
     match row.models.as_slice() {
         [] => row.model.as_ref().map_or("-".to_owned(), ToString::to_string),

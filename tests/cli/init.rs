@@ -210,7 +210,7 @@ fn options_that_say_nothing_are_wrong_usage() {
         ),
         (
             "--model=m=a:vlm:x",
-            "invalid value 'm=a:vlm:x' for '--model <NAME=HOST:ENGINE:MODEL>': there is no engine `vlm`: vllm or llama_cpp",
+            "invalid value 'm=a:vlm:x' for '--model <NAME=HOST:ENGINE:MODEL>': there is no engine `vlm`: vllm or llama_cpp or ollama",
         ),
         (
             "--model=m",

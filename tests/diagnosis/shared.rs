@@ -58,15 +58,27 @@ cases! { SHARED, Of::Shared, {
     ollama_unknown_model: Proof::Source("ollama/ollama, server/images.go", "pull model manifest: file does not exist"),
         "Ollama's library has no such model",
         "correct `model`: name and tag as ollama.com/library has them";
+    ollama_no_gguf: Proof::Source("Hugging Face's answer to Ollama, quoted", "pull model manifest: 400: {\"error\":\"Repository is not GGUF or is not compatible with llama.cpp\"}"),
+        "the repository on Hugging Face has no GGUF file",
+        "correct `model`: hf.co/user/repo:quant of a repository that has some; vLLM serves the others";
+    ollama_unknown_quant: Proof::Source("Hugging Face's answer to Ollama, quoted", "pull model manifest: 400: {\"error\":\"The specified tag is not available in the repository. Please use another tag or \\\"latest\\\"\"}"),
+        "the repository on Hugging Face has no file of that quantisation",
+        "correct `model`: what stands after its colon is one of those on the repository's page";
+    ollama_not_allowed: Proof::Source("Hugging Face's answer to Ollama, quoted", "pull model manifest: 401: {\"error\":\"Invalid username or password.\"}"),
+        "there is no such repository, or it is not for strangers",
+        "correct `model`; of a repository that asks for a login Ollama's documentation of Hugging Face says how";
+    ollama_cut_off: Proof::Source("ollama/ollama, server/download.go", "max retries exceeded: unexpected EOF"),
+        "the download broke off, again and again",
+        "check the host's network; what has arrived stays, and homelab deploy goes on from there";
     ollama_too_old: Proof::Source("ollama/ollama, server/images.go", "pull model manifest: 412: The model you are attempting to pull requires a newer version of Ollama that may be in pre-release."),
         "this Ollama is too old for the model",
         "use a newer `image`";
     ollama_not_enough_memory: Proof::Source("ollama/ollama, llm/server.go", "model requires more system memory (44.0 GiB) than is available (7.6 GiB)"),
         "the model needs 44.0 GiB of memory, and 7.6 GiB are free",
-        "choose a smaller `model`, or one with fewer bits; a shorter context helps too";
+        "choose a smaller `model`, or one with fewer bits; a smaller `num_ctx` helps too";
     ollama_load_timeout: Proof::Source("ollama/ollama, llm/server.go", "timed out waiting for llama runner to start - progress 0.52 - "),
         "the model did not load in the time that Ollama gives it",
-        "give it longer: OLLAMA_LOAD_TIMEOUT in `environment`";
+        "give it longer: `OLLAMA_LOAD_TIMEOUT: 15m`";
     ollama_runner_died: Proof::Source("ollama/ollama, llm/server.go", "llama runner process has terminated: signal: killed"),
         "what Ollama runs the model with died",
         "the lines above it say why; often the memory: choose a smaller `model`";

@@ -230,6 +230,7 @@ fn host(dice: &mut Dice<'_>, remote: bool) -> DesiredHost {
             upstream: name.to_owned(),
             kind: Kind::Chat,
             load,
+            loading: None,
         };
         let mut models = vec![one(name, Load::Startup)];
         if dice.once_in(5) {
@@ -281,6 +282,7 @@ fn weights(dice: &mut Dice<'_>, name: &str) -> Option<Weights> {
         on_host: "/srv/hub".into(),
         commits: [].into(),
         open_key: None,
+        moved_by: "hf_home",
     })
 }
 

@@ -286,7 +286,7 @@ impl Around<'_, '_> {
             let lies = (State::Exited { code: 0, oom: false }, Health::NotAsked);
             return if by_hand { (State::Running, Health::Ready) } else { lies };
         }
-        match self.dice.below(16) {
+        match self.dice.below(17) {
             8 => (State::Running, Health::NotReady("connection refused".into())),
             9 => (State::Running, Health::Hung("no answer in 5 s".into())),
             10 => (State::Exited { code: 0, oom: false }, Health::NotAsked),
@@ -295,6 +295,7 @@ impl Around<'_, '_> {
             13 => (State::Created, Health::NotAsked),
             14 => (State::Paused, Health::NotAsked),
             15 => (State::Dead, Health::NotAsked),
+            16 => (State::Running, Health::Lacks(vec!["b".into()])),
             _ => (State::Running, Health::Ready),
         }
     }

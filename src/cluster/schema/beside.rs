@@ -4,8 +4,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::cluster::external::NAME;
-use crate::cluster::server::OF_MODELS;
-use crate::engine::{self, Engine, Kind, Load};
+use crate::cluster::server::is_of_models;
+use crate::engine::{self, Engine, Kind, Load, Opt};
 
 use super::{
     INFO, PARAMS, PUBLIC_NAME, aliases, duration, engine_keys, key, needed, option_value, own_keys, port,
@@ -70,6 +70,16 @@ pub(super) fn external() -> Value {
     json!({"type": "object", "properties": all, "additionalProperties": false})
 }
 
+/// A login at a registry.
+pub(super) fn login(password: &Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["username", "password"],
+        "properties": {"username": scalar(), "password": password},
+        "additionalProperties": false,
+    })
+}
+
 /// The engines of which one server serves several models.
 fn several() -> impl Iterator<Item = &'static &'static dyn Engine> {
     engine::ALL.iter().filter(|engine| engine.serves_several())
@@ -81,9 +91,11 @@ pub(super) fn server() -> Value {
     let keys = |engine: &&'static dyn Engine| {
         let mut all = engine_keys(*engine);
         if let Some(keys) = all["properties"].as_object_mut() {
-            keys.retain(|name, _| !OF_MODELS.contains(&name.as_str()));
+            keys.retain(|name, _| !is_of_models(name, Some(*engine)));
             let most = json!({"type": "integer", "minimum": 1});
-            keys.insert("models_max".into(), key("How many are loaded at the same time at most", most));
+            if engine.models_max().is_none() {
+                keys.insert("models_max".into(), key("How many are loaded at the same time at most", most));
+            }
             keys.insert("engine".into(), needed("What serves them", json!({"enum": names})));
         }
         all
@@ -93,21 +105,38 @@ pub(super) fn server() -> Value {
 
 /// A model behind such a server.
 pub(super) fn behind() -> Value {
-    let when = json!({"enum": Load::ALL.map(Load::word)});
     let keys = |engine: &&'static dyn Engine| {
         let own = own_keys(*engine).into_iter().filter(|(name, _)| OF_MEMBERS.contains(name));
         let mut all = Map::from_iter(own.map(|(name, schema)| (name.to_owned(), schema)));
         all.insert("engine".into(), key("That of its server", json!({"const": engine.name()})));
         all.insert("server".into(), needed("Which of `servers` it is behind", scalar()));
-        all.insert("load".into(), key("When it is loaded", when.clone()));
-        all.insert("ttl".into(), key("After how long without a request it is unloaded: 15m", duration(1)));
-        for option in engine.options() {
-            let description = format!("--{} of {}", option.name.replace('_', "-"), engine.name());
+        all.extend(when_loaded(*engine));
+        for option in engine.options().iter().filter(|option| engine.is_of_model(option.name)) {
+            let description = option_words(*engine, option);
             all.entry(option.name).or_insert_with(|| key(&description, option_value(option)));
         }
         json!({"type": "object", "properties": all, "additionalProperties": false})
     };
     json!({"anyOf": several().map(keys).collect::<Vec<_>>()})
+}
+
+/// An option as its engine writes it. What one server of all models can be told are no flags.
+pub(super) fn option_words(engine: &dyn Engine, option: &Opt) -> String {
+    match engine.shared_port() {
+        Some(_) => format!("{} of {}", option.name, engine.name()),
+        None => format!("--{} of {}", option.name.replace('_', "-"), engine.name()),
+    }
+}
+
+/// What is said only of one of several models.
+pub(super) fn when_loaded(engine: &dyn Engine) -> impl Iterator<Item = (String, Value)> {
+    let all = [
+        ("load", key("When it is loaded", json!({"enum": Load::ALL.map(Load::word)}))),
+        ("ttl", key("After how long without a request it is unloaded: 15m", duration(1))),
+    ];
+    let reserved = engine.reserved();
+    let free = all.into_iter().filter(move |(name, _)| reserved.iter().all(|(key, _)| key != name));
+    free.map(|(name, schema)| (name.to_owned(), schema))
 }
 
 /// Keys of a model that one behind a server has, too.

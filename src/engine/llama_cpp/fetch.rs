@@ -82,6 +82,7 @@ pub(super) fn fetch(serve: &Serve<'_>) -> Option<Fetch> {
         // Without a pin it takes what is in its cache where it cannot reach the hub (common/download.cpp).
         offline: commit(model).map(|_| OFFLINE),
         own_cache: Some("LLAMA_CACHE"),
+        directory: None,
         what: what.into_iter().map(str::to_owned).collect(),
     })
 }

@@ -69,6 +69,7 @@ pub(super) fn fetch(serve: &Serve<'_>) -> Option<Fetch> {
         command: vec![fetched.iter().map(one).collect::<Value>().to_string()],
         offline: (!odd && !OPEN.iter().any(given)).then_some(HUB_OFFLINE),
         own_cache: None,
+        directory: None,
     })
 }
 

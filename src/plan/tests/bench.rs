@@ -176,6 +176,7 @@ impl Bench {
                 upstream: name.to_owned(),
                 kind: Kind::Chat,
                 load: Load::Startup,
+                loading: None,
             }],
             engine: "vllm",
             api_key: None,

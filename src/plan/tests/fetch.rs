@@ -19,6 +19,7 @@ fn needs(mut bench: Bench, names: &[&str]) -> Bench {
         on_host: "/srv/hub".into(),
         commits: [].into(),
         open_key: None,
+        moved_by: "hf_home",
     };
     for name in names {
         let services = &mut bench.desired.hosts.get_mut(&host("box")).unwrap().services;

@@ -64,6 +64,11 @@ fn what_does_not_run_is_started_restarted_or_waited_for() {
     for (state, health, line) in [
         (State::Running, Health::Hung("no answer in 5 s".into()), "~ restart a: it hangs: no answer in 5 s"),
         (State::Running, Health::NotReady("503".into()), "wait for a: it does not answer yet: 503"),
+        (
+            State::Running,
+            Health::Lacks(vec!["h/b".into()]),
+            "~ restart a: it no longer has h/b  (interrupts it)",
+        ),
         (State::Restarting, asked(), "wait for a: it does not answer yet: it keeps restarting (0 times)"),
         (State::Paused, asked(), "~ restart a: it is paused"),
         (State::Created, asked(), "~ start a: it was never started"),

@@ -6,11 +6,12 @@ declare -rA SERVED=(
     [pause]=pause:1
     [llama]=llama.cpp:server
     [llama-broken]=llama.cpp:broken
+    [ollama]=ollama/ollama:0.33.0-standin
     [litellm]=litellm:latest-lab
     [caddy]=caddy:2-lab
     [vllm]=vllm/vllm-openai-cpu:v0.32.0
 )
-SERVED_ORDER=(pause llama llama-broken litellm caddy)
+SERVED_ORDER=(pause llama llama-broken ollama litellm caddy)
 # Built when asked for, since it is large, and pulled by the hosts that test with it.
 readonly OPTIONAL=(vllm) OPTIONAL_HOSTS=(lab1 lab2)
 

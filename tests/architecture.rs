@@ -31,6 +31,7 @@ const ORDER: [&str; 31] = [
     "lock",
     "engine",
     "gateway",
+    "companion",
     "client",
     "cluster",
     "desired",

@@ -41,6 +41,8 @@ fn root(title: &str, what: Value) -> Value {
     definitions.insert("gateway".into(), gateway::keys());
     definitions.insert("edge".into(), gateway::edge());
     definitions.insert("certificate".into(), gateway::certificate());
+    definitions.insert("metrics".into(), beside::metrics());
+    definitions.insert("companion".into(), beside::companion());
     definitions.insert("model".into(), model());
     definitions.insert("serve".into(), serve());
     definitions.insert(external::NAME.into(), beside::external());
@@ -55,7 +57,7 @@ fn root(title: &str, what: Value) -> Value {
     definitions.insert("scalar".into(), scalar());
     definitions.insert("texts".into(), json!({"anyOf": [scalar(), {"type": "array", "items": scalar()}]}));
     definitions.insert("secret".into(), secret());
-    definitions.insert("login".into(), login(&json!({"$ref": "#/definitions/secret"})));
+    definitions.insert("login".into(), beside::login(&json!({"$ref": "#/definitions/secret"})));
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": title,
@@ -87,15 +89,6 @@ fn secret() -> Value {
     let command = json!({"type": "array", "items": scalar()});
     let vault = json!({"type": "string", "pattern": "^\\$ANSIBLE_VAULT;"});
     json!({"anyOf": [one("env", scalar()), one("file", scalar()), one("command", command), vault]})
-}
-
-fn login(password: &Value) -> Value {
-    json!({
-        "type": "object",
-        "required": ["username", "password"],
-        "properties": {"username": scalar(), "password": password},
-        "additionalProperties": false,
-    })
 }
 
 /// What a public name of a model looks like.

@@ -43,6 +43,13 @@ pub async fn loaded(look: &Look, to: (&str, u16), key: &Secret) -> Option<Vec<St
     asking::loaded(&look.get(to, "/v1/models", Some(key), WAIT).await.ok()?)
 }
 
+/// What Prometheus answers to one question; none where it does not answer.
+pub async fn asked(look: &Look, to: (&str, u16), question: &str) -> Option<serde_json::Value> {
+    let quoted: String = question.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let reply = look.get(to, &format!("/api/v1/query?query={quoted}"), None, WAIT).await.ok()?;
+    serde_json::from_slice(&reply.body).ok()
+}
+
 fn health(path: &str, reply: Result<Reply, HttpError>) -> Health {
     match reply {
         Ok(Reply { status: 200, .. }) => Health::Ready,

@@ -24,6 +24,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod text;
+mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,6 +54,7 @@ pub use report::{Against, JSON_VERSION, Report, dropped_note};
 pub use revisions::{is_new, made_before_pins, moving, unpinned_revisions};
 pub use status::{Behind, Condition, Row, status};
 pub use text::{Summary, text};
+pub use traffic::{Numbers, Traffic};
 
 /// What would be done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -253,7 +253,7 @@ fn who_has_a_port_is_told_as_far_as_it_may_be_seen() {
 fn ports_that_docker_publishes_past_ufw_are_told() {
     let wants = |open: &[u16]| Wants { open: open.iter().copied().collect(), ..wants() };
     let seen = evidence(&HOST.replace("user lab", "ufw ENABLED=yes\nuser lab"));
-    let (is, said) = one("firewall", &seen, &wants(&[8000]));
+    let (is, said, _) = one("firewall", &seen, &wants(&[8000]));
     assert_eq!(is, Verdict::Warning);
     assert!(said.ends_with("whoever reaches the host reaches 8000 (qwen)"), "{said}");
     assert_eq!(one("firewall", &seen, &wants(&[])).0, Verdict::Ok);

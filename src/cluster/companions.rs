@@ -1,6 +1,7 @@
 //! What stands beside the gateway, resolved: which of it runs where, whom Prometheus asks, and with which keys.
 //! Pure, as all of [`super::resolve`].
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::companion::{self, Draft, NODE_EXPORTER, Source, Target};
@@ -17,7 +18,7 @@ use super::companion_spec::{CompanionSpec, MetricsSpec};
 use super::gateway_spec::GatewaySpec;
 use super::overlay::LocalFile;
 use super::resolve::{Home, LocalFiles, configs, finish, labels};
-use super::spec::{HostSpec, Spec};
+use super::spec::{HostSpec, ModelSpec, Spec};
 use super::{Config, Host, Role, Unit, check};
 
 /// How long a companion may take until it answers, in seconds: Open WebUI downloads a model for searching at its first
@@ -192,6 +193,20 @@ impl Beside<'_> {
 fn tells(service: &Service) -> bool {
     service.command.iter().flatten().any(|word| word == "--metrics")
 }
+
+/// The model with its server's numbers switched on, where they are off unless somebody says so.
+pub(super) fn counting(model: Cow<'_, ModelSpec>, metrics: bool) -> Cow<'_, ModelSpec> {
+    let counts = model.engine.options().iter().any(|option| option.name == COUNTS);
+    if !metrics || !counts || model.models_max.is_some() || model.options.contains_key(COUNTS) {
+        return model;
+    }
+    let mut counting = model.into_owned();
+    counting.options.insert(COUNTS.to_owned(), true.into());
+    Cow::Owned(counting)
+}
+
+/// llama.cpp's option that makes its server tell numbers.
+const COUNTS: &str = "metrics";
 
 fn master_key(gateway: &GatewaySpec) -> SecretRef {
     gateway.options.master_key.clone().unwrap_or_else(SecretRef::gateway)

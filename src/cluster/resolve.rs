@@ -17,7 +17,7 @@ use crate::service::{Service, label};
 use crate::survey::{Facts, Survey};
 
 use super::access::Access;
-use super::companions::Beside;
+use super::companions::{Beside, counting};
 use super::external::OPENAI_LIKE;
 use super::gateway_spec::GatewaySpec;
 use super::overlay::Overlay;
@@ -249,20 +249,6 @@ fn on_chip<'a>(model: &'a ModelSpec, access: Access) -> Cow<'a, ModelSpec> {
         _ => Cow::Borrowed(model),
     }
 }
-
-/// The model with its server's numbers switched on, where they are off unless somebody says so.
-fn counting(model: Cow<'_, ModelSpec>, metrics: bool) -> Cow<'_, ModelSpec> {
-    let counts = model.engine.options().iter().any(|option| option.name == COUNTS);
-    if !metrics || !counts || model.models_max.is_some() || model.options.contains_key(COUNTS) {
-        return model;
-    }
-    let mut counting = model.into_owned();
-    counting.options.insert(COUNTS.to_owned(), true.into());
-    Cow::Owned(counting)
-}
-
-/// llama.cpp's option that makes its server tell numbers.
-const COUNTS: &str = "metrics";
 
 /// The user's own secrets for a model, with the host's Hugging Face token unless the model has one.
 fn secrets(model: &ModelSpec, host: &HostSpec) -> BTreeMap<String, SecretRef> {

@@ -1,7 +1,7 @@
 # The commands of this project; `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit live test-vllm test-clients test-bootstrap test-hosts test-edge test-faults bench lint fmt deny lab lab-down clean-demo
+.PHONY: help demo test unit live test-vllm test-clients test-bootstrap test-hosts test-edge test-metrics test-faults bench lint fmt deny lab lab-down clean-demo
 
 LAB := tests/lab/lab
 SUITES := $(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs))
@@ -35,6 +35,9 @@ test-vllm: ## The tests with the real vLLM on CPUs (11 minutes; the first time 5
 
 test-clients: lab ## Claude Code, opencode and Codex from npm (1.2 GB) through the gateway, with what homelab clients wrote
 	HOMELAB_CLIENTS="$$(tests/tools/clients)" RUST_TEST_THREADS=1 cargo test --locked --test live_clients -- --ignored
+
+test-metrics: lab ## Every query of every dashboard, asked of a Prometheus that real servers feed (3 minutes)
+	RUST_TEST_THREADS=1 cargo test --locked --test live -- metrics:: --ignored
 
 test-bootstrap: ## From bare Debian 12 and 13 with systemd to answering models (4 minutes)
 	@$(LAB) up --with bare

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod client;
 pub mod cluster;
 pub mod commands;
+pub mod companion;
 pub mod connection;
 pub mod desired;
 pub mod diagnosis;

@@ -67,7 +67,7 @@ compose_service! {
     Homelab env_file: Vec<String>,
     /// `HOST_IP:HOST_PORT:CONTAINER_PORT`.
     Homelab ports: Vec<String>,
-    /// `SOURCE:TARGET[:ro]`; sources are absolute, or `./` beside the Compose file.
+    /// `SOURCE:TARGET[:ro]`; sources are absolute, or `./` beside the Compose file, or a word: a volume of the project's.
     User volumes: Vec<String>,
     /// `host`, `private`, `shareable`.
     User ipc: Option<String>,
@@ -77,6 +77,8 @@ compose_service! {
     User ulimits: BTreeMap<String, Ulimit>,
     /// `HOST[:CONTAINER[:PERMISSIONS]]`, or a name of CDI's, as in `nvidia.com/gpu=0`.
     User devices: Vec<String>,
+    /// Who its processes run as, `UID[:GID]`; absent leaves it to the image.
+    Homelab user: Option<String>,
     /// Further groups, by name or number.
     User group_add: Vec<String>,
     /// Capabilities to add.

@@ -12,7 +12,7 @@ use homelab::service::{KEYS, Who};
 use homelab::{cluster, inventory};
 
 /// The modules, lowest first: each may import those before it, and itself.
-const ORDER: [&str; 31] = [
+const ORDER: [&str; 32] = [
     "names",
     "image",
     "diagnostic",
@@ -31,6 +31,7 @@ const ORDER: [&str; 31] = [
     "lock",
     "engine",
     "gateway",
+    "companion",
     "client",
     "cluster",
     "desired",

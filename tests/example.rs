@@ -49,7 +49,7 @@ fn keys_of_the_schema() -> BTreeSet<String> {
     };
     let mut all =
         &(&(&keys("vars") | &keys("gateway")) | &keys("login")) | &(&keys("external") | &keys("gpu"));
-    all = &(&all | &keys("edge")) | &keys("certificate");
+    all = &(&(&all | &keys("edge")) | &keys("certificate")) | &keys("metrics");
     let options = |name: &String| {
         homelab::engine::ALL.iter().flat_map(|engine| engine.options()).any(|option| option.name == name)
     };

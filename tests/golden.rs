@@ -46,6 +46,7 @@ golden! {
     kinds: "Embeddings and scores beside text.",
     edge: "Caddy before the gateway: certificates of its own authority, two networks, and a port for plain HTTP.",
     edge_files: "A domain with certificates from files, and LiteLLM below a path.",
+    metrics: "Prometheus, Grafana, exporters and Open WebUI beside the gateway.",
     hostile_values: "Dollars, quotes, braces and line breaks arrive as they are.",
 }
 

@@ -87,6 +87,9 @@ fn every_key_has_its_row_and_every_row_its_key() {
     same("waking", &keys("keys of waking"), &wake.unwrap().as_object().unwrap().keys().cloned().collect());
     same("an endpoint", &keys("keys of an endpoint"), &known("external"));
     same("the edge", &keys("keys of the edge"), &known("edge"));
+    same("metrics", &(&keys("keys of metrics") | &of_compose), &known("metrics"));
+    let port = [String::from("port")].into();
+    same("a companion", &(&of_compose | &port), &known("companion"));
     for engine in engine::ALL {
         let options = engine.options().iter().map(|option| option.name.to_owned()).collect();
         // Where one server has all models, each says when it is loaded, as behind a server of several.
@@ -187,6 +190,24 @@ fn a_default_that_is_typed_changes_nothing() {
         }
     }
     assert!(tried > 20, "only {tried} defaults were tried");
+}
+
+#[test]
+fn the_keys_of_metrics_read_well_and_their_defaults_change_nothing() {
+    let with = |metrics: Value| {
+        let mut hosts = hosts(&json!({}));
+        hosts["all"]["hosts"]["gw"]["gateway"]["metrics"] = metrics;
+        hosts
+    };
+    let plain = meant(&with(json!({})));
+    assert!(plain.is_some() && plain != meant(&hosts(&json!({}))));
+    for Row { key, example, default } in rows("keys of metrics") {
+        let comes_to = |value: &Value| meant(&with(json!({key.as_str(): value})));
+        assert!(comes_to(&example) != plain, "{key}: {example} changes nothing");
+        if let Some(default) = default {
+            assert!(comes_to(&default) == plain, "{key} is not {default} by default");
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::names::{HostName, ModelName, Port, ServiceName};
 use crate::survey::Facts;
 
 use super::access::Access;
+use super::companion_spec::CompanionSpec;
 use super::gateway_spec::GatewaySpec;
 use super::public::Public;
 use super::resolve::is_loopback;
@@ -19,8 +20,9 @@ use super::{External, absent, exposed, fallbacks, image, memory, server};
 pub(super) fn all(spec: &Spec) -> Diagnostics {
     let mut problems = Diagnostics::default();
     for (name, host) in &spec.hosts {
-        ports(name, host, &mut problems);
-        service_names(name, host, &mut problems);
+        let companions = companions(spec, host);
+        ports(name, host, &companions, &mut problems);
+        service_names(name, host, &companions, &mut problems);
         engines(host, &mut problems);
         memory::check(name, host, &mut problems);
     }
@@ -33,7 +35,17 @@ pub(super) fn all(spec: &Spec) -> Diagnostics {
     problems
 }
 
-fn ports(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
+/// What stands beside the gateway, of that what may run on this host.
+fn companions<'a>(spec: &'a Spec, host: &'a HostSpec) -> Vec<&'a CompanionSpec> {
+    let own = host.gateway.iter().flat_map(GatewaySpec::beside);
+    let used = host.gateway.is_some() || !host.models.is_empty();
+    let with_gpus = host.models.iter().any(|model| model.gpus != Gpus::None);
+    let metrics = gateway(spec).and_then(|(_, gateway)| gateway.metrics.as_ref());
+    let node = metrics.and_then(|m| m.node_exporter.as_ref()).filter(|_| used);
+    own.chain(node).chain(metrics.and_then(|m| m.gpu_exporter.as_ref()).filter(|_| with_gpus)).collect()
+}
+
+fn ports(name: &HostName, host: &HostSpec, companions: &[&CompanionSpec], problems: &mut Diagnostics) {
     let mut taken: BTreeMap<Port, (String, &Origin)> = BTreeMap::new();
     if let Some(gateway) = &host.gateway {
         taken.insert(gateway.options.port, ("the gateway".to_owned(), &gateway.origin));
@@ -47,6 +59,15 @@ fn ports(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
             taken.entry(http).or_insert(("the gateway's edge".to_owned(), &gateway.origin));
         }
     }
+    for companion in companions {
+        let who = format!("`{}`", companion.kind.name);
+        if let Some((other, at)) = taken.get(&companion.port) {
+            let clash = format!("{who} and {other} both ask for port {} on {name}", companion.port);
+            let hint = format!("give one of them another `port`; {other} is at {at}");
+            problems.push(Diagnostic::error(&companion.origin, clash).hint(hint));
+        }
+        taken.entry(companion.port).or_insert((who, &companion.origin));
+    }
     for model in &host.models {
         let who = format!("`{}`", model.name);
         if let Some((other, at)) = taken.get(&model.port) {
@@ -58,12 +79,19 @@ fn ports(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
     }
 }
 
-fn service_names(name: &HostName, host: &HostSpec, problems: &mut Diagnostics) {
+fn service_names(
+    name: &HostName,
+    host: &HostSpec,
+    companions: &[&CompanionSpec],
+    problems: &mut Diagnostics,
+) {
     let mut taken: BTreeMap<ServiceName, String> = BTreeMap::new();
     if host.gateway.is_some() {
         taken.insert(ServiceName::gateway(), "the gateway".to_owned());
         taken.insert(ServiceName::edge(), "the gateway's edge".to_owned());
     }
+    let names = companions.iter().filter_map(|one| ServiceName::new(one.kind.name).ok());
+    taken.extend(names.map(|name| (name.clone(), format!("what stands beside the gateway as {name}"))));
     for model in &host.models {
         let service = ServiceName::of_model(&model.name);
         if let Some(other) = taken.get(&service) {

@@ -5,6 +5,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::gateway::Options;
 use crate::inventory::{Fields, HostVars};
 
+use super::companion_spec::{self, CompanionSpec, MetricsSpec};
 use super::image;
 use super::overlay::{Overlay, secret};
 use super::place::Origins;
@@ -23,6 +24,10 @@ pub struct GatewaySpec {
     pub options: Options,
     /// Compose's keys.
     pub overlay: Overlay,
+    /// Prometheus and what goes with it, if it is wanted.
+    pub metrics: Option<MetricsSpec>,
+    /// Open WebUI, if it is wanted.
+    pub webui: Option<CompanionSpec>,
 }
 
 /// Reads it, if it is there and sound.
@@ -36,7 +41,9 @@ pub(super) fn read(vars: &HostVars, problems: &mut Diagnostics) -> Option<Gatewa
     };
     let mut fields = Fields::new(map, "the gateway");
     let shared = variable(vars, "litellm_image", problems, image::typed);
-    let options = crate::gateway::read(&mut fields, &node.origin, secret);
+    let mut options = crate::gateway::read(&mut fields, &node.origin, secret);
+    let (metrics, webui) = (companion_spec::metrics(&mut fields), companion_spec::webui(&mut fields));
+    options.metrics = metrics.is_some();
     let mut overlay = super::overlay::read(&mut fields);
     if overlay
         .service
@@ -62,5 +69,7 @@ pub(super) fn read(vars: &HostVars, problems: &mut Diagnostics) -> Option<Gatewa
         image_origin,
         options,
         overlay,
+        metrics,
+        webui,
     })
 }

@@ -6,6 +6,7 @@ use crate::image;
 use crate::inventory::{Fields, Node};
 use crate::service::Service;
 
+use super::gateway_spec::GatewaySpec;
 use super::spec::Spec;
 
 /// An image and where it is typed.
@@ -34,7 +35,10 @@ pub(super) fn check(spec: &Spec, problems: &mut Diagnostics) {
         let edges = host.gateway.iter().filter_map(|g| Some((g, g.options.edge.as_ref()?)));
         let edges =
             edges.map(|(g, edge)| (edge.image.as_str(), edge.image_origin.as_ref(), &g.overlay, &g.origin));
-        for (image, typed, overlay, origin) in models.chain(gateway).chain(edges) {
+        let companions = host.gateway.iter().flat_map(GatewaySpec::companions).map(|one| {
+            (one.overlay.service.image.as_str(), one.image_origin.as_ref(), &one.overlay, &one.origin)
+        });
+        for (image, typed, overlay, origin) in models.chain(gateway).chain(edges).chain(companions) {
             problems.0.extend(harmful(image, typed.unwrap_or(origin)));
             // An image that is never pulled was made there, and changes only there.
             let fixed = overlay.service.pull_policy.as_deref() == Some("never")

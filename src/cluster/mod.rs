@@ -5,6 +5,8 @@ mod absent;
 mod access;
 mod catalogue;
 mod check;
+mod companion_spec;
+mod companions;
 mod connect;
 mod contest;
 mod defaults;
@@ -70,7 +72,11 @@ pub struct Cluster {
 impl Cluster {
     /// Every secret that something needs.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
-        let units = self.hosts.values().flat_map(|h| &h.units).flat_map(|u| u.secrets.values());
+        let units = self.hosts.values().flat_map(|host| &host.units);
+        let units = units.flat_map(|unit| {
+            let files = unit.configs.values().flat_map(|config| config.content.secrets());
+            unit.secrets.values().chain(files)
+        });
         units.chain(self.options.edge.iter().flat_map(gateway::Edge::secrets))
     }
 }

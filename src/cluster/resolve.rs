@@ -17,6 +17,7 @@ use crate::service::{Service, label};
 use crate::survey::{Facts, Survey};
 
 use super::access::Access;
+use super::companions::{Beside, counting};
 use super::external::OPENAI_LIKE;
 use super::gateway_spec::GatewaySpec;
 use super::overlay::Overlay;
@@ -50,7 +51,8 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
         let mut units = Vec::new();
         for model in &host.models {
             let asked = survey.address(name);
-            let there = Place { host, facts, pool, asked, home, gateway_host, name };
+            let metrics = gateway.metrics.is_some();
+            let there = Place { host, facts, pool, metrics, asked, home, gateway_host, name };
             let Some(unit) = problems.take(model_unit(model, &there, files)) else { continue };
             let address = problems.take(check::address((name, host), asked, gateway_host, model));
             routes.extend(
@@ -82,6 +84,11 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
         host.units.push(unit);
         host.units.extend(before);
     }
+    let beside = Beside { spec, survey, files, gateway: (gateway_host, gateway) };
+    beside.add(&mut hosts, &mut problems);
+    if problems.has_errors() {
+        return Err(problems);
+    }
     Ok(Cluster {
         project: spec.project.clone(),
         hosts,
@@ -94,7 +101,7 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
 
 /// The SSH user's home directory, or `~` where it is not known.
 #[derive(Clone, Copy)]
-struct Home<'a>(&'a str);
+pub(super) struct Home<'a>(pub(super) &'a str);
 
 impl Home<'_> {
     fn expand(self, path: &str) -> String {
@@ -117,6 +124,8 @@ struct Place<'a> {
     facts: Option<&'a Facts>,
     /// The memory that its system and GPU share, if they do.
     pool: Option<Pool>,
+    /// Whether somebody asks its servers for numbers.
+    metrics: bool,
     /// What ssh says its address is.
     asked: Option<&'a String>,
     home: Home<'a>,
@@ -137,7 +146,7 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
 
 fn unit_of(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Result<Unit, Diagnostic> {
     let access = check::access(model, place.name, place.facts)?;
-    let model = &on_chip(model, access);
+    let model = &counting(on_chip(model, access), place.metrics);
     let (engine, serve) = (model.engine, model.serve(&place.host.hf_home));
     let draft = engine.draft(&serve);
     let host_ip = model.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
@@ -257,14 +266,14 @@ fn secrets(model: &ModelSpec, host: &HostSpec) -> BTreeMap<String, SecretRef> {
     secrets
 }
 
-fn labels(role: &str, engine: &str, health: &str, gpus: &Gpus) -> BTreeMap<String, String> {
+pub(super) fn labels(role: &str, engine: &str, health: &str, gpus: &Gpus) -> BTreeMap<String, String> {
     let gpus = gpus.to_string();
     let pairs = [(label::ROLE, role), (label::ENGINE, engine), (label::HEALTH, health), (label::GPUS, &gpus)];
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
 /// The user's Compose keys over ours, and `~` made absolute.
-fn finish(base: Service, overlay: &Overlay, home: Home<'_>) -> Service {
+pub(super) fn finish(base: Service, overlay: &Overlay, home: Home<'_>) -> Service {
     let mut base = base;
     // As Compose merges them: of two mounts at one place in the container the user's is meant.
     let target = |volume: &String| volume.split(':').nth(1).map(|path| path.trim_end_matches('/').to_owned());
@@ -284,7 +293,7 @@ fn finish(base: Service, overlay: &Overlay, home: Home<'_>) -> Service {
     service
 }
 
-fn configs(overlay: &Overlay, files: &LocalFiles) -> Result<BTreeMap<String, Config>, Diagnostic> {
+pub(super) fn configs(overlay: &Overlay, files: &LocalFiles) -> Result<BTreeMap<String, Config>, Diagnostic> {
     let one = |(target, file): (&String, &super::LocalFile)| {
         let content = match files.get(&file.path) {
             Some(Ok(bytes)) => Content::plain(bytes.clone()),

@@ -41,6 +41,8 @@ fn root(title: &str, what: Value) -> Value {
     definitions.insert("gateway".into(), gateway::keys());
     definitions.insert("edge".into(), gateway::edge());
     definitions.insert("certificate".into(), gateway::certificate());
+    definitions.insert("metrics".into(), beside::metrics());
+    definitions.insert("companion".into(), beside::companion());
     definitions.insert("model".into(), model());
     definitions.insert("serve".into(), serve());
     definitions.insert(external::NAME.into(), beside::external());

@@ -369,8 +369,8 @@ impl Spec {
     /// Every file of the user's that something mounts.
     pub fn local_files(&self) -> impl Iterator<Item = &LocalFile> {
         let models = self.hosts.values().flat_map(|h| &h.models).map(|m| &m.overlay);
-        let gateways = self.hosts.values().filter_map(|h| h.gateway.as_ref()).map(|g| &g.overlay);
-        models.chain(gateways).flat_map(|o| o.configs.values())
+        let gateways = self.hosts.values().filter_map(|h| h.gateway.as_ref());
+        models.flat_map(|o| o.configs.values()).chain(gateways.flat_map(GatewaySpec::local_files))
     }
 
     /// Every secret whose value the user holds.
@@ -382,7 +382,9 @@ impl Spec {
             let edge = g.options.edge.iter().flat_map(crate::gateway::Edge::secrets);
             g.overlay.secrets.values().chain(&g.options.master_key).chain(&g.options.database).chain(edge)
         });
+        let gateways = self.hosts.values().filter_map(|h| h.gateway.as_ref());
+        let beside = gateways.flat_map(GatewaySpec::companions).flat_map(|one| one.overlay.secrets.values());
         let endpoints = self.externals().filter_map(|(_, one)| one.api_key.as_ref());
-        models.chain(tokens).chain(theirs).chain(endpoints)
+        models.chain(tokens).chain(theirs).chain(beside).chain(endpoints)
     }
 }

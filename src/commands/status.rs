@@ -6,10 +6,13 @@ use futures_util::future::join_all;
 use super::prepare::{self, Seen};
 use super::{Exit, wake};
 use crate::cli::{Common, StatusArgs};
+use crate::cluster::Role;
+use crate::companion;
 use crate::desired::Desired;
 use crate::host;
 use crate::inventory::Values;
-use crate::plan;
+use crate::names::ServiceName;
+use crate::plan::{self, Numbers};
 use crate::ui;
 
 pub(super) async fn run(common: &Common, args: &StatusArgs) -> Result<Exit> {
@@ -28,7 +31,9 @@ pub(super) async fn run(common: &Common, args: &StatusArgs) -> Result<Exit> {
     };
     rows.retain(|row| files.within.contains(&row.host));
     if let Ok((desired, _)) = &planned {
-        rows = join_all(rows.into_iter().map(|row| with_loaded(row, desired, &seen))).await;
+        let loaded = join_all(rows.into_iter().map(|row| with_loaded(row, desired, &seen)));
+        let (loaded, numbers) = tokio::join!(loaded, numbers(desired, &seen));
+        rows = loaded.into_iter().map(|row| row.with_numbers(desired, &numbers)).collect();
     }
     seen.close().await;
     let (desired, _) = planned?;
@@ -45,6 +50,19 @@ pub(super) async fn run(common: &Common, args: &StatusArgs) -> Result<Exit> {
     let rows: Vec<_> = rows.into_iter().map(explained).collect();
     ui::status::show(&rows, &files.dropped(), args.json)?;
     Ok(if rows.iter().all(plan::Row::is_fine) { Exit::Done } else { Exit::Failed })
+}
+
+/// What Prometheus counted, where it runs.
+async fn numbers(desired: &Desired, seen: &Seen) -> Numbers {
+    let asked = async {
+        let at = desired.gateway.as_ref()?;
+        let name = ServiceName::new(companion::PROMETHEUS.name).ok()?;
+        let service = desired.hosts.get(at)?.services.get(&name).filter(|one| one.role == Role::Companion)?;
+        let port = service.service.published().next()?;
+        let look = seen.looks.get(at)?;
+        host::asked(look, (port.local_address(), port.host), &companion::question()).await
+    };
+    asked.await.map(|answer| Numbers::read(&answer)).unwrap_or_default()
 }
 
 /// A row with what a server of several says is loaded.

@@ -15,7 +15,7 @@ use crate::secret::{Content, Login, SecretRef};
 use crate::service::Service;
 
 pub use compose::read_back;
-pub use render::{COMPOSE_FILE, family, render};
+pub use render::{COMPOSE_FILE, KEYS, family, render};
 pub use templates::{Overrides, TEMPLATES, render_plain};
 
 /// What every host should have.

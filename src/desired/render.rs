@@ -21,6 +21,8 @@ use super::{Desired, DesiredHost, DesiredService};
 
 /// The Compose file's name on a host.
 pub const COMPOSE_FILE: &str = "compose.yml";
+/// Where files lie that are nothing but a secret.
+pub const KEYS: &str = "keys/";
 const COMPOSE_TEMPLATE: &str = "compose.yml.tera";
 const RENDERED: &str = "this is what the template rendered, not the template itself";
 const CONFIG_TEMPLATE: &str = "litellm.yml.tera";
@@ -98,7 +100,8 @@ fn render_host(
             files.extend(edge_files(cluster, edge, &before.names, versions));
         }
         for (target, config) in &unit.configs {
-            let directory = format!("configs/{}", unit.name);
+            let around = if config.content.is_secret() { KEYS } else { "configs/" };
+            let directory = format!("{around}{}", unit.name);
             mount(&mut service, &mut files, (target, config), &directory, versions);
         }
         if !unit.secrets.is_empty() {

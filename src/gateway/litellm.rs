@@ -26,6 +26,8 @@ pub const CONFIG_PATH: &str = "/etc/litellm/config.yml";
 pub const HEALTH: &str = "/health/readiness";
 /// Where LiteLLM looks for the URL of its database.
 pub const DATABASE_VARIABLE: &str = "DATABASE_URL";
+/// The callback that counts for Prometheus. What it counted, `/metrics` tells whoever shows the master key.
+const COUNTS: &str = "prometheus";
 /// A version tag: rolling tags of LiteLLM were compromised twice.
 const DEFAULT_IMAGE: &str = "ghcr.io/berriai/litellm:v1.109.1";
 
@@ -84,6 +86,8 @@ pub struct Options {
     pub server_root_path: Option<String>,
     /// Whether it may be reached from anywhere.
     pub public: bool,
+    /// Whether it counts for Prometheus.
+    pub metrics: bool,
 }
 
 impl Options {
@@ -158,6 +162,7 @@ pub fn read(
         ready_timeout: number(fields, "ready_timeout", 300),
         database: fields.parse("database", |node| database(node, &secret)),
         litellm: super::own_words::sections(fields),
+        metrics: false,
         edge: edge(fields, &secret),
         server_root_path: fields.parse("server_root_path", |node| parsed(node, root_path)),
         public: fields.parse("public", Node::as_bool).unwrap_or(false),
@@ -230,6 +235,12 @@ fn environment(options: &Options) -> BTreeMap<String, String> {
     ENVIRONMENT.into_iter().chain(root).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
+/// Where containers beside it reach it over the Compose network.
+#[must_use]
+pub fn inside() -> String {
+    format!("{NAME}:{CONTAINER_PORT}")
+}
+
 /// A port as Compose publishes it: `HOST_IP:HOST_PORT:CONTAINER_PORT`.
 #[must_use]
 pub fn published(host_ip: &str, port: Port, container_port: u16) -> String {
@@ -271,6 +282,10 @@ pub fn config(options: &Options, routes: &[Route]) -> ConfigContext {
     let mut others = Sections::new();
     for (section, value) in &options.litellm {
         match value {
+            Json::Object(over) if section == "litellm_settings" && options.metrics => {
+                let under = settings.remove(section).unwrap_or_default();
+                settings.insert(section.clone(), counted(laid(under, over)));
+            }
             Json::Object(over) => {
                 let under = settings.remove(section).unwrap_or_default();
                 settings.insert(section.clone(), laid(under, over));
@@ -286,6 +301,20 @@ fn laid(mut base: BTreeMap<String, Json>, over: &Map<String, Json>) -> BTreeMap<
     base.extend(over.clone());
     base.retain(|_, value| !value.is_null());
     base
+}
+
+/// The user's callbacks, and the one that counts.
+fn counted(mut settings: BTreeMap<String, Json>) -> BTreeMap<String, Json> {
+    let callbacks = settings.entry("callbacks".to_owned()).or_insert_with(|| json!([]));
+    if let Json::String(one) = callbacks {
+        *callbacks = json!([one]);
+    }
+    if let Json::Array(all) = callbacks
+        && !all.contains(&json!(COUNTS))
+    {
+        all.push(json!(COUNTS));
+    }
+    settings
 }
 
 fn settings(options: &Options) -> BTreeMap<String, BTreeMap<String, Json>> {
@@ -313,7 +342,10 @@ fn settings(options: &Options) -> BTreeMap<String, BTreeMap<String, Json>> {
     if options.database.is_some() {
         general.push(("database_url", format!("os.environ/{DATABASE_VARIABLE}").into()));
     }
-    let litellm = vec![("drop_params", options.drop_params.into())];
+    let mut litellm = vec![("drop_params", options.drop_params.into())];
+    if options.metrics {
+        litellm.push(("callbacks", json!([COUNTS])));
+    }
     let section = |keys: Vec<(&str, Json)>| keys.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
     [("router_settings", router), ("litellm_settings", litellm), ("general_settings", general)]
         .map(|(name, keys)| (name.to_owned(), section(keys)))

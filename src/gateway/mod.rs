@@ -12,7 +12,7 @@ pub use edge::{
     edge_service,
 };
 pub use litellm::{
-    CONFIG_PATH, DATABASE_VARIABLE, Fallbacks, HEALTH, NAME, Options, Route, bracketed, config, published,
-    read, service,
+    CONFIG_PATH, DATABASE_VARIABLE, Fallbacks, HEALTH, NAME, Options, Route, bracketed, config, inside,
+    published, read, service,
 };
 pub use own_words::{STORED, Sections, Variants, Words, variants, words};

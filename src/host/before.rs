@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use super::link::Link;
 use super::{Look, Vault, files};
-use crate::desired::Desired;
+use crate::desired::{Desired, KEYS};
 use crate::gateway;
 use crate::names::HostName;
 use crate::plan::FileChange;
@@ -40,7 +40,8 @@ pub async fn before(
 /// What one file holds. Whatever lies in `env/` counts as secret, whoever wrote it.
 async fn old(link: &Link, (dir, path): (&str, &str), new: Option<&Content>, vault: &Vault) -> Old {
     let secret = path.starts_with("env/") || new.is_some_and(Content::is_secret);
-    if path.starts_with(gateway::EDGE_DIRECTORY) && path != gateway::CADDYFILE {
+    let of_edge = path.starts_with(gateway::EDGE_DIRECTORY) && path != gateway::CADDYFILE;
+    if of_edge || path.starts_with(KEYS) {
         // A key has no part that may be shown.
         return Old::Variables(BTreeMap::new());
     }
@@ -108,5 +109,9 @@ mod tests {
         let all = ["CHANGED", "GONE", "KEPT"].map(|name| (name.to_owned(), None));
         assert_eq!(found, Old::Variables(all.into()));
         assert_eq!(old(&link, (place, "none"), None, &vault).await, Old::Plain(vec![]));
+        // Nothing of a file that is nothing but a key is taken for a name.
+        let file = "keys/prometheus/litellm-00000000.key";
+        files::write(&link, &format!("{place}/{file}"), b"sk=1", 0o600).await.unwrap();
+        assert_eq!(old(&link, (place, file), None, &vault).await, Old::Variables(BTreeMap::new()));
     }
 }

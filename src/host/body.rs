@@ -64,6 +64,7 @@ pub fn container_body(
         entrypoint: service.entrypoint.clone(),
         cmd: service.command.clone(),
         env: Some(plain.chain(hidden).collect()),
+        user: service.user.clone(),
         labels: Some(labels(placed)?),
         stop_timeout: grace(service.stop_grace_period)?,
         exposed_ports: Some(published.iter().map(tcp).collect()),

@@ -37,6 +37,9 @@ fn process(wanted: &ContainerCreateBody, seen: &ContainerInspectResponse) -> Vec
     if wanted.entrypoint.is_some() || wanted.cmd.is_some() {
         fields.push(("command", words(wanted.cmd.as_deref()), words(config.cmd.as_deref())));
     }
+    if wanted.user.is_some() {
+        fields.push(("user", or_none(wanted.user.clone()), or_none(config.user.clone())));
+    }
     // Values may be secret, and the image adds variables of its own.
     let keys = |env: Option<&Vec<String>>| -> BTreeSet<String> {
         let key = |pair: &String| pair.split('=').next().unwrap_or_default().to_owned();

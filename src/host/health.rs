@@ -58,6 +58,13 @@ pub async fn loaded(look: &Look, probe: &Probe, key: Option<&Secret>) -> Option<
     if told { asking::in_memory(probe, &reply) } else { asking::loaded(&reply) }
 }
 
+/// What Prometheus answers to one question; none where it does not answer.
+pub async fn asked(look: &Look, to: (&str, u16), question: &str) -> Option<serde_json::Value> {
+    let quoted: String = question.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let reply = look.get(to, &format!("/api/v1/query?query={quoted}"), None, WAIT).await.ok()?;
+    serde_json::from_slice(&reply.body).ok()
+}
+
 fn health(path: &str, reply: Result<Reply, HttpError>) -> Health {
     match reply {
         Ok(Reply { status: 200, .. }) => Health::Ready,

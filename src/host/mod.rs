@@ -49,7 +49,7 @@ pub use claim::{Claim, Claimed};
 pub use doctor::{Diagnosed, diagnose, reached};
 pub use explain::causes;
 pub use hands::Hands;
-pub use health::loaded;
+pub use health::{asked, loaded};
 pub use http::{HttpError, Reply, Request};
 pub use link::{Counts, Link, Output};
 pub use look::{Inspected, Look};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use crate::desired::{COMPOSE_FILE, DesiredHost};
+use crate::desired::{COMPOSE_FILE, DesiredHost, KEYS};
 use crate::diagnosis;
 use crate::gateway::{CADDYFILE, UPSTREAM_DIRECTORY};
 use crate::names::ServiceName;
@@ -15,7 +15,7 @@ use crate::survey::{Failure, FileSeen, Seen};
 use super::{Action, Cause, Step, Task, fetch};
 
 /// The directories whose files are named by content, so that homelab may remove them.
-const OWN_DIRECTORIES: [&str; 5] = ["env/", "litellm/", "configs/", "edge/", fetch::DIRECTORY];
+const OWN_DIRECTORIES: [&str; 6] = ["env/", "litellm/", "configs/", "edge/", KEYS, fetch::DIRECTORY];
 
 /// The root key's file on the gateway's host.
 pub const ROOT_KEY_FILE: &str = "root.key";

@@ -24,6 +24,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod text;
+mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,6 +55,7 @@ pub use report::{Against, JSON_VERSION, Report, dropped_note};
 pub use revisions::{is_new, made_before_pins, moving, unpinned_revisions};
 pub use status::{Behind, Condition, Loaded, Row, status};
 pub use text::{Summary, text};
+pub use traffic::{Numbers, Traffic};
 
 /// What would be done.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -13,7 +13,7 @@ use crate::service::{Published, label};
 use crate::survey::{Container, Gpu, Health, Look, State, Survey};
 
 use super::service::state_text;
-use super::{Action, Cause, Plan, Step, Task, container_name};
+use super::{Action, Cause, Plan, Step, Task, Traffic, container_name};
 
 /// How a service or an endpoint is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,7 +42,7 @@ pub enum Condition {
 }
 
 /// One service of one host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// The host.
     pub host: HostName,
@@ -63,6 +63,9 @@ pub struct Row {
     pub gpus: Vec<Gpu>,
     /// Where clients or the gateway reach it.
     pub endpoint: Option<String>,
+    /// What it is doing, where somebody counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<Traffic>,
     /// What is known to stand behind it, if it is not well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finding: Option<Finding>,
@@ -129,6 +132,7 @@ fn empty(host: &HostName, service: Option<ServiceName>) -> Row {
         restarts: 0,
         gpus: vec![],
         endpoint: None,
+        traffic: None,
         finding: None,
     }
 }

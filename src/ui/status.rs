@@ -28,9 +28,13 @@ pub fn show(rows: &[Row], dropped: &BTreeSet<HostName>, as_json: bool) -> Result
     let with_gpus = rows.iter().any(|row| !row.gpus.is_empty());
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
+    let with_numbers = rows.iter().any(|row| row.traffic.is_some());
     let mut head = vec!["HOST", "SERVICE", "MODEL", "STATE", "SINCE", "RESTARTS", "ENDPOINT"];
     if with_gpus {
         head.insert(6, "GPU MEMORY");
+    }
+    if with_numbers {
+        head.splice(4..4, ["REQ/MIN", "TOKENS/S", "QUEUE"]);
     }
     table.set_header(head);
     let now = Timestamp::now();
@@ -47,11 +51,22 @@ pub fn show(rows: &[Row], dropped: &BTreeSet<HostName>, as_json: bool) -> Result
         if with_gpus {
             cells.insert(6, memory(row));
         }
+        if with_numbers {
+            cells.splice(4..4, numbers(row));
+        }
         table.add_row(cells);
     }
     let text: String =
         table.lines().map(|line| format!("{}\n", line.trim_end().trim_start_matches(' '))).collect();
     out(&clean(&(text + &hints(rows) + &notes)))
+}
+
+/// Requests per minute, tokens per second, and how many wait.
+fn numbers(row: &Row) -> [String; 3] {
+    let traffic = row.traffic.clone().unwrap_or_default();
+    let shown = |number: Option<f64>| number.map_or("-".to_owned(), |number| format!("{number:.1}"));
+    let queue = traffic.queue.map_or("-".to_owned(), |number| format!("{number:.0}"));
+    [shown(traffic.requests_per_minute), shown(traffic.tokens_per_second), queue]
 }
 
 /// What to do about what is known.
@@ -123,6 +138,7 @@ mod tests {
     use super::*;
     use crate::diagnosis::{self, Evidence, Place};
     use crate::names::ServiceName;
+    use crate::plan::Traffic;
     use crate::ui::schema;
 
     #[test]
@@ -148,6 +164,11 @@ mod tests {
             restarts: 7,
             gpus: vec![],
             endpoint: None,
+            traffic: Some(Traffic {
+                requests_per_minute: Some(12.34),
+                tokens_per_second: None,
+                queue: Some(2.0),
+            }),
             finding: Some(found.placed(place)),
         };
         let told = hints(std::slice::from_ref(&row));
@@ -155,6 +176,7 @@ mod tests {
             told.starts_with("nas: litellm: it has no master key\n  hint: set `master_key` (not set; add it to the gateway, hosts.yml:9:5)"),
             "{told}"
         );
+        assert_eq!(numbers(&row), ["12.3", "-", "2"]);
         let json = json(&[row], &BTreeSet::new());
         assert_eq!(schema::problems("status_output", &json), [""; 0]);
         assert_eq!(json["services"][0]["finding"]["id"], "litellm-no-master-key");

@@ -27,6 +27,7 @@ mod interrupted;
 mod lab;
 mod locks;
 mod login;
+mod metrics;
 mod ollama;
 mod plain_compose;
 mod prefetch;

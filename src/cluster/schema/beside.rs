@@ -8,8 +8,8 @@ use crate::cluster::server::is_of_models;
 use crate::engine::{self, Engine, Kind, Load, Opt};
 
 use super::{
-    INFO, PARAMS, PUBLIC_NAME, aliases, duration, engine_keys, key, needed, option_value, own_keys, port,
-    scalar, variants,
+    INFO, PARAMS, PUBLIC_NAME, aliases, compose_keys, duration, engine_keys, key, needed, option_value,
+    own_keys, port, scalar, variants,
 };
 
 /// Hosts that come and go. Where the short names mean something else, they are the user's own.
@@ -177,4 +177,44 @@ pub(super) fn connection() -> impl Iterator<Item = (&'static str, Value)> {
         ("ansible_connection", key("local: the machine homelab runs on, without ssh", kinds)),
     ];
     all.into_iter().chain(absent())
+}
+
+/// What is switched on and off, or has keys of its own.
+pub(super) fn switched(definition: &str) -> Value {
+    json!({"anyOf": [{"type": "boolean"}, {"$ref": format!("#/definitions/{definition}")}]})
+}
+
+/// What stands beside the gateway.
+pub(super) fn companion() -> Value {
+    let mut all = compose_keys();
+    all.insert("port".into(), key("The port on its host", port()));
+    json!({"type": "object", "properties": all, "additionalProperties": false})
+}
+
+/// Prometheus, and what goes with it.
+pub(super) fn metrics() -> Value {
+    let mut all = companion();
+    let span = json!({"type": "string", "pattern": "^([0-9]+[ywdhms])+$"});
+    let number = json!({"type": "number", "minimum": 0});
+    let price = json!({
+        "type": "object",
+        "required": ["input", "output"],
+        "properties": {"input": number, "output": number},
+        "additionalProperties": false,
+    });
+    for (name, schema) in [
+        ("retention", key("How long it keeps what it was told, as in 15d", span.clone())),
+        (
+            "size",
+            key("The most it may take of the disk", json!({"type": ["integer", "string"], "minimum": 0})),
+        ),
+        ("scrape_interval", key("How often it asks, as in 15s", span)),
+        ("price", key("What a million tokens cost elsewhere", price)),
+        ("grafana", key("Grafana, unless it is false", switched("companion"))),
+        ("node_exporter", key("What kernels count, of every host", switched("companion"))),
+        ("gpu_exporter", key("What GPUs count, of every host with NVIDIA's", switched("companion"))),
+    ] {
+        all["properties"][name] = schema;
+    }
+    all
 }

@@ -38,6 +38,8 @@ pub(super) fn keys() -> Value {
         ("edge", key("What stands before it: Caddy", json!({"$ref": "#/definitions/edge"}))),
         ("server_root_path", key("The path below which your own proxy offers it", json!({"type": "string"}))),
         ("public", key("true: it may be reached from anywhere", json!({"type": "boolean"}))),
+        ("metrics", key("Prometheus and Grafana beside the gateway", super::beside::switched("metrics"))),
+        ("webui", key("Open WebUI beside the gateway", super::beside::switched("companion"))),
         ("litellm", key("Sections of LiteLLM's config in its own words", json!({"type": "object"}))),
     ] {
         all.insert(name.into(), schema);

@@ -9,9 +9,11 @@ declare -rA SERVED=(
     [ollama]=ollama/ollama:0.33.0-standin
     [litellm]=litellm:latest-lab
     [caddy]=caddy:2-lab
+    [prometheus]=prometheus:v2.53
+    [node-exporter]=node-exporter:v1.9
     [vllm]=vllm/vllm-openai-cpu:v0.32.0
 )
-SERVED_ORDER=(pause llama llama-broken ollama litellm caddy)
+SERVED_ORDER=(pause llama llama-broken ollama litellm caddy prometheus node-exporter)
 # Built when asked for, since it is large, and pulled by the hosts that test with it.
 readonly OPTIONAL=(vllm) OPTIONAL_HOSTS=(lab1 lab2)
 

@@ -143,7 +143,9 @@ pub(super) fn read(
     let found = fields.finish(&[]);
     let bad = found.has_errors();
     problems.0.extend(found.0);
-    problems.0.extend(contradictions(&edge, node));
+    if !bad {
+        problems.0.extend(contradictions(&edge, node));
+    }
     (!bad).then_some(edge)
 }
 

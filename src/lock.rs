@@ -66,7 +66,7 @@ mod lines {
     use serde::de::{Deserialize as _, Deserializer, Error as _};
     use serde::ser::{Error as _, Serializer};
 
-    use super::LockedModel;
+    use crate::lock::LockedModel;
 
     pub(super) fn serialize<S: Serializer>(
         all: &BTreeMap<String, LockedModel>,

@@ -26,6 +26,7 @@ mod place;
 mod pool;
 mod public;
 mod resolve;
+mod routes;
 pub mod schema;
 mod server;
 mod shared;

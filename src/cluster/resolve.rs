@@ -6,11 +6,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
 use crate::engine::{Gpus, Kind, Load, Serve};
-use crate::gateway::{self, Route};
+use crate::gateway;
 use crate::names::{HostName, ModelName, ServiceName};
 use crate::secret::{Content, SecretRef};
 use crate::service::{Service, label};
@@ -18,13 +16,13 @@ use crate::survey::{Facts, Survey};
 
 use super::access::Access;
 use super::companions::{Beside, counting};
-use super::external::OPENAI_LIKE;
 use super::gateway_spec::GatewaySpec;
 use super::overlay::Overlay;
 use super::pinned::{self, Open, mark};
 use super::pool::Pool;
+use super::routes::{Keys, routes_of, routes_to};
 use super::spec::{HostSpec, ModelSpec, Spec};
-use super::{Cluster, Config, External, Host, Model, Role, Served, Unit, check, edge, weights};
+use super::{Cluster, Config, Host, Model, Role, Served, Unit, check, edge, weights};
 
 /// What files of the user's hold, by their path in the inventory; or why one cannot be read.
 pub type LocalFiles = BTreeMap<String, Result<Vec<u8>, String>>;
@@ -74,10 +72,7 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
     routes.sort_by(|a, b| (&a.public, &a.api_base, &a.model).cmp(&(&b.public, &b.api_base, &b.model)));
     let home = Home(survey.seen(gateway_host).map_or("~", |seen| seen.facts.home.as_str()));
     let unit = problems.take(gateway_unit((gateway, home), names, keys, files));
-    let before = spec.hosts.get(gateway_host).zip(unit.as_ref()).and_then(|(host, unit)| {
-        let Role::Gateway { master_key, .. } = &unit.role else { return None };
-        edge::unit((gateway_host, host), gateway, survey.address(gateway_host), master_key)
-    });
+    let before = unit.as_ref().and_then(|unit| edge_before(unit, spec, survey));
     problems.settle();
     let (Some(unit), false) = (unit, problems.has_errors()) else { return Err(problems) };
     if let Some(host) = hosts.get_mut(gateway_host) {
@@ -97,6 +92,13 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
         externals: externals.into_values().cloned().collect(),
         routes,
     })
+}
+
+/// What stands before the gateway, if anything does.
+fn edge_before(unit: &Unit, spec: &Spec, survey: &Survey) -> Option<Unit> {
+    let (name, gateway) = check::gateway(spec)?;
+    let Role::Gateway { master_key, .. } = &unit.role else { return None };
+    edge::unit((name, spec.hosts.get(name)?), gateway, survey.address(name), master_key)
 }
 
 /// The SSH user's home directory, or `~` where it is not known.
@@ -308,75 +310,6 @@ pub(super) fn configs(overlay: &Overlay, files: &LocalFiles) -> Result<BTreeMap<
         Ok((target.clone(), Config { name, content }))
     };
     overlay.configs.iter().map(one).collect()
-}
-
-/// The gateway's environment variables that carry backends' keys.
-type Keys = BTreeMap<String, SecretRef>;
-
-fn routes_of(
-    (host, spec): (&HostSpec, &ModelSpec),
-    unit: &Unit,
-    address: Option<&str>,
-    keys: &mut Keys,
-) -> Vec<Route> {
-    let slots = spec.engine.slots(&spec.serve(&host.hf_home));
-    let api_base = match address {
-        Some(address) => format!("http://{}:{}/v1", gateway::bracketed(address), spec.port),
-        None => {
-            let port = unit.service.published().next().map_or(0, |port| port.container);
-            format!("http://{}:{port}/v1", unit.name)
-        }
-    };
-    let Role::Model(served) = &unit.role else { return vec![] };
-    let key_variable = served.api_key.as_ref().map(|key| {
-        let variable = key_variable(&spec.name);
-        keys.insert(variable.clone(), key.clone());
-        variable
-    });
-    let words = |model: &Model, public: &ModelName| {
-        let member = spec.members.iter().find(|member| member.name == model.name);
-        let (variants, words) = member.map_or((&spec.variants, &spec.words), |m| (&m.variants, &m.words));
-        variants.get(public).unwrap_or(words).clone()
-    };
-    let route = |(model, public): (&Model, &ModelName)| Route {
-        public: public.clone(),
-        model: format!("{OPENAI_LIKE}/{}", model.upstream),
-        api_base: Some(api_base.clone()),
-        key_variable: key_variable.clone(),
-        kind: model.kind,
-        load: model.load,
-        slots,
-        words: words(model, public),
-    };
-    let all = served.models.iter().flat_map(|model| model.public().map(move |public| (model, public)));
-    all.map(route).collect()
-}
-
-fn routes_to(external: &External, keys: &mut Keys) -> Vec<Route> {
-    let key_variable = external.api_key.as_ref().map(|key| {
-        let variable = key_variable(&external.name);
-        keys.insert(variable.clone(), key.clone());
-        variable
-    });
-    let route = |(public, _, upstream): &(ModelName, Origin, String)| Route {
-        public: public.clone(),
-        model: format!("{}/{upstream}", external.provider),
-        api_base: external.api_base.clone(),
-        key_variable: key_variable.clone(),
-        kind: external.kind,
-        load: Load::OnDemand,
-        slots: None,
-        words: external.variants.get(public).unwrap_or(&external.words).clone(),
-    };
-    external.models.iter().map(route).collect()
-}
-
-/// `qwen3-4b` → `KEY_QWEN3_4B_1F0A`: names that differ only in punctuation stay apart.
-fn key_variable(model: &ModelName) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-    let digest = Sha256::digest(model.as_str().as_bytes());
-    let name: String = model.as_str().chars().map(plain).collect();
-    format!("KEY_{name}_{:02X}{:02X}", digest[0], digest[1])
 }
 
 fn gateway_unit(

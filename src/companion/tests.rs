@@ -90,6 +90,11 @@ fn prometheus_asks_everybody_with_the_key_each_asks_for() {
             - mid:8000
     "#]]
     .assert_eq(&text(&draft, "/etc/prometheus/homelab.yml"));
+}
+
+#[test]
+fn its_keys_are_secret_files_and_its_room_is_limited() {
+    let draft = draft(None);
     let keys: Vec<_> = draft.files.iter().filter(|(path, _)| path.ends_with(".key")).collect();
     assert_eq!(keys.len(), 2);
     for (_, (_, content)) in keys {

@@ -56,12 +56,14 @@ pub struct Link {
 
 enum Route {
     Local,
-    /// A master of its own is for when the other, which all homelabs of this user share, has no session left.
-    Ssh {
-        master: Master,
-        own: OnceCell<Master>,
-        forwards: Forwards,
-    },
+    Ssh(Box<Through>),
+}
+
+struct Through {
+    master: Master,
+    /// For when the other, which all homelabs of this user share, has no session left.
+    own: OnceCell<Master>,
+    forwards: Forwards,
 }
 
 impl Link {
@@ -84,7 +86,7 @@ impl Link {
             let master = master::open(connection).await?;
             let forwards = Forwards::new(Arc::clone(&master.session), &master.dir)
                 .map_err(|e| failure(master::STEP, format!("cannot make a private directory: {e}")))?;
-            Route::Ssh { master, own: OnceCell::new(), forwards }
+            Route::Ssh(Box::new(Through { master, own: OnceCell::new(), forwards }))
         };
         Ok(Self {
             connection: connection.clone(),
@@ -105,7 +107,7 @@ impl Link {
     pub fn address(&self) -> Option<&str> {
         match &self.route {
             Route::Local => None,
-            Route::Ssh { master, .. } => Some(&master.address),
+            Route::Ssh(through) => Some(&through.master.address),
         }
     }
 
@@ -114,7 +116,7 @@ impl Link {
     pub fn counts(&self) -> Counts {
         let logins = match &self.route {
             Route::Local => 0,
-            Route::Ssh { master, own, .. } => u32::from(master.fresh) + u32::from(own.initialized()),
+            Route::Ssh(through) => u32::from(through.master.fresh) + u32::from(through.own.initialized()),
         };
         Counts {
             logins,
@@ -131,7 +133,8 @@ impl Link {
         self.processes.fetch_add(1, Ordering::Relaxed);
         match &self.route {
             Route::Local => run_here(script, args, stdin).await,
-            Route::Ssh { master, own, .. } => {
+            Route::Ssh(through) => {
+                let Through { master, own, .. } = &**through;
                 let child = self.shell(master, Some(own), (script, args), openssh::Stdio::piped).await?;
                 finish(child, stdin).await
             }
@@ -161,7 +164,8 @@ impl Link {
                 let mut child = here(script, args).stderr(Stdio::null()).spawn().map_err(|e| no_shell(&e))?;
                 ends(child.stdin.take(), child.stdout.take(), child)
             }
-            Route::Ssh { master, own: another, .. } => {
+            Route::Ssh(through) => {
+                let Through { master, own: another, .. } = &**through;
                 let another = Some(another).filter(|_| own);
                 let mut child = self.shell(master, another, (script, args), openssh::Stdio::null).await?;
                 ends(child.stdin().take(), child.stdout().take(), child)
@@ -176,15 +180,15 @@ impl Link {
         master: &Master,
         own: Option<&OnceCell<Master>>,
         script: (&'static str, &[&str]),
-        stderr: fn() -> openssh::Stdio,
+        errors: fn() -> openssh::Stdio,
     ) -> Result<Child, Failure> {
-        match (begin(&master.session, script, stderr()).await, own) {
+        match (begin(&master.session, script, errors()).await, own) {
             (Ok(child), _) => Ok(child),
             (Err(error), Some(own)) if is_full(&error) => {
                 let login =
                     async { master::another(&self.connection).await.map_err(|unreached| unreached.why) };
                 let another = own.get_or_try_init(|| login).await?;
-                let begun = begin(&another.session, script, stderr()).await;
+                let begun = begin(&another.session, script, errors()).await;
                 begun.map_err(|error| if is_full(&error) { full() } else { broken(&error) })
             }
             (Err(error), _) if is_full(&error) => Err(full()),
@@ -196,7 +200,7 @@ impl Link {
     pub(super) fn forwards(&self) -> Option<&Forwards> {
         match &self.route {
             Route::Local => None,
-            Route::Ssh { forwards, .. } => Some(forwards),
+            Route::Ssh(through) => Some(&through.forwards),
         }
     }
 
@@ -207,15 +211,15 @@ impl Link {
 
     /// Ends the ssh master too, so that the next run logs in anew and sees new group memberships.
     pub(super) async fn end_master(&self) {
-        if let Route::Ssh { master, .. } = &self.route {
-            master.end().await;
+        if let Route::Ssh(through) = &self.route {
+            through.master.end().await;
         }
     }
 
     /// Ends the master that is for this run alone.
     async fn end_own(&self) {
-        if let Route::Ssh { own, .. } = &self.route
-            && let Some(own) = own.get()
+        if let Route::Ssh(through) = &self.route
+            && let Some(own) = through.own.get()
         {
             own.end().await;
         }
@@ -223,8 +227,8 @@ impl Link {
 
     /// Closes what this run opened. The ssh master stays for the next run, for a minute.
     pub async fn close(&self) {
-        if let Route::Ssh { forwards, .. } = &self.route {
-            forwards.close().await;
+        if let Route::Ssh(through) = &self.route {
+            through.forwards.close().await;
             self.end_own().await;
         }
     }

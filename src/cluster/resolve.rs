@@ -6,25 +6,23 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
-use crate::engine::{Gpus, Kind, Load, Serve};
-use crate::gateway::{self, Route};
+use crate::engine::{Draft, Gpus, Kind, Load, Serve};
+use crate::gateway;
 use crate::names::{HostName, ModelName, ServiceName};
 use crate::secret::{Content, SecretRef};
-use crate::service::{Service, label};
+use crate::service::{Runtime, Service, label};
 use crate::survey::{Facts, Survey};
 
 use super::access::Access;
 use super::companions::{Beside, counting};
-use super::external::OPENAI_LIKE;
 use super::gateway_spec::GatewaySpec;
 use super::overlay::Overlay;
 use super::pinned::{self, Open, mark};
 use super::pool::Pool;
+use super::routes::{Keys, routes_of, routes_to};
 use super::spec::{HostSpec, ModelSpec, Spec};
-use super::{Cluster, Config, External, Host, Model, Role, Served, Unit, check, edge, weights};
+use super::{Cluster, Config, Host, Model, Role, Served, Unit, check, edge, native, weights};
 
 /// What files of the user's hold, by their path in the inventory; or why one cannot be read.
 pub type LocalFiles = BTreeMap<String, Result<Vec<u8>, String>>;
@@ -64,6 +62,7 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
             dir: home.expand(&host.dir),
             units,
             logins: host.registry_auth.clone(),
+            manager: native::manager(host, facts),
             vars: host.vars.clone(),
         };
         hosts.insert(name.clone(), resolved);
@@ -79,8 +78,9 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
         edge::unit((gateway_host, host), gateway, survey.address(gateway_host), master_key)
     });
     problems.settle();
-    let (Some(unit), false) = (unit, problems.has_errors()) else { return Err(problems) };
+    let (Some(mut unit), false) = (unit, problems.has_errors()) else { return Err(problems) };
     if let Some(host) = hosts.get_mut(gateway_host) {
+        native::reach(&host.units, &mut unit.service);
         host.units.push(unit);
         host.units.extend(before);
     }
@@ -145,36 +145,28 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
 }
 
 fn unit_of(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Result<Unit, Diagnostic> {
-    let access = check::access(model, place.name, place.facts)?;
+    let is_native = model.runtime == Runtime::Native;
+    let access = if is_native { Access::Nvidia } else { check::access(model, place.name, place.facts)? };
     let model = &counting(on_chip(model, access), place.metrics);
     let (engine, serve) = (model.engine, model.serve(&place.host.hf_home));
     let draft = engine.draft(&serve);
-    let host_ip = model.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
-    let made = draft.files.into_iter().map(|(path, text)| {
+    let made = draft.files.clone().into_iter().map(|(path, text)| {
         let name = path.rsplit('/').next().unwrap_or("file").to_owned();
         (path, Config { name, content: Content::plain(text.into_bytes()) })
     });
-    let mut base = Service {
-        image: model.image.clone(),
-        entrypoint: Some(draft.entrypoint).filter(|words| !words.is_empty()),
-        command: Some(draft.command).filter(|words| !words.is_empty()),
-        environment: draft.environment,
-        ports: vec![gateway::published(host_ip, model.port, draft.port)],
-        volumes: draft.volumes,
-        networks: vec!["default".to_owned()],
-        ipc: draft.ipc_host.then(|| "host".to_owned()),
-        restart: Some("unless-stopped".to_owned()),
-        labels: labels("model", engine.name(), &draft.health, &model.gpus),
-        ..Service::default()
-    };
+    let variable = draft.api_key_variable.clone().filter(|_| model.api_key);
+    let mut base = drafted(model, draft);
     let models = models(model, &serve);
     base.labels.extend(model_labels(model, &models));
-    access.give(&model.gpus, place.facts, &mut base);
+    if is_native {
+        native::settle(&mut base, model, native::manager(place.host, place.facts), place.facts);
+    } else {
+        access.give(&model.gpus, place.facts, &mut base);
+    }
     if let Some(pool) = place.pool {
         pool.defaults(&model.gpus, &mut base);
     }
     let mut secrets = secrets(model, place.host);
-    let variable = draft.api_key_variable.filter(|_| model.api_key);
     let api_key = variable.map(|variable| {
         let key = SecretRef::model(&model.name);
         secrets.insert(variable, key.clone());
@@ -182,8 +174,9 @@ fn unit_of(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Result<U
     });
     let mut service = finish(base, &model.overlay, place.home);
     service.image.clone_from(&model.image);
-    let weights = weights::of(model, &serve, &mut service, &secrets);
-    let pinnable = weights.is_some() || engine.takes_revisions();
+    // Without a container of its image nothing else could download for it.
+    let weights = if is_native { None } else { weights::of(model, &serve, &mut service, &secrets) };
+    let pinnable = weights.is_some() || (!is_native && engine.takes_revisions());
     let repositories = if pinnable { engine.repositories(&serve) } else { vec![] };
     mark(&mut service, &repositories);
     Ok(Unit {
@@ -205,6 +198,24 @@ fn unit_of(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Result<U
         repositories,
         open: None,
     })
+}
+
+/// What an engine asks for, in Compose's words.
+fn drafted(model: &ModelSpec, draft: Draft) -> Service {
+    let host_ip = model.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
+    Service {
+        image: model.image.clone(),
+        entrypoint: Some(draft.entrypoint).filter(|words| !words.is_empty()),
+        command: Some(draft.command).filter(|words| !words.is_empty()),
+        environment: draft.environment,
+        ports: vec![gateway::published(host_ip, model.port, draft.port)],
+        volumes: draft.volumes,
+        networks: vec!["default".to_owned()],
+        ipc: draft.ipc_host.then(|| "host".to_owned()),
+        restart: Some("unless-stopped".to_owned()),
+        labels: labels("model", model.engine.name(), &draft.health, &model.gpus),
+        ..Service::default()
+    }
 }
 
 /// What tells an older version's wait how it was asked. A server of several has no kind, and is asked for nothing then.
@@ -247,7 +258,8 @@ fn on_chip<'a>(model: &'a ModelSpec, access: Access) -> Cow<'a, ModelSpec> {
     let other = model
         .engine
         .default_image(access.chip())
-        .filter(|_| model.image_origin.is_none() && model.gpus != Gpus::None);
+        .filter(|_| model.image_origin.is_none() && model.gpus != Gpus::None)
+        .filter(|_| model.runtime == Runtime::Docker);
     match other {
         Some(image) if image != model.image => {
             Cow::Owned(ModelSpec { image: image.to_owned(), ..model.clone() })
@@ -290,6 +302,14 @@ pub(super) fn finish(base: Service, overlay: &Overlay, home: Home<'_>) -> Servic
     for volume in &mut service.volumes {
         *volume = home.expand(volume);
     }
+    if service.runtime() == Runtime::Native {
+        let words = service.entrypoint.iter_mut().chain(&mut service.command).flatten();
+        words.chain(service.environment.values_mut()).for_each(|text| {
+            if text.starts_with("~/") {
+                *text = home.expand(text);
+            }
+        });
+    }
     service
 }
 
@@ -308,75 +328,6 @@ pub(super) fn configs(overlay: &Overlay, files: &LocalFiles) -> Result<BTreeMap<
         Ok((target.clone(), Config { name, content }))
     };
     overlay.configs.iter().map(one).collect()
-}
-
-/// The gateway's environment variables that carry backends' keys.
-type Keys = BTreeMap<String, SecretRef>;
-
-fn routes_of(
-    (host, spec): (&HostSpec, &ModelSpec),
-    unit: &Unit,
-    address: Option<&str>,
-    keys: &mut Keys,
-) -> Vec<Route> {
-    let slots = spec.engine.slots(&spec.serve(&host.hf_home));
-    let api_base = match address {
-        Some(address) => format!("http://{}:{}/v1", gateway::bracketed(address), spec.port),
-        None => {
-            let port = unit.service.published().next().map_or(0, |port| port.container);
-            format!("http://{}:{port}/v1", unit.name)
-        }
-    };
-    let Role::Model(served) = &unit.role else { return vec![] };
-    let key_variable = served.api_key.as_ref().map(|key| {
-        let variable = key_variable(&spec.name);
-        keys.insert(variable.clone(), key.clone());
-        variable
-    });
-    let words = |model: &Model, public: &ModelName| {
-        let member = spec.members.iter().find(|member| member.name == model.name);
-        let (variants, words) = member.map_or((&spec.variants, &spec.words), |m| (&m.variants, &m.words));
-        variants.get(public).unwrap_or(words).clone()
-    };
-    let route = |(model, public): (&Model, &ModelName)| Route {
-        public: public.clone(),
-        model: format!("{OPENAI_LIKE}/{}", model.upstream),
-        api_base: Some(api_base.clone()),
-        key_variable: key_variable.clone(),
-        kind: model.kind,
-        load: model.load,
-        slots,
-        words: words(model, public),
-    };
-    let all = served.models.iter().flat_map(|model| model.public().map(move |public| (model, public)));
-    all.map(route).collect()
-}
-
-fn routes_to(external: &External, keys: &mut Keys) -> Vec<Route> {
-    let key_variable = external.api_key.as_ref().map(|key| {
-        let variable = key_variable(&external.name);
-        keys.insert(variable.clone(), key.clone());
-        variable
-    });
-    let route = |(public, _, upstream): &(ModelName, Origin, String)| Route {
-        public: public.clone(),
-        model: format!("{}/{upstream}", external.provider),
-        api_base: external.api_base.clone(),
-        key_variable: key_variable.clone(),
-        kind: external.kind,
-        load: Load::OnDemand,
-        slots: None,
-        words: external.variants.get(public).unwrap_or(&external.words).clone(),
-    };
-    external.models.iter().map(route).collect()
-}
-
-/// `qwen3-4b` → `KEY_QWEN3_4B_1F0A`: names that differ only in punctuation stay apart.
-fn key_variable(model: &ModelName) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-    let digest = Sha256::digest(model.as_str().as_bytes());
-    let name: String = model.as_str().chars().map(plain).collect();
-    format!("KEY_{name}_{:02X}{:02X}", digest[0], digest[1])
 }
 
 fn gateway_unit(

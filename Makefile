@@ -1,7 +1,7 @@
 # The commands of this project; `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit live test-vllm test-clients test-bootstrap test-hosts test-edge test-metrics test-faults bench lint fmt deny lab lab-down clean-demo
+.PHONY: help demo test unit live test-vllm test-clients test-bootstrap test-native test-hosts test-edge test-metrics test-faults bench lint fmt deny lab lab-down clean-demo
 
 LAB := tests/lab/lab
 SUITES := $(patsubst tests/%.rs,%,$(wildcard tests/*.rs)) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs))
@@ -49,6 +49,9 @@ test-hosts: lab ## Hosts that sleep, are woken, restart and come back (5 minutes
 
 test-edge: lab ## 1,000 requests through the edge while the gateway and its models are replaced (10 minutes)
 	RUST_TEST_THREADS=1 cargo test --locked --test live -- edge:: --ignored --show-output
+test-native: ## Models that a bare Debian 13 runs by itself, with systemd and without Docker (6 minutes)
+	@$(LAB) up --with bare
+	RUST_TEST_THREADS=1 cargo test --locked --test live -- native:: --ignored
 
 test-faults: lab ## What befalls a deploy, all of it (about an hour); writes docs/reliability.md
 	@test -e /usr/lib/*/faketime/libfaketime.so.1 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy faketime >/dev/null; }

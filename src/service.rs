@@ -1,4 +1,4 @@
-//! What runs in a container: the subset of Compose's service keys that homelab uses.
+//! What runs: the subset of Compose's service keys that homelab uses, for containers and for services of the host's own.
 //! A [`Service`] is plain data without secrets; two equal ones never need a container replaced.
 
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ pub enum Who {
 }
 
 compose_service! {
-    /// The image, with tag or digest.
+    /// The image, with tag or digest; empty where no container runs it, but the host itself.
     User image: String,
     /// Replaces the image's entrypoint; absent keeps it.
     User entrypoint: Option<Vec<String>>,
@@ -89,6 +89,8 @@ compose_service! {
     User sysctls: BTreeMap<String, String>,
     /// Networks to join: `default`, and external ones that exist already.
     User networks: Vec<String>,
+    /// Further names and their addresses, as in `name:192.168.1.2`; `host-gateway` is the host's own.
+    User extra_hosts: Vec<String>,
     /// Memory limit.
     User mem_limit: Option<ByteSize>,
     /// `no`, `always`, `unless-stopped`, `on-failure[:N]`.
@@ -103,6 +105,30 @@ compose_service! {
     Homelab gpus: Vec<GpuRequest>,
     /// Labels.
     User labels: BTreeMap<String, String>,
+}
+
+/// What runs a service on its host. An engine knows nothing of it but how it is started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Runtime {
+    /// A container of Docker's.
+    #[default]
+    Docker,
+    /// The host's own service manager: systemd, or launchd on a Mac.
+    Native,
+}
+
+impl Runtime {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Docker, Self::Native];
+
+    /// Its word in the inventory.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Native => "native",
+        }
+    }
 }
 
 /// A request for GPUs, as `--gpus` makes it.
@@ -159,6 +185,12 @@ impl Service {
     #[must_use]
     pub fn own_port(&self) -> Option<Published> {
         self.published().find(|port| port.host == 0).or_else(|| self.published().next())
+    }
+
+    /// What runs it: nothing but a container has an image.
+    #[must_use]
+    pub fn runtime(&self) -> Runtime {
+        if self.image.is_empty() { Runtime::Native } else { Runtime::Docker }
     }
 
     /// The ports it publishes.

@@ -4,6 +4,7 @@
 
 mod docker;
 mod gpu;
+mod native;
 mod read;
 mod system;
 
@@ -79,6 +80,10 @@ pub struct Ground {
     pub unit: (String, String),
     /// Whether Docker knows the runtime nvidia, as far as it or its configuration tells.
     pub runtime: bool,
+    /// Whether the user's own services run without a login.
+    pub lingers: bool,
+    /// The user's number.
+    pub uid: String,
     /// Whether dpkg was cut off in the middle of something.
     pub half: bool,
     /// Whether the host says that it wants a reboot.
@@ -99,6 +104,8 @@ pub struct Seen {
 pub struct Wanted {
     /// What its models need.
     pub wants: Wants,
+    /// Whether a model there is to be a service of the host's own.
+    pub native: bool,
     /// Where Docker comes from.
     pub packages: Packages,
     /// Docker's socket, where the inventory names another than Docker's own.
@@ -182,8 +189,13 @@ fn lacks(seen: &Seen, wanted: &Wanted, plan: &mut Plan) -> Result<(), Failure> {
             false => Err(system::not_linux(&seen.ground.kernel)),
         };
     }
-    docker::steps(seen, wanted, plan)?;
-    gpu::nvidia(seen, wanted, plan)?;
+    if wanted.native {
+        plan.steps.extend(native::steps(seen)?);
+    }
+    if !wanted.wants.no_docker {
+        docker::steps(seen, wanted, plan)?;
+        gpu::nvidia(seen, wanted, plan)?;
+    }
     gpu::others(seen, plan);
     let needs_dpkg =
         plan.steps.iter().flat_map(|step| &step.commands).any(|c| c.argv.contains(&"apt-get".to_owned()));

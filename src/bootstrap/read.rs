@@ -24,6 +24,8 @@ pub fn ground(text: &str) -> Option<Ground> {
             "enabled" => ground.unit.0 = rest,
             "active" => ground.unit.1 = rest,
             "runtime" => ground.runtime = true,
+            "uid" => ground.uid = plain(&rest),
+            "lingers" => ground.lingers = true,
             "half" => ground.half = true,
             "reboot" => ground.reboot = true,
             _ => {}

@@ -63,6 +63,31 @@ fn each_distribution_installs_its_own_docker() {
 }
 
 #[test]
+fn a_host_that_runs_its_models_by_itself_gets_no_docker_and_lets_them_linger() {
+    let wants = Wants { no_docker: true, ..Wants::default() };
+    let native = Wanted { native: true, wants, ..Wanted::default() };
+    let mut seen = with_nvidia(bare(DEBIAN));
+    let pam = ["apt-get update", "apt-get -y --no-remove install libpam-systemd"];
+    assert_eq!(commands(&plan(&seen, &native)), [&pam[..], &["loginctl enable-linger me"]].concat());
+    seen.ground.has.insert("pam_systemd".into());
+    assert_eq!(commands(&plan(&seen, &native)), ["loginctl enable-linger me"]);
+    (seen.ground.lingers, seen.ground.uid) = (true, "1000".into());
+    assert_eq!(commands(&plan(&seen, &native)), ["systemctl restart user@1000.service"]);
+    seen.ground.has.insert("manager".into());
+    assert!(plan(&seen, &native).is_empty());
+    // Elsewhere it comes with systemd.
+    assert_eq!(commands(&plan(&bare(FEDORA), &native)), ["loginctl enable-linger me"]);
+    // Root's services are the system's; beside a container's there is Docker, too.
+    let root =
+        Seen { ground: Ground { root: Root::Is, lingers: false, ..seen.ground.clone() }, ..seen.clone() };
+    assert!(plan(&root, &native).is_empty());
+    let both = Wanted { native: true, ..Wanted::default() };
+    assert_eq!(commands(&plan(&bare(FEDORA), &both))[0], "loginctl enable-linger me");
+    seen.ground.systemd = false;
+    assert!(plan(&seen, &native).blocked.unwrap().hint.unwrap().contains("runtime: docker"));
+}
+
+#[test]
 fn docker_s_own_packages_come_with_their_source() {
     let apt = |of: &str, suite: &str| {
         vec![

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::engine::Gpus;
 use crate::names::{HostName, ModelName, Port, ServiceName};
+use crate::service::Runtime;
 use crate::survey::Facts;
 
 use super::access::Access;
@@ -38,11 +39,13 @@ pub(super) fn all(spec: &Spec) -> Diagnostics {
 /// What stands beside the gateway, of that what may run on this host.
 fn companions<'a>(spec: &'a Spec, host: &'a HostSpec) -> Vec<&'a CompanionSpec> {
     let own = host.gateway.iter().flat_map(GatewaySpec::beside);
-    let used = host.gateway.is_some() || !host.models.is_empty();
+    let used = host.uses_docker();
     let with_gpus = host.models.iter().any(|model| model.gpus != Gpus::None);
     let metrics = gateway(spec).and_then(|(_, gateway)| gateway.metrics.as_ref());
     let node = metrics.and_then(|m| m.node_exporter.as_ref()).filter(|_| used);
-    own.chain(node).chain(metrics.and_then(|m| m.gpu_exporter.as_ref()).filter(|_| with_gpus)).collect()
+    own.chain(node)
+        .chain(metrics.and_then(|m| m.gpu_exporter.as_ref()).filter(|_| used && with_gpus))
+        .collect()
 }
 
 fn ports(name: &HostName, host: &HostSpec, companions: &[&CompanionSpec], problems: &mut Diagnostics) {
@@ -252,11 +255,17 @@ pub(super) fn address(
     gateway_host: &HostName,
     model: &ModelSpec,
 ) -> Result<Option<String>, Diagnostic> {
+    let ip = model.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
     if name == gateway_host {
+        if model.runtime == Runtime::Native && is_loopback(ip) {
+            let apart =
+                format!("`{}` listens on {ip}, which the gateway's container cannot reach", model.name);
+            let hint = "a container reaches its host by Docker's bridge: host_ip: 172.17.0.1 as a rule (ip addr show docker0), or 0.0.0.0";
+            return Err(Diagnostic::error(model.value_place("host_ip"), apart).hint(hint));
+        }
         return Ok(None);
     }
     let address = address_text(host, asked);
-    let ip = model.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
     if is_loopback(ip) {
         return Err(Diagnostic::error(
             &model.origin,

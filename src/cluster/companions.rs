@@ -10,7 +10,7 @@ use crate::engine::{Chip, Gpus};
 use crate::gateway;
 use crate::names::{HostName, ModelName, ServiceName};
 use crate::secret::SecretRef;
-use crate::service::{Service, label};
+use crate::service::{Runtime, Service, label};
 use crate::survey::Survey;
 
 use super::access::Access;
@@ -19,7 +19,7 @@ use super::gateway_spec::GatewaySpec;
 use super::overlay::LocalFile;
 use super::resolve::{Home, LocalFiles, configs, finish, labels};
 use super::spec::{HostSpec, ModelSpec, Spec};
-use super::{Config, Host, Role, Unit, check};
+use super::{Config, Host, Role, Unit, check, native};
 
 /// How long a companion may take until it answers, in seconds: Open WebUI downloads a model for searching at its first
 /// start.
@@ -44,7 +44,10 @@ impl Beside<'_> {
                 self.put(hosts, (host, spec, draft), problems);
             }
             let local = local(hosts);
-            let draft = companion::prometheus(&targets, &metrics.retention, metrics.price, &local);
+            let mut draft = companion::prometheus(&targets, &metrics.retention, metrics.price, &local);
+            if let Some(host) = hosts.get(at) {
+                native::reach(&host.units, &mut draft.service);
+            }
             let url = format!("http://{}:{}", draft.name, draft.container_port);
             self.put(hosts, (at, &metrics.prometheus, draft), problems);
             if let Some(spec) = &metrics.grafana {
@@ -84,6 +87,9 @@ impl Beside<'_> {
             let published = unit.service.published().next()?;
             let address = match &served.address {
                 Some(address) => format!("{}:{}", gateway::bracketed(address), published.host),
+                None if unit.service.runtime() == Runtime::Native => {
+                    format!("{}:{}", native::OWN_HOST, published.host)
+                }
                 None => format!("{}:{}", unit.name, published.container),
             };
             // vLLM's numbers are for everybody.
@@ -93,12 +99,14 @@ impl Beside<'_> {
         of_models.chain([of_gateway]).collect()
     }
 
-    /// The exporters and their hosts: those where something of homelab's runs.
+    /// The exporters and their hosts: those where something of homelab's runs in Docker.
     fn exporters<'a>(&'a self, metrics: &'a MetricsSpec) -> Vec<(&'a CompanionSpec, Draft, &'a HostName)> {
         let mut all = Vec::new();
         for (name, host) in &self.spec.hosts {
-            let used = host.gateway.is_some() || !host.models.is_empty();
-            if let Some(spec) = metrics.node_exporter.as_ref().filter(|_| used) {
+            if !host.uses_docker() {
+                continue;
+            }
+            if let Some(spec) = &metrics.node_exporter {
                 all.push((spec, companion::node_exporter(), name));
             }
             let Some(access) = self.nvidia(name, host) else { continue };

@@ -19,6 +19,7 @@ mod gpus;
 mod image;
 mod memory;
 mod model_spec;
+mod native;
 mod offer;
 mod overlay;
 mod pinned;
@@ -42,6 +43,7 @@ use crate::gateway;
 use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use crate::secret::{Content, Login, SecretRef};
 use crate::service::Service;
+use crate::survey::Manager;
 
 pub use absent::WakeSpec;
 pub use external::External;
@@ -91,6 +93,8 @@ pub struct Host {
     pub units: Vec<Unit>,
     /// How to log in to registries, by their names.
     pub logins: BTreeMap<String, Login>,
+    /// What runs services of the host's own.
+    pub manager: Manager,
     /// The host's variables, for templates.
     pub vars: BTreeMap<String, serde_json::Value>,
 }

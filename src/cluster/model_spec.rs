@@ -9,11 +9,12 @@ use crate::engine::{self, Chip, Engine, Gpus, Kind, Opt, Takes};
 use crate::gateway;
 use crate::inventory::{Entry, Fields, HostVars, Map, Node, Value, parsed};
 use crate::names::{ModelName, Port, Seconds};
+use crate::service::Runtime;
 
 use super::access::Access;
 use super::catalogue::{self, OTHER_SHAPE};
 use super::spec::{ModelSpec, variable};
-use super::{External, defaults, external, image, overlay, server, shared};
+use super::{External, defaults, external, image, native, overlay, server, shared};
 
 /// How long a model may take to answer when nobody says: half an hour, in seconds.
 const READY_TIMEOUT: u64 = 30 * 60;
@@ -143,6 +144,25 @@ fn engine_of(
     })
 }
 
+/// The image, and where it is typed: the one that was chosen, else the engine's for these GPUs; an empty one where no
+/// container is.
+fn which_image(
+    chosen: Option<(String, Origin)>,
+    engine: &dyn Engine,
+    runtime: Runtime,
+    (gpus, access): (&Gpus, Option<Access>),
+) -> (Option<String>, Option<Origin>) {
+    let chip = match gpus {
+        Gpus::None => Chip::None,
+        Gpus::All | Gpus::Some(_) | Gpus::Named(_) => access.map_or(Chip::Nvidia, Access::chip),
+    };
+    match chosen {
+        Some((image, origin)) => (Some(image), Some(origin)),
+        None if runtime == Runtime::Native => (Some(String::new()), None),
+        None => (engine.default_image(chip).map(str::to_owned), None),
+    }
+}
+
 fn read_fields(
     fields: &mut Fields<'_>,
     engine: &'static dyn Engine,
@@ -151,24 +171,19 @@ fn read_fields(
     problems: &mut Diagnostics,
 ) -> Option<ModelSpec> {
     let gpus = fields.parse("gpu", gpus).unwrap_or(Gpus::All);
+    let runtime = fields.parse("runtime", native::runtime).unwrap_or_default();
     let overlay = overlay::read(fields);
     let shared = variable(vars, engine.image_variable(), problems, image::typed);
-    let chosen = image::chosen(fields, &overlay.service, shared);
+    let chosen = image::chosen(fields, &overlay.service, shared).filter(|_| runtime == Runtime::Docker);
     let gpu_access = fields.parse("gpu_access", |node| parsed(node, Access::by_word));
-    let chip = match &gpus {
-        Gpus::None => Chip::None,
-        Gpus::All | Gpus::Some(_) | Gpus::Named(_) => gpu_access.map_or(Chip::Nvidia, Access::chip),
-    };
-    let (image, image_origin) = match chosen {
-        Some((image, origin)) => (Some(image), Some(origin)),
-        None => (engine.default_image(chip).map(str::to_owned), None),
-    };
+    let (image, image_origin) = which_image(chosen, engine, runtime, (&gpus, gpu_access));
     fields.problems.0.extend(image.is_none().then(|| no_image(engine, entry, &name)));
     let options = engine.options().iter().filter_map(|o| {
         let value = fields.parse(o.name, |node| option(o, node))?;
         Some((o.name.to_owned(), value))
     });
     let options = options.collect();
+    let command = native::command(fields, engine, &options, runtime);
     let mut aliases = fields.parse("aliases", aliases).unwrap_or_default();
     let words = gateway::words(fields);
     let variants = gateway::variants(fields, &words);
@@ -180,6 +195,7 @@ fn read_fields(
         fields.problems.push(no_port(entry, &name));
     }
     let places = places(entry);
+    native::refused(fields, &places, runtime);
     Some(ModelSpec {
         origin: entry.origin.clone(),
         places,
@@ -191,6 +207,8 @@ fn read_fields(
         port_origin: fields.origin("port").unwrap_or(&entry.origin).clone(),
         gpus,
         gpu_access,
+        runtime,
+        command,
         image: image.unwrap_or_default(),
         image_origin,
         options,

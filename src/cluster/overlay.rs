@@ -46,7 +46,8 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Overlay {
             "ipc" => fields.parse(key, |node| word(node, &IPC)),
             "pull_policy" => fields.parse(key, |node| word(node, &PULL_POLICY)),
             "volumes" => fields.parse(key, volumes),
-            "networks" | "devices" | "group_add" | "cap_add" | "security_opt" | "entrypoint" => {
+            "networks" | "devices" | "group_add" | "cap_add" | "security_opt" | "entrypoint"
+            | "extra_hosts" => {
                 fields.parse(key, |node| crate::inventory::texts(node).map(|list| json!(list)))
             }
             _ => fields.parse(key, |node| node.to_json()),

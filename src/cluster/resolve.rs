@@ -7,11 +7,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
-use crate::engine::{Gpus, Kind, Load, Serve};
+use crate::engine::{Draft, Gpus, Kind, Load, Serve};
 use crate::gateway;
 use crate::names::{HostName, ModelName, ServiceName};
 use crate::secret::{Content, SecretRef};
-use crate::service::{Service, label};
+use crate::service::{Runtime, Service, label};
 use crate::survey::{Facts, Survey};
 
 use super::access::Access;
@@ -22,7 +22,7 @@ use super::pinned::{self, Open, mark};
 use super::pool::Pool;
 use super::routes::{Keys, routes_of, routes_to};
 use super::spec::{HostSpec, ModelSpec, Spec};
-use super::{Cluster, Config, Host, Model, Role, Served, Unit, check, edge, weights};
+use super::{Cluster, Config, Host, Model, Role, Served, Unit, check, edge, native, weights};
 
 /// What files of the user's hold, by their path in the inventory; or why one cannot be read.
 pub type LocalFiles = BTreeMap<String, Result<Vec<u8>, String>>;
@@ -62,6 +62,7 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
             dir: home.expand(&host.dir),
             units,
             logins: host.registry_auth.clone(),
+            manager: native::manager(host, facts),
             vars: host.vars.clone(),
         };
         hosts.insert(name.clone(), resolved);
@@ -74,13 +75,13 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
     let unit = problems.take(gateway_unit((gateway, home), names, keys, files));
     let before = unit.as_ref().and_then(|unit| edge_before(unit, spec, survey));
     problems.settle();
-    let (Some(unit), false) = (unit, problems.has_errors()) else { return Err(problems) };
+    let (Some(mut unit), false) = (unit, problems.has_errors()) else { return Err(problems) };
     if let Some(host) = hosts.get_mut(gateway_host) {
+        native::reach(&host.units, &mut unit.service);
         host.units.push(unit);
         host.units.extend(before);
     }
-    let beside = Beside { spec, survey, files, gateway: (gateway_host, gateway) };
-    beside.add(&mut hosts, &mut problems);
+    Beside { spec, survey, files, gateway: (gateway_host, gateway) }.add(&mut hosts, &mut problems);
     if problems.has_errors() {
         return Err(problems);
     }
@@ -147,36 +148,28 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
 }
 
 fn unit_of(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Result<Unit, Diagnostic> {
-    let access = check::access(model, place.name, place.facts)?;
+    let is_native = model.runtime == Runtime::Native;
+    let access = if is_native { Access::Nvidia } else { check::access(model, place.name, place.facts)? };
     let model = &counting(on_chip(model, access), place.metrics);
     let (engine, serve) = (model.engine, model.serve(&place.host.hf_home));
     let draft = engine.draft(&serve);
-    let host_ip = model.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
-    let made = draft.files.into_iter().map(|(path, text)| {
+    let made = draft.files.clone().into_iter().map(|(path, text)| {
         let name = path.rsplit('/').next().unwrap_or("file").to_owned();
         (path, Config { name, content: Content::plain(text.into_bytes()) })
     });
-    let mut base = Service {
-        image: model.image.clone(),
-        entrypoint: Some(draft.entrypoint).filter(|words| !words.is_empty()),
-        command: Some(draft.command).filter(|words| !words.is_empty()),
-        environment: draft.environment,
-        ports: vec![gateway::published(host_ip, model.port, draft.port)],
-        volumes: draft.volumes,
-        networks: vec!["default".to_owned()],
-        ipc: draft.ipc_host.then(|| "host".to_owned()),
-        restart: Some("unless-stopped".to_owned()),
-        labels: labels("model", engine.name(), &draft.health, &model.gpus),
-        ..Service::default()
-    };
+    let variable = draft.api_key_variable.clone().filter(|_| model.api_key);
+    let mut base = drafted(model, draft);
     let models = models(model, &serve);
     base.labels.extend(model_labels(model, &models));
-    access.give(&model.gpus, place.facts, &mut base);
+    if is_native {
+        native::settle(&mut base, model, native::manager(place.host, place.facts), place.facts);
+    } else {
+        access.give(&model.gpus, place.facts, &mut base);
+    }
     if let Some(pool) = place.pool {
         pool.defaults(&model.gpus, &mut base);
     }
     let mut secrets = secrets(model, place.host);
-    let variable = draft.api_key_variable.filter(|_| model.api_key);
     let api_key = variable.map(|variable| {
         let key = SecretRef::model(&model.name);
         secrets.insert(variable, key.clone());
@@ -184,8 +177,9 @@ fn unit_of(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Result<U
     });
     let mut service = finish(base, &model.overlay, place.home);
     service.image.clone_from(&model.image);
-    let weights = weights::of(model, &serve, &mut service, &secrets);
-    let pinnable = weights.is_some() || engine.takes_revisions();
+    // Without a container of its image nothing else could download for it.
+    let weights = if is_native { None } else { weights::of(model, &serve, &mut service, &secrets) };
+    let pinnable = weights.is_some() || (!is_native && engine.takes_revisions());
     let repositories = if pinnable { engine.repositories(&serve) } else { vec![] };
     mark(&mut service, &repositories);
     Ok(Unit {
@@ -207,6 +201,24 @@ fn unit_of(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Result<U
         repositories,
         open: None,
     })
+}
+
+/// What an engine asks for, in Compose's words.
+fn drafted(model: &ModelSpec, draft: Draft) -> Service {
+    let host_ip = model.overlay.host_ip.as_deref().unwrap_or("0.0.0.0");
+    Service {
+        image: model.image.clone(),
+        entrypoint: Some(draft.entrypoint).filter(|words| !words.is_empty()),
+        command: Some(draft.command).filter(|words| !words.is_empty()),
+        environment: draft.environment,
+        ports: vec![gateway::published(host_ip, model.port, draft.port)],
+        volumes: draft.volumes,
+        networks: vec!["default".to_owned()],
+        ipc: draft.ipc_host.then(|| "host".to_owned()),
+        restart: Some("unless-stopped".to_owned()),
+        labels: labels("model", model.engine.name(), &draft.health, &model.gpus),
+        ..Service::default()
+    }
 }
 
 /// What tells an older version's wait how it was asked. A server of several has no kind, and is asked for nothing then.
@@ -249,7 +261,8 @@ fn on_chip<'a>(model: &'a ModelSpec, access: Access) -> Cow<'a, ModelSpec> {
     let other = model
         .engine
         .default_image(access.chip())
-        .filter(|_| model.image_origin.is_none() && model.gpus != Gpus::None);
+        .filter(|_| model.image_origin.is_none() && model.gpus != Gpus::None)
+        .filter(|_| model.runtime == Runtime::Docker);
     match other {
         Some(image) if image != model.image => {
             Cow::Owned(ModelSpec { image: image.to_owned(), ..model.clone() })
@@ -291,6 +304,14 @@ pub(super) fn finish(base: Service, overlay: &Overlay, home: Home<'_>) -> Servic
     service.networks.dedup();
     for volume in &mut service.volumes {
         *volume = home.expand(volume);
+    }
+    if service.runtime() == Runtime::Native {
+        let words = service.entrypoint.iter_mut().chain(&mut service.command).flatten();
+        words.chain(service.environment.values_mut()).for_each(|text| {
+            if text.starts_with("~/") {
+                *text = home.expand(text);
+            }
+        });
     }
     service
 }

@@ -1,5 +1,5 @@
-//! The gateway's routes: every public name and where it leads.
-//! Pure; the keys that backends ask for become variables of the gateway's environment.
+//! The gateway's routes: public names, and where each leads.
+//! It knows addresses as they were found; it finds none.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,16 @@ use crate::engine::Load;
 use crate::gateway::{self, Route};
 use crate::names::ModelName;
 use crate::secret::SecretRef;
+use crate::service::Runtime;
 
 use super::external::OPENAI_LIKE;
 use super::spec::{HostSpec, ModelSpec};
-use super::{External, Model, Role, Unit};
+use super::{External, Model, Role, Unit, native};
 
 /// The gateway's environment variables that carry backends' keys.
 pub(super) type Keys = BTreeMap<String, SecretRef>;
 
-/// The ways to a server's models, one a public name.
+/// Every public name that leads to a model, by the address its host is reached at; none is the gateway's own.
 pub(super) fn routes_of(
     (host, spec): (&HostSpec, &ModelSpec),
     unit: &Unit,
@@ -28,6 +29,8 @@ pub(super) fn routes_of(
     let slots = spec.engine.slots(&spec.serve(&host.hf_home));
     let api_base = match address {
         Some(address) => format!("http://{}:{}/v1", gateway::bracketed(address), spec.port),
+        // Nothing of Docker's leads to it but the host's own address.
+        None if spec.runtime == Runtime::Native => format!("http://{}:{}/v1", native::OWN_HOST, spec.port),
         None => {
             let port = unit.service.published().next().map_or(0, |port| port.container);
             format!("http://{}:{port}/v1", unit.name)
@@ -58,7 +61,7 @@ pub(super) fn routes_of(
     all.map(route).collect()
 }
 
-/// The ways to what somebody else runs.
+/// Every public name that leads to what somebody else runs.
 pub(super) fn routes_to(external: &External, keys: &mut Keys) -> Vec<Route> {
     let key_variable = external.api_key.as_ref().map(|key| {
         let variable = key_variable(&external.name);

@@ -4,13 +4,15 @@
 use serde_json::{Map, Value, json};
 
 use crate::engine::{self, Engine, Kind, Opt, Takes};
-use crate::service::{KEYS, Who};
+use crate::service::Runtime;
 
 use super::access::Access;
 use super::defaults::{NOT_SHARED, may_share};
-use super::{external, overlay};
+use super::external;
+use compose::compose_keys;
 
 mod beside;
+mod compose;
 mod gateway;
 
 /// Schema of an inventory: groups of hosts with variables.
@@ -198,7 +200,9 @@ fn shared_keys(engine: &dyn Engine) -> Value {
 
 fn engine_keys(engine: &dyn Engine) -> Value {
     let mut all = compose_keys();
-    for (name, schema) in own_keys(engine) {
+    // `command` is the engine's own word where it has one.
+    let has = |name: &str| engine.options().iter().any(|option| option.name == name);
+    for (name, schema) in own_keys(engine).into_iter().filter(|(name, _)| *name != "command" || !has(name)) {
         all.insert(name.into(), schema);
     }
     for option in engine.options() {
@@ -213,7 +217,7 @@ fn engine_keys(engine: &dyn Engine) -> Value {
     json!({"type": "object", "properties": all, "additionalProperties": false})
 }
 
-fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 17] {
+fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 19] {
     let index = json!({"anyOf": [{"type": "integer", "minimum": 0, "maximum": u32::MAX}, {"$ref": "#/definitions/expression"}]});
     let uuid = json!({"type": "string", "pattern": "^(GPU|MIG)-[0-9a-fA-F-]{8,}$"});
     let list = |items: &Value| json!({"type": "array", "minItems": 1, "items": items});
@@ -230,6 +234,14 @@ fn own_keys(engine: &dyn Engine) -> [(&'static str, Value); 17] {
             "gpu_access",
             key("How its container gets at the GPUs", json!({"enum": Access::ALL.map(Access::word)})),
         ),
+        (
+            "runtime",
+            key(
+                "What runs it: Docker, or its host without it",
+                json!({"enum": Runtime::ALL.map(Runtime::word)}),
+            ),
+        ),
+        ("command", key("The program that its host runs, and words before its arguments", program())),
         ("aliases", key("Further public names", aliases())),
         ("api_key", key("none: its server asks for no key", json!({"const": "none"}))),
         ("ready_timeout", key("How long it may take to answer: 90s, 30m, 2h", duration(1))),
@@ -272,6 +284,12 @@ fn aliases() -> Value {
     json!({"anyOf": [name, {"type": "array", "items": name}]})
 }
 
+fn program() -> Value {
+    let one = json!({"type": "string", "pattern": "^(/|~/|[^-/][^/]*$)"});
+    let list = json!({"type": "array", "minItems": 1, "items": scalar()});
+    json!({"anyOf": [one, list, {"$ref": "#/definitions/expression"}]})
+}
+
 fn port() -> Value {
     json!({"type": "integer", "minimum": 1, "maximum": 65535})
 }
@@ -289,60 +307,5 @@ fn option_value(option: &Opt) -> Value {
         Takes::Text => scalar(),
         Takes::Many | Takes::Each | Takes::Commas => json!({"not": {"type": "object"}}),
         Takes::Json => json!({}),
-    }
-}
-
-/// Compose's keys as models and the gateway take them, and what goes with them.
-fn compose_keys() -> Map<String, Value> {
-    let mut all = Map::new();
-    for (name, _) in KEYS.iter().filter(|(_, who)| *who == Who::User) {
-        all.insert((*name).into(), key(&format!("Compose's `{name}`"), compose_value(name)));
-    }
-    let files =
-        json!({"type": "object", "propertyNames": {"pattern": "^/[^:]*$"}, "additionalProperties": scalar()});
-    all.insert("configs".into(), key("Small files of yours, by path in the container", files));
-    all.insert(
-        "host_ip".into(),
-        key("The address of the host to publish the port on", json!({"type": "string"})),
-    );
-    all
-}
-
-fn compose_value(name: &str) -> Value {
-    let by_name = |value: Value| json!({"type": "object", "additionalProperties": value});
-    let limit = json!({"anyOf": [
-        {"type": "integer"},
-        {
-            "type": "object",
-            "required": ["soft", "hard"],
-            "properties": {"soft": {"type": "integer"}, "hard": {"type": "integer"}},
-            "additionalProperties": false,
-        },
-    ]});
-    match name {
-        "environment" => {
-            let names = json!({"pattern": "^[^=\\u0000\\n ]+$"});
-            let value = json!({"anyOf": [scalar(), {"$ref": "#/definitions/secret"}]});
-            json!({"type": "object", "propertyNames": names, "additionalProperties": value})
-        }
-        "labels" => {
-            let names = json!({"not": {"pattern": "^(dev\\.homelab|com\\.docker\\.compose)\\."}});
-            json!({"type": "object", "propertyNames": names, "additionalProperties": scalar()})
-        }
-        "ipc" => json!({"enum": overlay::IPC}),
-        "pull_policy" => json!({"enum": overlay::PULL_POLICY}),
-        "restart" => {
-            json!({"anyOf": [{"const": false}, {"pattern": "^(no|always|unless-stopped|on-failure(:[0-9]+)?)$", "type": "string"}]})
-        }
-        "volumes" => {
-            let mount = json!({"type": "string", "pattern": "^(/[^:]*|~(/[^:]*)?):/[^:]*(:(ro|rw|z|Z))?$"});
-            json!({"type": "array", "items": {"anyOf": [mount, {"$ref": "#/definitions/expression"}]}})
-        }
-        "ulimits" => by_name(limit),
-        "sysctls" => by_name(scalar()),
-        "shm_size" | "mem_limit" => json!({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]}),
-        "stop_grace_period" => duration(0),
-        "entrypoint" | "networks" | "devices" | "group_add" | "cap_add" | "security_opt" => texts(),
-        _ => json!({"type": "string"}),
     }
 }

@@ -13,6 +13,7 @@ use crate::inventory::{Fields, HostVars, Inventory, Node, parsed};
 use crate::lock::Pins;
 use crate::names::{HostName, ModelName, Port, ProjectName};
 use crate::secret::{Login, SecretRef};
+use crate::service::Runtime;
 
 use super::absent::{self, WakeSpec};
 use super::access::Access;
@@ -21,7 +22,7 @@ use super::gpus::{self, TypedGpu};
 use super::overlay::{LocalFile, Overlay, secret};
 use super::place::Origins;
 use super::server::MemberSpec;
-use super::{External, catalogue, check, connect, model_spec};
+use super::{External, catalogue, check, connect, model_spec, native};
 
 /// Everything the user said that homelab understands.
 #[derive(Debug)]
@@ -98,6 +99,10 @@ pub struct ModelSpec {
     pub gpus: Gpus,
     /// The way to its GPUs, where the user said so.
     pub(super) gpu_access: Option<Access>,
+    /// What runs it.
+    pub runtime: Runtime,
+    /// The program that the host itself runs, and words that come before its arguments; empty in a container.
+    pub command: Vec<String>,
     /// Its image: the model's own, else the host variable's, else the engine's.
     pub image: String,
     /// Where that is typed; none where the engine chose.
@@ -170,7 +175,8 @@ impl ModelSpec {
             ttl: None,
             several: None,
             hf_home,
-            revisions: &self.revisions,
+            revisions: native::pins(self),
+            native: native::started(self),
         }
     }
 

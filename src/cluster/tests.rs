@@ -166,6 +166,7 @@ fn spark(told: bool) -> Seen {
         gpus: if told { vec![gpu] } else { vec![] },
         memory: Some(ByteSize(127_600_000 << 10)),
         address: Some("10.0.0.7".into()),
+        ..Facts::default()
     };
     Seen { facts, ..Seen::default() }
 }

@@ -117,8 +117,13 @@ fn plans(files: &Files, seen: &Seens, password: bool) -> BTreeMap<HostName, Plan
     let of = |(name, seen): (&HostName, &Result<(Setup, Seen), Unreached>)| {
         let host = files.spec.hosts.get(name)?;
         let socket = Some(&host.connection.docker_socket).filter(|socket| *socket != DOCKER_SOCKET);
-        let wanted =
-            Wanted { wants: wants(host), packages: host.docker_packages, socket: socket.cloned(), password };
+        let wanted = Wanted {
+            wants: wants(host),
+            native: host.programs().is_some(),
+            packages: host.docker_packages,
+            socket: socket.cloned(),
+            password,
+        };
         let plan = match seen {
             Ok((_, seen)) => plan(seen, &wanted),
             Err(_) => return None,

@@ -17,6 +17,7 @@ use crate::engine::Gpus;
 use crate::host::{self, Ask, Diagnosed, Look, Placed, Trial};
 use crate::inventory::Values;
 use crate::names::{HostName, Port};
+use crate::service::Runtime;
 use crate::survey::{self, Health, Seen, State, Survey, Unreached};
 use crate::ui;
 
@@ -83,6 +84,7 @@ pub(super) fn wants(host: &HostSpec) -> Wants {
         gpus: !images(host).is_empty(),
         ports: models.chain(gateway).chain(http).collect(),
         open: open(host).collect(),
+        no_docker: !host.models.is_empty() && !host.uses_docker(),
     }
 }
 
@@ -96,9 +98,10 @@ fn open(host: &HostSpec) -> impl Iterator<Item = u16> {
     models.chain(gateway.map(|g| g.options.port.get()))
 }
 
-/// The images of models that want a GPU.
+/// The images of models that want a GPU: without a container nothing stands between.
 fn images(host: &HostSpec) -> Vec<&String> {
-    host.models.iter().filter(|model| model.gpus != Gpus::None).map(|model| &model.image).collect()
+    let in_docker = host.models.iter().filter(|model| model.runtime == Runtime::Docker);
+    in_docker.filter(|model| model.gpus != Gpus::None).map(|model| &model.image).collect()
 }
 
 /// Looks at all hosts at once; none when it was interrupted.

@@ -10,7 +10,7 @@ use super::turn::{self, Asking, Taken};
 use super::{Exit, lock, wake};
 use crate::cli::{Common, DownArgs, Format};
 use crate::desired::Desired;
-use crate::host::{self, Ask, Vault};
+use crate::host::{self, Ask, Need, Vault};
 use crate::inventory::Values;
 use crate::names::{HostName, ProjectName};
 use crate::plan::{self, Against, Plan, Report};
@@ -45,7 +45,15 @@ fn targets(common: &Common, files: &Files, dropped: bool) -> Result<BTreeMap<Pro
     if !dropped {
         let here = files.asks().into_iter().filter(|ask| files.within.contains(&ask.connection.name));
         // What is to be removed needs neither; a root key that cannot be read is in nobody's way.
-        let asks = here.map(|ask| Ask { gpus: false, root_key: false, endpoints: vec![], ..ask }).collect();
+        let ask = |ask: Ask| Ask {
+            gpus: false,
+            root_key: false,
+            docker: if ask.docker == Need::Docker { Need::IfInstalled } else { ask.docker },
+            programs: None,
+            endpoints: vec![],
+            ..ask
+        };
+        let asks = here.map(ask).collect();
         return Ok([(files.spec.project.clone(), asks)].into());
     }
     if common.limit.is_some() {
@@ -63,6 +71,8 @@ fn targets(common: &Common, files: &Files, dropped: bool) -> Result<BTreeMap<Pro
             dir: host.dir.clone(),
             gpus: false,
             root_key: false,
+            docker: Need::IfInstalled,
+            programs: None,
             endpoints: vec![],
         };
         by_project.entry(host.project).or_default().push(ask);

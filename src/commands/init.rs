@@ -91,6 +91,8 @@ async fn look(hosts: &[Host]) -> Survey {
         dir: "~/homelab/homelab".to_owned(),
         gpus: true,
         root_key: false,
+        docker: host::Need::Docker,
+        programs: None,
         endpoints: vec![],
     };
     let asks: Vec<Ask> = hosts.iter().map(ask).collect();

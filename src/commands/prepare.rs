@@ -13,7 +13,7 @@ use crate::cluster::{self, Cluster, LocalFiles, Spec};
 use crate::desired::{self, Desired, Overrides, TEMPLATES};
 use crate::diagnostic::{Diagnostics, clipped};
 use crate::engine::Gpus;
-use crate::host::{self, Ask, Failed, Look, Vault};
+use crate::host::{self, Ask, Failed, Look, Need, Vault};
 use crate::inventory::{self, Given, Inventory, Keyring, Values};
 use crate::lock::{Lock, LockedModel};
 use crate::names::{HostName, Secret};
@@ -158,6 +158,9 @@ impl Files {
             dir: host.dir.clone(),
             gpus: host.models.iter().any(|model| model.gpus != Gpus::None),
             root_key: host.gateway.is_some(),
+            // A host that has nothing to run may have something left in it.
+            docker: if host.uses_docker() || host.models.is_empty() { Need::Docker } else { Need::Spare },
+            programs: host.programs(),
             endpoints: if host.gateway.is_some() { self.spec.endpoints() } else { vec![] },
         };
         self.spec.hosts.values().map(ask).collect()

@@ -2,8 +2,10 @@
 //! Pure: what a template renders is read back, and only what was read back runs.
 
 mod compose;
+mod native;
 mod render;
 mod templates;
+mod unit;
 
 use std::collections::BTreeMap;
 
@@ -12,11 +14,13 @@ use crate::engine::{Gpus, Repository};
 use crate::image;
 use crate::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use crate::secret::{Content, Login, SecretRef};
-use crate::service::Service;
+use crate::service::{Runtime, Service};
 
 pub use compose::read_back;
+pub use native::{Installed, installed, to_install, unit_file};
 pub use render::{COMPOSE_FILE, KEYS, family, render};
 pub use templates::{Overrides, TEMPLATES, render_plain};
+pub use unit::project_of;
 
 /// What every host should have.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +52,7 @@ pub struct DesiredHost {
     pub logins: BTreeMap<String, Login>,
 }
 
-/// A service as the Compose file says it, and what homelab must know besides.
+/// A service as the Compose file or its unit says it, and what homelab must know besides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DesiredService {
     /// Read back from the rendered file.
@@ -107,7 +111,9 @@ impl DesiredService {
     /// Whether its image's name leaves open which bytes are meant, and a registry says which.
     #[must_use]
     pub fn may_be_pinned(&self) -> bool {
-        !image::has_digest(&self.service.image) && self.service.pull_policy.as_deref() != Some("never")
+        self.service.runtime() == Runtime::Docker
+            && !image::has_digest(&self.service.image)
+            && self.service.pull_policy.as_deref() != Some("never")
     }
 }
 

@@ -13,9 +13,10 @@ use crate::gateway::{self, Edge, EdgeFiles, Tls};
 use crate::inventory;
 use crate::names::{HostName, ModelName, ServiceName};
 use crate::secret::{Content, SecretRef, Versions};
-use crate::service::Service;
+use crate::service::{Runtime, Service};
 
 use super::compose::{ComposeFile, ReadBackError, read_back};
+use super::native;
 use super::templates::{self, Dollar, Overrides};
 use super::{Desired, DesiredHost, DesiredService};
 
@@ -24,7 +25,7 @@ pub const COMPOSE_FILE: &str = "compose.yml";
 /// Where files lie that are nothing but a secret.
 pub const KEYS: &str = "keys/";
 const COMPOSE_TEMPLATE: &str = "compose.yml.tera";
-const RENDERED: &str = "this is what the template rendered, not the template itself";
+pub(super) const RENDERED: &str = "this is what the template rendered, not the template itself";
 const CONFIG_TEMPLATE: &str = "litellm.yml.tera";
 
 #[derive(Serialize)]
@@ -90,8 +91,10 @@ fn render_host(
 ) -> Result<DesiredHost, Diagnostic> {
     let mut files = BTreeMap::new();
     let mut services = Vec::new();
+    let mut natives = BTreeMap::new();
     for unit in &host.units {
         let mut service = unit.service.clone();
+        let is_native = service.runtime() == Runtime::Native;
         if let Role::Gateway { .. } = unit.role {
             let config = gateway_config(cluster, overrides)?;
             mount(&mut service, &mut files, (gateway::CONFIG_PATH, &config), "litellm", versions);
@@ -102,6 +105,10 @@ fn render_host(
         for (target, config) in &unit.configs {
             let around = if config.content.is_secret() { KEYS } else { "configs/" };
             let directory = format!("{around}{}", unit.name);
+            if is_native {
+                place(&mut service, &mut files, (target, config), (&host.dir, &directory), versions);
+                continue;
+            }
             mount(&mut service, &mut files, (target, config), &directory, versions);
         }
         if !unit.secrets.is_empty() {
@@ -110,11 +117,37 @@ fn render_host(
             service.env_file = vec![format!("./{path}")];
             files.insert(path, content);
         }
+        if is_native {
+            let (content, service) = native::render((cluster, overrides), (name, host), (unit, &service))?;
+            files.insert(native::unit_file(&unit.name), content);
+            natives.insert(unit.name.clone(), desired_service(unit, service));
+            continue;
+        }
         services.push((unit, service));
     }
-    services.sort_by(|a, b| a.0.name.cmp(&b.0.name));
-    let networks = external_networks(&services);
-    let volumes = own_volumes(&services);
+    let mut desired = DesiredHost {
+        dir: host.dir.clone(),
+        files,
+        services: natives,
+        external_networks: vec![],
+        logins: host.logins.clone(),
+    };
+    if !services.is_empty() || desired.services.is_empty() {
+        services.sort_by(|a, b| a.0.name.cmp(&b.0.name));
+        compose(cluster, (name, host), overrides, (&services, &mut desired))?;
+    }
+    Ok(desired)
+}
+
+/// Renders the Compose file, and adds it and what it says to what its host should have.
+fn compose(
+    cluster: &Cluster,
+    (name, host): (&HostName, &Host),
+    overrides: &Overrides,
+    (services, desired): (&[(&Unit, Service)], &mut DesiredHost),
+) -> Result<(), Diagnostic> {
+    let networks = external_networks(services);
+    let volumes = own_volumes(services);
     let context = ComposeContext {
         host: name,
         project: cluster.project.to_string(),
@@ -127,15 +160,10 @@ fn render_host(
     let rendered = Arc::new(Source { name: format!("{name}: rendered {COMPOSE_FILE}"), text });
     readable(&rendered)?;
     let file = read_back(&rendered.text).map_err(|e| read_back_diagnostic(&rendered, e))?;
-    let services = matched(&rendered, file, &services, cluster)?;
-    files.insert(COMPOSE_FILE.to_owned(), Content::plain(rendered.text.as_bytes()));
-    Ok(DesiredHost {
-        dir: host.dir.clone(),
-        files,
-        services,
-        external_networks: networks,
-        logins: host.logins.clone(),
-    })
+    desired.services.extend(matched(&rendered, file, services, cluster)?);
+    desired.files.insert(COMPOSE_FILE.to_owned(), Content::plain(rendered.text.as_bytes()));
+    desired.external_networks = networks;
+    Ok(())
 }
 
 /// The edge's config and the files it names. They lie in a directory that the edge mounts, so that none of them
@@ -191,6 +219,21 @@ fn mount(
 ) {
     let path = content_name(directory, &config.name, &config.content, versions);
     service.volumes.push(format!("./{path}:{target}:ro"));
+    files.insert(path, config.content.clone());
+}
+
+/// Adds a file to the host, and its real path to the command line of a program of the host's own.
+fn place(
+    service: &mut Service,
+    files: &mut BTreeMap<String, Content>,
+    (target, config): (&str, &Config),
+    (dir, directory): (&str, &str),
+    versions: &Versions,
+) {
+    let path = content_name(directory, &config.name, &config.content, versions);
+    for word in service.command.iter_mut().flatten().filter(|word| *word == target) {
+        *word = format!("{dir}/{path}");
+    }
     files.insert(path, config.content.clone());
 }
 
@@ -262,22 +305,26 @@ fn matched(
             .hint(EVERY_SERVICE));
         };
         kept(unit, &service).map_err(|why| templates::whole(rendered, why).hint(EVERY_SERVICE))?;
-        let desired = DesiredService {
-            service,
-            digest: None,
-            role: unit.role.clone(),
-            gpus: unit.gpus.clone(),
-            port: unit.port,
-            ready_timeout: unit.ready_timeout,
-            weights: unit.weights.clone(),
-            repositories: unit.repositories.clone(),
-        };
-        services.insert(unit.name.clone(), desired);
+        services.insert(unit.name.clone(), desired_service(unit, service));
     }
     match file.services.keys().next() {
         Some(extra) => Err(templates::whole(rendered, format!("the template adds a service `{extra}`"))
             .hint("homelab runs models and the gateway; other services belong in a Compose project of their own")),
         None => Ok(services),
+    }
+}
+
+/// A service that was read back, with what homelab knows of it besides.
+fn desired_service(unit: &Unit, service: Service) -> DesiredService {
+    DesiredService {
+        service,
+        digest: None,
+        role: unit.role.clone(),
+        gpus: unit.gpus.clone(),
+        port: unit.port,
+        ready_timeout: unit.ready_timeout,
+        weights: unit.weights.clone(),
+        repositories: unit.repositories.clone(),
     }
 }
 
@@ -287,7 +334,7 @@ const EVERY_SERVICE: &str =
 
 /// Whether a service still has what a survey finds it and asks it by; without that nobody could
 /// tell that it is as it should be.
-fn kept(unit: &Unit, service: &Service) -> Result<(), String> {
+pub(super) fn kept(unit: &Unit, service: &Service) -> Result<(), String> {
     let own = unit.service.labels.iter().filter(|(name, _)| name.starts_with("dev.homelab."));
     for (name, value) in own {
         if service.labels.get(name) != Some(value) {

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use tera::{Context, ErrorKind, Filter, Kwargs, State, Tera, Value};
 
+use super::unit;
 use crate::diagnostic::{Diagnostic, Origin, Source};
 
 /// The templates a user may override, and what homelab has instead.
 pub const TEMPLATES: &[(&str, &str)] = &[
     ("compose.yml.tera", include_str!("../../templates/compose.yml.tera")),
     ("litellm.yml.tera", include_str!("../../templates/litellm.yml.tera")),
+    ("systemd.service.tera", include_str!("../../templates/systemd.service.tera")),
 ];
 
 /// How much a template may render, in bytes.
@@ -38,6 +40,32 @@ pub(super) fn render(
     dollar: Dollar,
     context: &impl Serialize,
 ) -> Result<String, Diagnostic> {
+    let escape = if dollar == Dollar::Doubled { escape_doubled } else { escape_plain };
+    rendered(name, overrides, context, |tera| {
+        tera.set_escape_fn(escape);
+        tera.register_filter("yaml", Yaml(dollar));
+    })
+}
+
+/// Renders a template of a unit of systemd's.
+pub(super) fn render_unit(
+    name: &str,
+    overrides: &Overrides,
+    context: &impl Serialize,
+) -> Result<String, Diagnostic> {
+    rendered(name, overrides, context, |tera| {
+        tera.set_escape_fn(|text, out| out.write_all(unit::word(text).as_bytes()));
+        tera.register_filter("exec", Exec);
+        tera.register_filter("path", Path);
+    })
+}
+
+fn rendered(
+    name: &str,
+    overrides: &Overrides,
+    context: &impl Serialize,
+    prepare: impl FnOnce(&mut Tera),
+) -> Result<String, Diagnostic> {
     let embedded = || {
         let text = TEMPLATES.iter().find(|(n, _)| *n == name).map_or("", |(_, text)| text);
         Arc::new(Source { name: format!("(homelab's own) {name}"), text: text.to_owned() })
@@ -45,8 +73,7 @@ pub(super) fn render(
     let source = overrides.get(name).cloned().unwrap_or_else(embedded);
     let mut tera = Tera::new();
     tera.autoescape_on([".tera"]);
-    tera.set_escape_fn(if dollar == Dollar::Doubled { escape_doubled } else { escape_plain });
-    tera.register_filter("yaml", Yaml(dollar));
+    prepare(&mut tera);
     tera.add_raw_template(name, &source.text).map_err(|e| diagnostic(&e, &source))?;
     let context = Context::from_serialize(context).map_err(|e| diagnostic(&e, &source))?;
     let mut out = Limited { bytes: Vec::new(), full: false };
@@ -155,6 +182,35 @@ impl Filter<Value, String> for Yaml {
             Some(text) => scalar(text, self.0),
             None => json(&value, self.0),
         }
+    }
+
+    fn is_safe(&self) -> bool {
+        true
+    }
+}
+
+/// The filter `exec`: a list of words as a command line of systemd's.
+struct Exec;
+
+impl Filter<Value, String> for Exec {
+    fn call(&self, value: Value, _: Kwargs, _: &State) -> String {
+        match value.as_array() {
+            Some(words) => unit::command_line(words.iter().filter_map(Value::as_str)),
+            None => unit::command_line(value.as_str().into_iter()),
+        }
+    }
+
+    fn is_safe(&self) -> bool {
+        true
+    }
+}
+
+/// The filter `path`: a path where systemd unquotes nothing.
+struct Path;
+
+impl Filter<Value, String> for Path {
+    fn call(&self, value: Value, _: Kwargs, _: &State) -> String {
+        unit::path(value.as_str().unwrap_or_default())
     }
 
     fn is_safe(&self) -> bool {

@@ -15,6 +15,8 @@ pub struct Wants {
     pub ports: BTreeMap<u16, String>,
     /// Those of them that everybody may ask who reaches the host.
     pub open: BTreeSet<u16>,
+    /// Whether its models are all services of the host's own, and no gateway runs there.
+    pub no_docker: bool,
 }
 
 /// What was found out about a host that was reached.

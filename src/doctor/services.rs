@@ -4,9 +4,12 @@
 use super::Judged;
 use super::evidence::{Engine, Evidence, Wants};
 
-pub(super) fn docker(seen: &Evidence, _: &Wants) -> Vec<Judged> {
+pub(super) fn docker(seen: &Evidence, wants: &Wants) -> Vec<Judged> {
     let engine = match &seen.docker {
         Ok(engine) => engine,
+        Err(_) if wants.no_docker => {
+            return vec![Judged::ok("there is no Docker, and nothing here needs it")];
+        }
         Err(why) => return vec![Judged::failed(why)],
     };
     let mode = if engine.rootless { ", rootless" } else { "" };

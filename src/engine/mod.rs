@@ -1,4 +1,4 @@
-//! Engines: what serves a model in a container. One file per engine, one line in [`ALL`].
+//! Engines: what serves a model, in a container or as a program of the host's own. One file per engine, one line in [`ALL`].
 //! An engine turns typed options into a command line; it knows no host and runs nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +12,7 @@ use crate::names::ModelName;
 pub use fetch::Fetch;
 pub use gpus::Gpus;
 pub use kind::{Kind, Load, Loading};
+pub use native::Native;
 pub use option::{Opt, Takes};
 pub use repository::{HUB_OFFLINE, Repository};
 
@@ -64,6 +65,8 @@ pub struct Serve<'a> {
     pub hf_home: &'a str,
     /// The commits that `homelab.lock` pins, by [`Repository::key`].
     pub revisions: &'a BTreeMap<String, String>,
+    /// How the host itself runs it; none in a container.
+    pub native: Option<Native<'a>>,
 }
 
 /// The models behind one server.
@@ -133,6 +136,16 @@ pub trait Engine: Sync {
 
     /// The image when nobody names one, by a version tag, never a floating one; none where only the user can know.
     fn default_image(&self, chip: Chip) -> Option<&'static str>;
+
+    /// The program by which a host itself runs it, by its name; none where only the user can know.
+    fn program(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// How that gets onto a host: homelab downloads no program by itself.
+    fn install(&self) -> &'static str {
+        "install it there, and give its path by `command`"
+    }
 
     /// Its own options, sorted by name.
     fn options(&self) -> &'static [Opt];
@@ -215,7 +228,7 @@ pub trait Engine: Sync {
         serve.name.to_string()
     }
 
-    /// The container that serves it.
+    /// The container that serves it, or the program of the host's own.
     fn draft(&self, serve: &Serve<'_>) -> Draft;
 
     /// What it downloads when it starts, and how that is done before; none where there is nothing, or no way.
@@ -272,6 +285,7 @@ mod fetch;
 mod gpus;
 mod kind;
 mod llama_cpp;
+mod native;
 mod ollama;
 mod openai;
 mod option;

@@ -34,6 +34,10 @@ impl Engine for OpenAi {
     }
 
     fn check(&self, serve: &Serve<'_>) -> Result<(), (&'static str, String)> {
+        if serve.native.is_some_and(|native| native.program.is_empty()) {
+            let why = "the program that serves it, with its arguments: nobody else knows it";
+            return Err(("command", why.to_owned()));
+        }
         if port(serve).is_none() {
             let why = "the port that the server listens on in its container, from 1 to 65535";
             return Err(("container_port", why.to_owned()));
@@ -72,13 +76,19 @@ impl Engine for OpenAi {
     }
 
     fn draft(&self, serve: &Serve<'_>) -> Draft {
-        let command = serve.options.get("command").and_then(Value::as_array);
+        // Where the host itself runs it, `command` is the program.
+        let typed = serve.options.get("command").and_then(Value::as_array);
+        let command = typed.filter(|_| serve.native.is_none()).into_iter().flatten().map(word);
         Draft {
-            command: command.into_iter().flatten().map(word).chain(serve.args.iter().cloned()).collect(),
+            entrypoint: serve.program().unwrap_or_default(),
+            command: command.chain(serve.args.iter().cloned()).collect(),
             port: port(serve).unwrap_or_default(),
             health: text_of(serve, "health").unwrap_or(HEALTH).to_owned(),
             api_key_variable: text_of(serve, "api_key_variable").map(str::to_owned),
-            volumes: vec![format!("{}:/root/.cache/huggingface", serve.hf_home)],
+            volumes: match serve.native {
+                Some(_) => vec![],
+                None => vec![format!("{}:/root/.cache/huggingface", serve.hf_home)],
+            },
             ..Draft::default()
         }
     }
@@ -104,7 +114,11 @@ fn text_of<'a>(serve: &Serve<'a>, option: &str) -> Option<&'a str> {
     serve.options.get(option).and_then(Value::as_str)
 }
 
+/// The port that its server listens on: in a container only the user knows which.
 fn port(serve: &Serve<'_>) -> Option<u16> {
+    if let Some(native) = serve.native {
+        return Some(native.port);
+    }
     let port = serve.options.get("container_port").and_then(Value::as_u64)?;
     u16::try_from(port).ok().filter(|port| *port != 0)
 }

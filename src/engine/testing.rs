@@ -51,6 +51,7 @@ impl World {
             several: None,
             hf_home: "~/.cache/huggingface",
             revisions: &self.revisions,
+            native: None,
         })
     }
 }

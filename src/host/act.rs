@@ -8,12 +8,13 @@ use tokio::sync::watch;
 use super::body::{Placed, container_body, network_labels};
 use super::fetch::{Fetching, fetch};
 use super::hands::Hands;
+use super::native::Deed;
 use super::pull::{PullProgress, Pulling};
 use super::vault::Vault;
 use super::wait::{Tell, Waiting, reach};
 use super::{failure, gpus};
 use crate::cluster::Role;
-use crate::desired::{Desired, DesiredHost, DesiredService};
+use crate::desired::{Desired, DesiredHost, DesiredService, to_install, unit_file};
 use crate::engine::Load;
 use crate::image;
 use crate::names::{HostName, Secret, ServiceName};
@@ -21,7 +22,7 @@ use crate::plan::{
     Action, Ask, Probe, ROOT_KEY_FILE, container_name, fetch_name, network_name, previous_name,
 };
 use crate::secret::Content;
-use crate::service::label;
+use crate::service::{Runtime, label};
 use crate::survey::{Failure, State};
 
 /// Everything one action needs.
@@ -270,16 +271,7 @@ impl Act<'_> {
     }
 
     async fn create(&self, name: &ServiceName) -> Result<String, Failure> {
-        let (placed, secrets) = self.placed(name)?;
-        let mut body = container_body(&placed, &secrets).map_err(|why| failure(self.words, why))?;
-        let labels = body.labels.get_or_insert_default();
-        labels.insert(label::ROOT_KEY.to_owned(), self.vault.root_version().to_owned());
-        let used = self.site()?.secrets_of(placed.service).map_err(|why| failure(self.words, why))?;
-        let replaced = self.vault.replaced(used.values());
-        if !replaced.is_empty() {
-            labels.insert(label::KEYS.to_owned(), replaced);
-        }
-        let id = self.hands.create(&container_name(self.desired, name), body).await?;
+        let id = self.make(name).await?;
         match self.hands.start(&id).await {
             Ok(()) => Ok(id),
             Err(why) => {
@@ -290,14 +282,42 @@ impl Act<'_> {
         }
     }
 
+    /// What is started then: a container, or the unit that was pushed, installed.
+    async fn make(&self, name: &ServiceName) -> Result<String, Failure> {
+        let instance = container_name(self.desired, name);
+        let service = &self.service(name)?.service;
+        let used = self.site()?.secrets_of(service).map_err(|why| failure(self.words, why))?;
+        let (version, replaced) = (self.vault.root_version(), self.vault.replaced(used.values()));
+        if service.runtime() == Runtime::Native {
+            let file = unit_file(name);
+            let unit = self.site()?.files.get(&file).and_then(Content::as_plain);
+            let unit = unit.ok_or_else(|| failure(self.words, format!("{file} is not rendered")))?;
+            return self.hands.install(&instance, &to_install(unit, version, &replaced)).await;
+        }
+        let (placed, secrets) = self.placed(name)?;
+        let mut body = container_body(&placed, &secrets).map_err(|why| failure(self.words, why))?;
+        let labels = body.labels.get_or_insert_default();
+        labels.insert(label::ROOT_KEY.to_owned(), version.to_owned());
+        if !replaced.is_empty() {
+            labels.insert(label::KEYS.to_owned(), replaced);
+        }
+        self.hands.create(&instance, body).await
+    }
+
     /// Stops a container and gives it the name of a previous version; done twice, it is as done once.
     async fn set_aside(&self, service: &ServiceName, id: &str) -> Result<(), Failure> {
+        if self.hands.unit(id, Deed::SetAside).await? {
+            return Ok(());
+        }
         self.hands.stop(id).await?;
         self.rename(id, &previous_name(self.desired, service)).await
     }
 
     /// Gives a container its name back and starts it; done twice, it is as done once.
     async fn put_back(&self, service: &ServiceName, id: &str) -> Result<(), Failure> {
+        if self.hands.unit(id, Deed::PutBack).await? {
+            return Ok(());
+        }
         let name = container_name(self.desired, service);
         self.rename(id, &name).await?;
         if self.hands.inspect(id).await?.state == State::Running {
@@ -333,9 +353,13 @@ impl Act<'_> {
         self.hands.remove(id).await
     }
 
-    /// The container of a service by its name, whichever step made or started it.
+    /// The container or unit of a service by its name, whichever step made or started it.
     pub(super) async fn running(&self, service: &ServiceName) -> Result<String, Failure> {
-        Ok(self.hands.inspect(&container_name(self.desired, service)).await?.id)
+        let name = container_name(self.desired, service);
+        if let Some(id) = self.hands.unit_named(&name).await? {
+            return Ok(id);
+        }
+        Ok(self.hands.inspect(&name).await?.id)
     }
 
     async fn await_gateway(&self, action: &Action) -> Result<(), Failure> {

@@ -122,6 +122,7 @@ fn host_config(placed: &Placed<'_>, published: Vec<Published>) -> Result<HostCon
         devices: some(nodes.iter().map(|d| device(d)).collect::<Result<_, _>>()?),
         device_requests: some(requests(service, &named)),
         group_add: some(service.group_add.clone()),
+        extra_hosts: some(service.extra_hosts.clone()),
         cap_add: some(service.cap_add.clone()),
         security_opt: some(service.security_opt.clone()),
         sysctls: Some(service.sysctls.clone().into_iter().collect())

@@ -70,7 +70,7 @@ pub(super) async fn account(
     project: &ProjectName,
     (id, gpus): (&str, bool),
 ) -> Result<Option<(String, Container)>, Failure> {
-    let seen = match look.docker().inspect_container(id, None).await {
+    let seen = match look.docker()?.inspect_container(id, None).await {
         Ok(seen) => seen,
         Err(error) if is_missing(&error) => return Ok(None),
         Err(error) => return Err(docker_failure(&format!("inspecting container {id}"), &error)),
@@ -134,6 +134,8 @@ pub(super) fn inspected(seen: &ContainerInspectResponse) -> Inspected {
         oom: state.oom_killed.unwrap_or_default(),
         detached: is_detached(seen).unwrap_or(false),
         chosen_port: chosen_port(seen),
+        made_at: None,
+        last: None,
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::forward::Target;
 use super::http::{HttpError, Request, ask_socket};
 use super::link::Link;
+use super::look::Need;
 use super::{after_mark, failure, hinted, last_lines};
 use crate::diagnostic::clean;
 use crate::survey::Failure;
@@ -21,6 +22,9 @@ const FIRST: Duration = Duration::from_secs(10);
 /// For all others: `stop` takes as long as the container's grace period, and a network that
 /// is gone is noticed by ssh, which then closes the way.
 const LONG: Duration = Duration::from_secs(3600);
+
+/// Nobody has installed it.
+const MISSING: &str = "missing";
 
 /// Says why a socket leads nowhere. `$1` is the socket.
 const WHY: &str = r#"
@@ -40,6 +44,11 @@ impl Link {
     /// # Errors
     /// Whether Docker is missing, stopped, out of this user's reach or too old, and what to do.
     pub async fn docker(&self) -> Result<Docker, Failure> {
+        self.docker_as(Need::Docker).await?
+    }
+
+    /// The same where Docker may be missing: then why it is stands inside.
+    pub(super) async fn docker_as(&self, need: Need) -> Result<Result<Docker, Failure>, Failure> {
         let socket = &self.connection().docker_socket;
         let path = match self.forwards() {
             None => socket.clone(),
@@ -57,20 +66,25 @@ impl Link {
             Ok(reply) => {
                 let header = |name| reply.headers.get(name).and_then(|v| v.to_str().ok()).map(clean);
                 new_enough(header("api-version"), header("server"))?;
-                Docker::connect_with_unix(&path, LONG.as_secs(), API_DEFAULT_VERSION)
-                    .map_err(|e| failure(STEP, e.to_string()))
+                let docker = Docker::connect_with_unix(&path, LONG.as_secs(), API_DEFAULT_VERSION);
+                docker.map(Ok).map_err(|e| failure(STEP, e.to_string()))
             }
-            Err(error) => Err(self.why_not(&error).await),
+            // Nobody asks further: it would cost a process on every run.
+            Err(_) if need == Need::Spare => Ok(Err(meaning(MISSING, "", socket))),
+            Err(error) => match self.why_not(&error).await {
+                (MISSING, why) if need == Need::IfInstalled => Ok(Err(why)),
+                (_, why) => Err(why),
+            },
         }
     }
 
-    async fn why_not(&self, error: &HttpError) -> Failure {
+    async fn why_not(&self, error: &HttpError) -> (&'static str, Failure) {
         let socket = &self.connection().docker_socket;
         // A Docker that hangs would keep the question waiting too.
         let asked = timeout(FIRST, self.run(WHY, &[socket], &[])).await;
         let said = match asked {
             Ok(Ok(output)) => String::from_utf8_lossy(after_mark(&output.stdout)).into_owned(),
-            Ok(Err(failure)) => return Failure { step: STEP.into(), ..failure },
+            Ok(Err(failure)) => return ("", Failure { step: STEP.into(), ..failure }),
             Err(_) => String::new(),
         };
         let mut words = said.split_whitespace();
@@ -80,13 +94,14 @@ impl Link {
             // The groups of a session are those of its login.
             self.end_master().await;
         }
-        Failure { lines: last_lines(&error.to_string(), 3), ..found }
+        let why = if why == MISSING { MISSING } else { "" };
+        (why, Failure { lines: last_lines(&error.to_string(), 3), ..found })
     }
 }
 
 fn meaning(why: &str, user: &str, socket: &str) -> Failure {
     match why {
-        "missing" => hinted(
+        MISSING => hinted(
             STEP,
             format!("Docker is not installed: there is no {socket} and no docker command"),
             "homelab bootstrap installs it, homelab deploy --bootstrap does both; or do as docs.docker.com/engine/install says",

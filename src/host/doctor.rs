@@ -200,8 +200,9 @@ pub(super) async fn machine(link: &Link, docker: &str, models: Option<&str>) -> 
 /// What Docker tells of itself and of what is there.
 async fn engine(look: &Look, ask: &Ask) -> Result<(Engine, Seen), Failure> {
     let every = ListContainersOptionsBuilder::new().all(true).build();
+    let docker = look.docker()?;
     let (info, all, seen) =
-        tokio::join!(look.docker().info(), look.docker().list_containers(Some(every)), again(look, ask));
+        tokio::join!(docker.info(), docker.list_containers(Some(every)), again(look, ask));
     let failed = |e| docker_failure("asking Docker what is there", &e);
     let (info, all) = (info.map_err(failed)?, all.map_err(failed)?);
     let seen = match seen {

@@ -69,7 +69,7 @@ impl Act<'_> {
     /// Whether there was somebody to hear it.
     async fn signal(&self, id: &str, signal: &str) -> Result<bool, Failure> {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
-        match self.hands.docker().kill_container(id, Some(options)).await {
+        match self.hands.docker()?.kill_container(id, Some(options)).await {
             Ok(()) => Ok(true),
             // It is not running.
             Err(bollard::errors::Error::DockerResponseServerError { status_code: 404 | 409, .. }) => {
@@ -119,7 +119,7 @@ impl Act<'_> {
             cmd: Some(words.iter().map(|word| (*word).to_owned()).collect()),
             ..CreateExecOptions::default()
         };
-        let docker = self.hands.docker();
+        let docker = self.hands.docker()?;
         let exec = docker.create_exec(id, ask).await.map_err(|e| refused(&e))?.id;
         let mut said = String::new();
         let started = docker.start_exec(&exec, None).await.map_err(|e| refused(&e))?;

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::claim::lock_file;
 use super::gpus::nvidia_smi;
 use super::link::Link;
+use super::native::scripts::native_facts;
+use super::native::{self, NativeRead};
 use super::{after_mark, failure, hinted, last_lines};
 use crate::claim::Holder;
 use crate::lock::is_commit;
@@ -37,6 +39,9 @@ echo '#memory'
 if [ -r /proc/meminfo ]; then
   read -r _ memory _ </proc/meminfo
   printf '%s\n' "$memory"
+else
+  # A Mac says it in bytes.
+  memory=$(sysctl -n hw.memsize 2>/dev/null) && printf '%s\n' "$((memory / 1024))"
 fi
 echo '#gpus'
 if [ "$2" = yes ]; then
@@ -72,6 +77,9 @@ for marker in "$dir"/fetched/*.txt; do
     done
   done <"$marker"
 done
+"#,
+    native_facts!(),
+    r#"
 echo '#files'
 if [ -d "$dir" ] && cd "$dir"; then
   if [ -e /proc/self ]
@@ -102,6 +110,8 @@ pub(super) struct Read {
     pub(super) listening: BTreeSet<u16>,
     /// The root key's file, the key in its first line; none if it was not asked for or is not there.
     pub(super) root_key: Option<Secret>,
+    /// Services of the host's own.
+    pub(super) native: NativeRead,
     pub(super) files: BTreeMap<String, FileSeen>,
     /// What was downloaded, by the file that says so.
     pub(super) snapshots: Snapshots,
@@ -112,22 +122,27 @@ type Snapshots = BTreeMap<String, BTreeSet<(String, String)>>;
 
 /// What is not asked of every host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct Wanted<'a> {
     pub(super) gpus: bool,
     pub(super) root_key: bool,
+    /// The programs of services of the host's own; none where there is no such service.
+    pub(super) programs: Option<&'a [String]>,
 }
 
 /// Asks the host, with one process.
 pub(super) async fn read(
     link: &Link,
     (project, dir): (&ProjectName, &str),
-    wanted: Wanted,
+    wanted: Wanted<'_>,
 ) -> Result<Read, Failure> {
     let word = |yes| if yes { "yes" } else { "no" };
-    let args = [dir, word(wanted.gpus), word(wanted.root_key), project.as_str()];
+    let own =
+        [dir, word(wanted.gpus), word(wanted.root_key), project.as_str(), word(wanted.programs.is_some())];
+    let programs = wanted.programs.unwrap_or_default();
+    let args: Vec<&str> = own.into_iter().chain(programs.iter().map(String::as_str)).collect();
     let output = link.run(FACTS, &args, &[]).await.map_err(|f| Failure { step: STEP.into(), ..f })?;
     let said = String::from_utf8_lossy(after_mark(&output.stdout)).into_owned();
-    parse(&said).ok_or_else(|| Failure {
+    parse(&said, project, programs).ok_or_else(|| Failure {
         lines: last_lines(&String::from_utf8_lossy(&output.stderr), 5),
         ..hinted(
             STEP,
@@ -138,13 +153,14 @@ pub(super) async fn read(
 }
 
 /// None if it is not what the script writes.
-fn parse(text: &str) -> Option<Result<Read, Failure>> {
+fn parse(text: &str, project: &ProjectName, programs: &[String]) -> Option<Result<Read, Failure>> {
     let (head, rest) = text.split_once("#memory\n")?;
     let (memory, rest) = rest.split_once("#gpus\n")?;
     let (gpus, rest) = rest.split_once("#ports\n")?;
     let (ports, rest) = rest.split_once("#key\n")?;
     let (key, rest) = rest.split_once("#fetched\n")?;
-    let (fetched, seen) = rest.split_once("#files\n")?;
+    let (fetched, rest) = rest.split_once("#native\n")?;
+    let (native, seen) = rest.split_once("#files\n")?;
     let (gone, snapshots) = snapshots(fetched);
     let mut head = head.lines();
     let (home, dir) = (head.next()?, head.next()?);
@@ -160,6 +176,7 @@ fn parse(text: &str) -> Option<Result<Read, Failure>> {
         gpus: gpus.lines().filter_map(Gpu::from_csv).collect(),
         listening: ports.lines().filter_map(listening).collect(),
         root_key: (!key.is_empty()).then(|| Secret::new(key.trim().to_owned())),
+        native: native::read(native, project, programs),
         // What says that something was downloaded says nothing when that is gone.
         files: files(seen).into_iter().filter(|(path, _)| !gone.contains(path.as_str())).collect(),
         snapshots,
@@ -269,9 +286,11 @@ mod tests {
     fn the_script_s_text_is_read_whole() {
         let (sum, commit) = ("a".repeat(64), "c".repeat(40));
         let text = format!(
-            "/home/lab\n/home/lab/homelab/x\nby done 7 r1 deploy 42 anna@laptop\n#memory\n127600000\n#gpus\ndevice kfd\ngroup 992\ndevice dri\ngroup 44\n#ports\n#key\nrk-1\nmodel/a 2\n#fetched\nfetched/1.txt gone\nfetched/2.txt /hf/hub/models--a--b-c/snapshots/{commit}\nfetched/3.txt /hf/x/snapshots/1\n#files\n600 ./a b.env\n644 ./d/#files\n644 ./fetched/1.txt\n\
+            "/home/lab\n/home/lab/homelab/x\nby done 7 r1 deploy 42 anna@laptop\n#memory\n127600000\n#gpus\ndevice kfd\ngroup 992\ndevice dri\ngroup 44\n#ports\n#key\nrk-1\nmodel/a 2\n#fetched\nfetched/1.txt gone\nfetched/2.txt /hf/hub/models--a--b-c/snapshots/{commit}\nfetched/3.txt /hf/x/snapshots/1\n#native\n#files\n600 ./a b.env\n644 ./d/#files\n644 ./fetched/1.txt\n\
              {sum}  ./fetched/1.txt\n{sum}  ./a b.env\n{sum} *./d/#files\n{sum}  ./gone\n"
         );
+        let project = ProjectName::new("home").unwrap();
+        let parse = |text: &str| parse(text, &project, &[]);
         let read = parse(&text).unwrap().unwrap();
         assert_eq!(read.home, "/home/lab");
         assert_eq!(read.holders, [Holder::parse("done 7 r1 deploy 42 anna@laptop").unwrap()]);
@@ -285,7 +304,7 @@ mod tests {
         assert_eq!(read.snapshots["fetched/2.txt"], [("a/b-c".to_owned(), commit)].into());
         assert!(read.snapshots["fetched/3.txt"].is_empty());
         assert!(parse("This account is currently not available.\n").is_none());
-        let relative = parse("/home/lab\nhomelab\n#memory\n#gpus\n#ports\n#key\n#fetched\n#files\n")
+        let relative = parse("/home/lab\nhomelab\n#memory\n#gpus\n#ports\n#key\n#fetched\n#native\n#files\n")
             .unwrap()
             .unwrap_err();
         assert_eq!(relative.what, "`homelab` is not an absolute path, nor is it below ~/");
@@ -305,10 +324,13 @@ mod tests {
         let link = Link::open(&local).await.unwrap();
         let (project, here) = (ProjectName::new("facts").unwrap(), dir.path().to_str().unwrap());
         std::fs::write(dir.path().join("root.key"), "rk-2\n").unwrap();
-        let both = read(&link, (&project, here), Wanted { root_key: true, gpus: true }).await.unwrap();
+        let both = read(&link, (&project, here), Wanted { root_key: true, gpus: true, programs: None })
+            .await
+            .unwrap();
         assert_eq!(both.root_key.unwrap().reveal(), "rk-2");
         std::fs::remove_file(dir.path().join("root.key")).unwrap();
-        let seen = read(&link, (&project, here), Wanted { root_key: true, gpus: false }).await.unwrap();
+        let seen =
+            read(&link, (&project, here), Wanted { root_key: true, ..Wanted::default() }).await.unwrap();
         assert_eq!((seen.root_key, seen.gpus), (None, vec![]));
         assert!(!std::path::Path::new("/proc/meminfo").exists() || seen.memory > Some(ByteSize(1 << 28)));
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();

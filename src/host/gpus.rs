@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::after_mark;
 use super::look::Look;
+use super::refusal::docker_failure;
 use super::wait::Tell;
 use crate::survey::Failure;
 
@@ -72,18 +73,21 @@ pub(super) async fn are_lost(look: &Look, id: &str) -> bool {
 }
 
 /// What `nvidia-smi -L` says in a container.
-async fn said_in(look: &Look, id: &str) -> Result<String, Error> {
+async fn said_in(look: &Look, id: &str) -> Result<String, Failure> {
+    let refused = |e: Error| docker_failure("asking a container for its GPUs", &e);
     let ask = CreateExecOptions {
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         cmd: Some(vec!["nvidia-smi", "-L"]),
         ..CreateExecOptions::default()
     };
-    let exec = look.docker().create_exec(id, ask).await?.id;
+    let exec = look.docker()?.create_exec(id, ask).await.map_err(refused)?.id;
     let mut said = String::new();
-    if let StartExecResults::Attached { mut output, .. } = look.docker().start_exec(&exec, None).await? {
+    if let StartExecResults::Attached { mut output, .. } =
+        look.docker()?.start_exec(&exec, None).await.map_err(refused)?
+    {
         while let Some(part) = output.next().await {
-            said.push_str(&String::from_utf8_lossy(&part?.into_bytes()));
+            said.push_str(&String::from_utf8_lossy(&part.map_err(refused)?.into_bytes()));
             // A GPU has a line; whatever talks on is something else.
             if said.len() > 64 << 10 {
                 break;

@@ -16,6 +16,7 @@ use super::claim::{Claim, Lost};
 use super::http::{HttpError, Reply, Request};
 use super::late;
 use super::look::Look;
+use super::native::{self, Deed, Unit};
 use super::pull::{self, PullProgress, Pulling};
 use super::refusal::{docker_failure, is_missing};
 use super::{files, hinted};
@@ -100,7 +101,7 @@ impl Hands {
     /// What Docker said.
     pub async fn ensure_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), Failure> {
         let step = format!("making the network {name}");
-        match self.docker().inspect_network(name, None).await {
+        match self.docker()?.inspect_network(name, None).await {
             Ok(_) => return Ok(()),
             Err(error) if is_missing(&error) => {}
             Err(error) => return Err(docker_failure(&step, &error)),
@@ -111,7 +112,7 @@ impl Hands {
             labels: Some(labels.clone().into_iter().collect()),
             ..NetworkCreateRequest::default()
         };
-        match self.docker().create_network(request).await {
+        match self.docker()?.create_network(request).await {
             // Another lane of this run was faster.
             Ok(_) | Err(Error::DockerResponseServerError { status_code: 409, .. }) => Ok(()),
             Err(error) => Err(docker_failure(&step, &error)),
@@ -123,7 +124,7 @@ impl Hands {
     /// # Errors
     /// What Docker said: containers may still be in it.
     pub async fn remove_network(&self, name: &str) -> Result<(), Failure> {
-        match self.docker().remove_network(name).await {
+        match self.docker()?.remove_network(name).await {
             Err(error) if !is_missing(&error) => {
                 Err(docker_failure(&format!("removing the network {name}"), &error))
             }
@@ -136,7 +137,7 @@ impl Hands {
     /// # Errors
     /// Whether there is no such image, or no way to it, and what to do.
     pub async fn pull(&self, of: Pulling<'_>, on_progress: impl FnMut(&PullProgress)) -> Result<(), Failure> {
-        pull::pull(self.docker(), of, on_progress).await
+        pull::pull(self.docker()?, of, on_progress).await
     }
 
     /// Makes a container and puts it into all its networks; gives its id.
@@ -147,23 +148,40 @@ impl Hands {
         let step = format!("making the container {name}");
         let further = further_networks(&mut body);
         let options = || Some(CreateContainerOptionsBuilder::new().name(name).build());
-        let mut made = self.docker().create_container(options(), body.clone()).await;
+        let mut made = self.docker()?.create_container(options(), body.clone()).await;
         if let Err(error) = &made
-            && late::freed(self.docker(), name, body.labels.as_ref(), error).await
+            && late::freed(self.docker()?, name, body.labels.as_ref(), error).await
         {
-            made = self.docker().create_container(options(), body).await;
+            made = self.docker()?.create_container(options(), body).await;
         }
         let id = made.map_err(|e| docker_failure(&step, &e))?.id;
         for (network, endpoint_config) in further {
             let request =
                 NetworkConnectRequest { container: id.clone(), endpoint_config: Some(endpoint_config) };
-            if let Err(error) = self.docker().connect_network(&network, request).await {
+            if let Err(error) = self.docker()?.connect_network(&network, request).await {
                 // Half a container must not pass for a whole one in the next look.
                 let _ = self.remove(&id).await;
                 return Err(docker_failure(&format!("{step} in the network {network}"), &error));
             }
         }
         Ok(id)
+    }
+
+    /// Installs a unit of the host's service manager, which does not start it; gives its id.
+    ///
+    /// # Errors
+    /// What the host said.
+    pub(super) async fn install(&self, name: &str, text: &[u8]) -> Result<String, Failure> {
+        native::create(self.link(), name, text).await
+    }
+
+    /// Stops a unit and sets it aside, or puts it back and starts it; false if the id is no unit's.
+    ///
+    /// # Errors
+    /// What the host said; "changed under us" if it is gone.
+    pub(super) async fn unit(&self, id: &str, deed: Deed) -> Result<bool, Failure> {
+        let Some(unit) = Unit::of(id) else { return Ok(false) };
+        native::act(self.link(), &unit, deed).await.map(|()| true)
     }
 
     /// Puts a container into a network of that name where it is in none, or in one that is gone; makes the network
@@ -180,18 +198,18 @@ impl Hands {
         self.ensure_network(network, labels).await?;
         let step = format!("putting container {id} into the network {network}");
         let refused = |e: &Error| docker_failure(&step, e);
-        let there = self.docker().inspect_network(network, None).await.map_err(|e| refused(&e))?.id;
-        let seen = self.docker().inspect_container(id, None).await.map_err(|e| refused(&e))?;
+        let there = self.docker()?.inspect_network(network, None).await.map_err(|e| refused(&e))?.id;
+        let seen = self.docker()?.inspect_container(id, None).await.map_err(|e| refused(&e))?;
         let networks = seen.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
         if networks.get(network).is_some_and(|own| own.network_id == there) {
             return Ok(());
         }
         let force = NetworkDisconnectRequest { container: id.to_owned(), force: Some(true) };
         // It may be in none.
-        let _ = self.docker().disconnect_network(network, force).await;
+        let _ = self.docker()?.disconnect_network(network, force).await;
         let endpoint = EndpointSettings { aliases: Some(aliases), ..EndpointSettings::default() };
         let request = NetworkConnectRequest { container: id.to_owned(), endpoint_config: Some(endpoint) };
-        self.docker().connect_network(network, request).await.map_err(|e| refused(&e))
+        self.docker()?.connect_network(network, request).await.map_err(|e| refused(&e))
     }
 
     /// Starts a container.
@@ -199,7 +217,10 @@ impl Hands {
     /// # Errors
     /// What Docker said; "changed under us" if it is gone.
     pub async fn start(&self, id: &str) -> Result<(), Failure> {
-        let done = self.docker().start_container(id, None).await;
+        if let Some(unit) = Unit::of(id) {
+            return native::act(self.link(), &unit, Deed::Start).await;
+        }
+        let done = self.docker()?.start_container(id, None).await;
         done.map_err(|e| docker_failure(&format!("starting container {id}"), &e))
     }
 
@@ -208,7 +229,10 @@ impl Hands {
     /// # Errors
     /// What Docker said; "changed under us" if it is gone.
     pub async fn stop(&self, id: &str) -> Result<(), Failure> {
-        let done = self.docker().stop_container(id, None).await;
+        if let Some(unit) = Unit::of(id) {
+            return native::act(self.link(), &unit, Deed::Stop).await;
+        }
+        let done = self.docker()?.stop_container(id, None).await;
         done.map_err(|e| docker_failure(&format!("stopping container {id}"), &e))
     }
 
@@ -217,7 +241,10 @@ impl Hands {
     /// # Errors
     /// What Docker said; "changed under us" if it is gone.
     pub async fn restart(&self, id: &str) -> Result<(), Failure> {
-        let done = self.docker().restart_container(id, None).await;
+        if let Some(unit) = Unit::of(id) {
+            return native::act(self.link(), &unit, Deed::Restart).await;
+        }
+        let done = self.docker()?.restart_container(id, None).await;
         done.map_err(|e| docker_failure(&format!("restarting container {id}"), &e))
     }
 
@@ -227,11 +254,11 @@ impl Hands {
     /// What Docker said; "changed under us" if it is gone.
     pub async fn rename(&self, id: &str, name: &str) -> Result<(), Failure> {
         let options = || RenameContainerOptionsBuilder::new().name(name).build();
-        let mut done = self.docker().rename_container(id, options()).await;
+        let mut done = self.docker()?.rename_container(id, options()).await;
         if let Err(error) = &done
-            && late::freed_for(self.docker(), name, id, error).await
+            && late::freed_for(self.docker()?, name, id, error).await
         {
-            done = self.docker().rename_container(id, options()).await;
+            done = self.docker()?.rename_container(id, options()).await;
         }
         done.map_err(|e| docker_failure(&format!("renaming container {id} to {name}"), &e))
     }
@@ -242,7 +269,10 @@ impl Hands {
     /// # Errors
     /// What Docker said.
     pub async fn remove(&self, container: &str) -> Result<(), Failure> {
-        let done = late::remove(self.docker(), container).await;
+        if let Some(unit) = Unit::of(container) {
+            return native::act(self.link(), &unit, Deed::Remove).await;
+        }
+        let done = late::remove(self.docker()?, container).await;
         done.map_err(|e| docker_failure(&format!("removing container {container}"), &e))
     }
 

@@ -10,8 +10,8 @@ use super::look::Look;
 use crate::diagnostic::clean;
 use crate::names::Secret;
 use crate::plan::{Loaded, Probe};
-use crate::service::Service;
-use crate::survey::{Endpoint, Health};
+use crate::service::{Service, label};
+use crate::survey::{Container, Endpoint, Health, State};
 
 /// A healthy server answers its health path at once.
 const WAIT: Duration = Duration::from_secs(3);
@@ -36,6 +36,15 @@ pub(super) async fn ask(
         _ => vec![],
     };
     if gone.is_empty() { health(path, reply) } else { Health::Lacks(gone) }
+}
+
+/// Asks a service of the host's own, if it runs.
+pub(super) async fn of_unit(link: &Link, unit: &mut Container) {
+    if let (State::Running, Ok(service), Some(path)) =
+        (&unit.state, &unit.service, unit.labels.get(label::HEALTH))
+    {
+        unit.health = ask(link, service, None, (path, None)).await;
+    }
 }
 
 /// Asks an endpoint that somebody else runs, without a key: whatever it says, it is there.

@@ -128,7 +128,7 @@ impl Splitter {
 }
 
 /// A progress bar redraws its line after `\r`: only its last state counts.
-fn line(bytes: &[u8]) -> String {
+pub(super) fn line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim_end_matches('\r');
     clean(text.rsplit('\r').next().unwrap_or(text))

@@ -44,6 +44,12 @@ for tool in curl dockerd; do if has $tool; then echo "has $tool"; fi; done
 if [ -S "$1" ] && [ -r "$1" ] && [ -w "$1" ]; then echo open; fi
 if [ -d /run/systemd/system ]; then
   echo systemd
+  echo "uid $(id -u)"
+  if [ -e "/var/lib/systemd/linger/$(id -un)" ]; then echo lingers; fi
+  if [ -S "/run/user/$(id -u)/systemd/private" ]; then echo 'has manager'; fi
+  for module in /usr/lib/security /usr/lib64/security /usr/lib/*/security /lib/*/security; do
+    if [ -e "$module/pam_systemd.so" ]; then echo 'has pam_systemd'; break; fi
+  done
   if systemctl cat docker.service >/dev/null 2>&1; then echo 'has docker.service'; fi
   echo "enabled $(systemctl is-enabled docker.service 2>/dev/null)"
   echo "active $(systemctl is-active docker.service 2>/dev/null)"

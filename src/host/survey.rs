@@ -8,7 +8,7 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsB
 use futures_util::future::{join_all, try_join_all};
 
 use super::facts::Wanted;
-use super::look::Look;
+use super::look::{Look, Need};
 use super::refusal::docker_failure;
 use super::wake::sleeps;
 use super::{containers, facts, health, master};
@@ -32,6 +32,10 @@ pub struct Ask {
     pub gpus: bool,
     /// Whether this host keeps the root key.
     pub root_key: bool,
+    /// How much Docker matters there.
+    pub docker: Need,
+    /// The programs of services of the host's own, by name or path; none where no model is to be one.
+    pub programs: Option<Vec<String>>,
     /// What it is to find out of endpoints that somebody else runs.
     pub endpoints: Vec<Endpoint>,
 }
@@ -54,7 +58,7 @@ pub async fn survey(asks: &[Ask]) -> (Survey, BTreeMap<HostName, Look>) {
 
 /// Reaches one host and looks at it.
 pub async fn look(ask: &Ask) -> (survey::Look, Option<Look>) {
-    match Look::reach(&ask.connection).await {
+    match Look::reach(&ask.connection, ask.docker).await {
         Ok(look) => (again(&look, ask).await, Some(look)),
         Err(Unreached { why, silent: true }) if ask.connection.optional => (survey::Look::Away(why), None),
         Err(Unreached { why, .. }) => (survey::Look::Failed(why), None),
@@ -73,7 +77,7 @@ pub async fn again(look: &Look, ask: &Ask) -> survey::Look {
 }
 
 async fn see(look: &Look, ask: &Ask) -> Result<Seen, Failure> {
-    let wanted = Wanted { gpus: ask.gpus, root_key: ask.root_key };
+    let wanted = Wanted { gpus: ask.gpus, root_key: ask.root_key, programs: ask.programs.as_deref() };
     let others = ask.endpoints.iter().map(|endpoint| health::of_endpoint(look.link(), endpoint));
     let (read, docker, others) = tokio::join!(
         facts::read(look.link(), (&ask.project, &ask.dir), wanted),
@@ -82,6 +86,13 @@ async fn see(look: &Look, ask: &Ask) -> Result<Seen, Failure> {
     );
     let (read, (mut seen, mut our_ports)) = (read?, docker?);
     look.keep_root_key(read.root_key)?;
+    if ask.programs.is_some() || !read.native.units.is_empty() {
+        look.note_units();
+    }
+    let mut units = read.native.units;
+    join_all(units.values_mut().map(|unit| health::of_unit(look.link(), unit))).await;
+    seen.containers.extend(units);
+    seen.strangers.extend(read.native.strangers);
     // Docker's own listener for a container of ours that is just starting or stopping is no
     // stranger's: the list of containers and the list of ports are not of the same moment.
     let services = seen.containers.values().filter_map(|c| c.service.as_ref().ok());
@@ -101,30 +112,47 @@ async fn see(look: &Look, ask: &Ask) -> Result<Seen, Failure> {
     let address = look.link().address().map(clean);
     let devices = Devices { cdi: seen.facts.devices.cdi, ..read.devices };
     let runtimes = seen.facts.runtimes;
-    seen.facts = Facts { home: read.home, runtimes, devices, gpus: read.gpus, memory: read.memory, address };
+    seen.facts = Facts {
+        home: read.home,
+        runtimes,
+        devices,
+        gpus: read.gpus,
+        memory: read.memory,
+        address,
+        native: read.native.facts,
+    };
     Ok(seen)
 }
+
+const ASKING: &str = "asking Docker what is there";
 
 /// Docker's part, and the ports this project's containers publish.
 async fn docker(look: &Look, ask: &Ask) -> Result<(Seen, BTreeSet<u16>), Failure> {
     let project = &ask.project;
+    if !look.has_docker() {
+        return Ok((Seen::default(), BTreeSet::new()));
+    }
+    let refused = |e| docker_failure(ASKING, &e);
     let every = ListContainersOptionsBuilder::new().all(true).build();
     let runtimes = async {
-        let info = if ask.gpus { look.docker().info().await? } else { SystemInfo::default() };
+        let info =
+            if ask.gpus { look.docker()?.info().await.map_err(refused)? } else { SystemInfo::default() };
         let found = info.discovered_devices.unwrap_or_default();
         let cdi = found
             .iter()
             .filter_map(|device| device.id.as_deref())
             .any(|id| id.starts_with("nvidia.com/gpu="));
-        Ok((info.runtimes.unwrap_or_default().into_keys().collect(), cdi))
+        Ok::<_, Failure>((info.runtimes.unwrap_or_default().into_keys().collect(), cdi))
     };
     let ((runtimes, cdi), containers, images, networks) = tokio::try_join!(
         runtimes,
-        look.docker().list_containers(Some(every)),
-        look.docker().list_images(Some(ListImagesOptionsBuilder::new().build())),
-        look.docker().list_networks(None),
-    )
-    .map_err(|e| docker_failure("asking Docker what is there", &e))?;
+        async { look.docker()?.list_containers(Some(every)).await.map_err(refused) },
+        async {
+            let all = Some(ListImagesOptionsBuilder::new().build());
+            look.docker()?.list_images(all).await.map_err(refused)
+        },
+        async { look.docker()?.list_networks(None).await.map_err(refused) },
+    )?;
     let sorted = containers::sort(project, containers);
     let accounts = sorted.ours.iter().map(|id| containers::account(look, project, (id, ask.gpus)));
     let accounts = try_join_all(accounts).await?;

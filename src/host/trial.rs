@@ -81,7 +81,7 @@ impl Trial {
         let failed = |e| docker_failure(STEP, &e);
         let options = AttachContainerOptionsBuilder::new().stream(true).logs(true).stdout(true).stderr(true);
         // Before it starts: Docker forgets it as soon as it ends.
-        let attached = self.hands.docker().attach_container(id, Some(options.build())).await;
+        let attached = self.hands.docker()?.attach_container(id, Some(options.build())).await;
         let mut output = attached.map_err(failed)?.output;
         self.hands.start(id).await?;
         let mut text = Vec::new();
@@ -98,7 +98,8 @@ impl Trial {
     async fn sweep(&self) {
         let filters = HashMap::from([("label", vec![LABEL])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let Ok(all) = self.hands.docker().list_containers(Some(options)).await else { return };
+        let Ok(docker) = self.hands.docker() else { return };
+        let Ok(all) = docker.list_containers(Some(options)).await else { return };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         for one in all.into_iter().filter(|one| one.state == Some(ContainerSummaryStateEnum::CREATED)) {
             let made = one.created.and_then(|made| u64::try_from(made).ok()).unwrap_or(now);

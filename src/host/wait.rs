@@ -14,6 +14,7 @@ use super::explain::{Log, Whose, explained};
 use super::hands::Hands;
 use super::http::{HttpError, Request};
 use super::look::{Inspected, Look};
+use super::native::Unit;
 use super::{failure, hinted};
 use crate::engine::{Kind, Load, Loading};
 use crate::names::{Port, Secret};
@@ -24,6 +25,8 @@ use crate::survey::{Failure, State};
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long one look at a port may take.
 const ONE_LOOK: Duration = Duration::from_secs(5);
+/// Between two looks at a service of the host's own: each costs a process there.
+const UNIT_PAUSE: Duration = Duration::from_millis(500);
 /// How long one request for one token may take: a CPU loads its caches first.
 const ONE_ANSWER: Duration = Duration::from_secs(120);
 /// How long a gateway may answer with errors after it said it was ready: it learns of its
@@ -315,7 +318,7 @@ impl<'a> Waiting<'a> {
                     return (hinted(self.step, what, "run the same command again"), None);
                 }
                 _ => {
-                    sleep(PAUSE).await;
+                    sleep(if Unit::of(self.id).is_some() { UNIT_PAUSE } else { PAUSE }).await;
                     continue;
                 }
             };

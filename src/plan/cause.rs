@@ -111,6 +111,11 @@ impl fmt::Display for Cause {
 
 /// What differs between two services, in the order of Compose's keys.
 pub(super) fn changes(from: &Service, to: &Service) -> Vec<Change> {
+    if from.runtime() != to.runtime() {
+        // Hardly a key is the same on both sides.
+        let word = |service: &Service| Some(service.runtime().word().to_owned());
+        return vec![Change { what: "runtime".into(), from: word(from), to: word(to) }];
+    }
     let (from_keys, to_keys) = (keys(from), keys(to));
     let mut all = Vec::new();
     for (key, _) in crate::service::KEYS {

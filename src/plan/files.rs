@@ -10,12 +10,14 @@ use crate::diagnosis;
 use crate::gateway::{CADDYFILE, UPSTREAM_DIRECTORY};
 use crate::names::ServiceName;
 use crate::secret::Content;
+use crate::service::Runtime;
 use crate::survey::{Failure, FileSeen, Seen};
 
 use super::{Action, Cause, Step, Task, fetch};
 
-/// The directories whose files are named by content, so that homelab may remove them.
-const OWN_DIRECTORIES: [&str; 6] = ["env/", "litellm/", "configs/", "edge/", KEYS, fetch::DIRECTORY];
+/// The directories that homelab alone writes to, so that it may remove what is in them.
+const OWN_DIRECTORIES: [&str; 7] =
+    ["env/", "litellm/", "configs/", "edge/", "native/", KEYS, fetch::DIRECTORY];
 
 /// The root key's file on the gateway's host.
 pub const ROOT_KEY_FILE: &str = "root.key";
@@ -60,7 +62,7 @@ pub(super) fn stale_files(host: &DesiredHost, seen: &Seen) -> Vec<Step> {
     let own = |path: &str| OWN_DIRECTORIES.iter().any(|d| path.starts_with(d));
     let all_goes = host.services.is_empty();
     let stale = |path: &&String| match path.as_str() {
-        COMPOSE_FILE => all_goes,
+        COMPOSE_FILE => all_goes || !host.files.contains_key(COMPOSE_FILE),
         // What was downloaded stays in its cache, and may be wanted again.
         path if path.starts_with(fetch::DIRECTORY) => all_goes,
         // It says where the edge leads to.
@@ -97,6 +99,9 @@ pub(super) fn pulls(
     let mut refused = Vec::new();
     for name in services {
         let Some(desired) = host.services.get(*name) else { continue };
+        if desired.service.runtime() == Runtime::Native {
+            continue;
+        }
         let image = desired.service.image.as_str();
         let there = seen.images.contains(image);
         let present = match &desired.digest {

@@ -12,6 +12,7 @@ mod files;
 mod gpus;
 mod leftovers;
 mod markdown;
+mod native;
 mod needs;
 mod order;
 mod pins;

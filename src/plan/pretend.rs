@@ -8,8 +8,8 @@ use crate::gateway;
 use crate::image;
 use crate::names::{HostName, ServiceName};
 use crate::secret::{Content, SecretRef};
-use crate::service::label;
-use crate::survey::{Before, Container, Health, Look, Old, RootKey, Seen, State, Survey};
+use crate::service::{Runtime, label};
+use crate::survey::{Before, Container, Health, Look, Manager, Native, Old, RootKey, Seen, State, Survey};
 
 use super::fetch::marker;
 use super::files::file_seen;
@@ -32,6 +32,8 @@ pub fn as_if_deployed(base: &Desired, head: &Desired) -> Survey {
 fn seen((base, there): (&Desired, &DesiredHost), (head, wanted): (&Desired, &DesiredHost)) -> Seen {
     let same_project = base.project == head.project;
     let mut seen = Seen::default();
+    seen.facts.native =
+        Native { manager: Some(Manager::User), lingers: true, runs: true, ..Native::default() };
     for (name, service) in &there.services {
         if same_project {
             seen.containers.insert(container_name(base, name), container((name, service), &there.dir));
@@ -61,7 +63,7 @@ fn seen((base, there): (&Desired, &DesiredHost), (head, wanted): (&Desired, &Des
         seen.files.insert(upstream_file(&id), file_seen(&Content::default()));
     }
     seen.networks = wanted.external_networks.iter().map(|name| (name.clone(), false)).collect();
-    if !there.services.is_empty() {
+    if there.services.values().any(|service| service.service.runtime() == Runtime::Docker) {
         seen.networks.insert(network_name(base), true);
     }
     seen

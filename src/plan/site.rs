@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use crate::cluster::Role;
 use crate::desired::{Desired, DesiredHost, DesiredService};
 use crate::names::{HostName, ModelName, ServiceName};
-use crate::service::Service;
+use crate::service::{Runtime, Service};
 use crate::survey::{Failure, RootKey, Seen, Survey};
 
 use super::edge::{self, Behind};
 use super::needs::{Needs, host_ports};
 use super::service::{Now, is_running};
 use super::{Action, Blocked, Cause, Step, Task};
-use super::{container_name, fetch, files, network_name, previous_name, probe, service};
+use super::{container_name, fetch, files, native, network_name, previous_name, probe, service};
 
 /// What is to be done on one host, before it is put in order.
 pub(super) struct Work<'a> {
@@ -112,10 +112,10 @@ impl<'a> ModelWork<'a> {
     }
 }
 
-/// Whether a model that runs now will be reached in another way: by another port, or with a key
-/// where none was asked for.
+/// Whether a model that runs now will be reached in another way: by another port, with a key where none was
+/// asked for, or by the host's own address where it was in the project's network.
 fn moves(now: &Now<'_>) -> bool {
-    let way = |service: &Service| (host_ports(service), service.env_file.is_empty());
+    let way = |service: &Service| (host_ports(service), service.env_file.is_empty(), service.runtime());
     let old = now.current.or(now.previous).and_then(|container| container.service.as_ref().ok());
     let is_model = matches!(now.desired.role, Role::Model(_));
     is_model && old.is_some_and(|old| way(old) != way(&now.desired.service))
@@ -259,12 +259,17 @@ impl<'a> Site<'a> {
             finding: None,
         };
         let container = container_name(self.desired, name);
+        let is_native = service.service.runtime() == Runtime::Native;
         if self.seen.strangers.contains(&container) {
-            let hint = format!("remove it (docker rm -f {container}), or choose another homelab_project");
-            return Err(failure(
-                format!("a container {container} is there, and homelab did not make it"),
-                hint,
-            ));
+            let (what, remove) = match is_native {
+                true => ("unit", "systemctl disable --now, and remove its file"),
+                false => ("container", "docker rm -f"),
+            };
+            let hint = format!("remove it ({remove} {container}), or choose another homelab_project");
+            return Err(failure(format!("a {what} {container} is there, and homelab did not make it"), hint));
+        }
+        if is_native && self.survey.seen(self.name).is_some() {
+            native::may_run(service, &self.seen.facts.native).map_err(|(what, hint)| failure(what, hint))?;
         }
         let taken = |port: &u16| Some((*port, self.seen.taken.get(port)?));
         if let Some((port, who)) = host_ports(&service.service).iter().find_map(taken) {
@@ -318,7 +323,8 @@ impl<'a> Site<'a> {
         let mut steps = Vec::new();
         let step = |action, because| Step { action, because, interrupts: false };
         let network = network_name(self.desired);
-        if !self.host.services.is_empty() && !self.seen.networks.contains_key(&network) {
+        let in_docker = |service: &DesiredService| service.service.runtime() == Runtime::Docker;
+        if self.host.services.values().any(in_docker) && !self.seen.networks.contains_key(&network) {
             steps.push(step(Action::CreateNetwork { name: network }, Cause::Missing));
         }
         let edge = self.seen.containers.get(&container_name(self.desired, &ServiceName::edge()));
@@ -352,7 +358,8 @@ impl<'a> Site<'a> {
     fn stale(&self, tidy: &mut Vec<Task>) {
         let mut steps = files::stale_files(self.host, self.seen);
         let network = network_name(self.desired);
-        if self.host.services.is_empty() && self.seen.networks.get(&network) == Some(&true) {
+        let in_docker = |service: &DesiredService| service.service.runtime() == Runtime::Docker;
+        if !self.host.services.values().any(in_docker) && self.seen.networks.get(&network) == Some(&true) {
             let action = Action::RemoveNetwork { name: network };
             steps.push(Step { action, because: Cause::NotNeeded, interrupts: false });
         }

@@ -28,6 +28,7 @@ mod lab;
 mod locks;
 mod login;
 mod metrics;
+mod native;
 mod ollama;
 mod plain_compose;
 mod prefetch;

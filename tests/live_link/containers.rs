@@ -20,6 +20,8 @@ impl Project {
             dir: format!("~/homelab/{name}"),
             gpus: true,
             root_key: true,
+            docker: homelab::host::Need::Docker,
+            programs: None,
             endpoints: vec![],
         };
         let (looked, look) = homelab::host::look(&ask).await;
@@ -289,6 +291,8 @@ async fn a_survey_of_several_hosts_costs_one_login_and_one_process_each() {
             dir: "~/homelab/linknothing".into(),
             gpus: false,
             root_key: false,
+            docker: homelab::host::Need::Docker,
+            programs: None,
             endpoints: vec![],
         })
         .into();
@@ -317,6 +321,8 @@ async fn this_machine_is_looked_at_without_ssh() {
         dir: "~/homelab/linkhere".into(),
         gpus: true,
         root_key: true,
+        docker: homelab::host::Need::Docker,
+        programs: None,
         endpoints: vec![],
     };
     let (looked, look) = homelab::host::look(&ask).await;

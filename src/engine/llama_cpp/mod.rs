@@ -1,4 +1,4 @@
-//! llama.cpp: `llama-server` in a container.
+//! llama.cpp: `llama-server`.
 //! It decides nothing about places; ports, GPUs and caches come from its caller.
 
 mod causes;
@@ -11,11 +11,13 @@ mod router;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use super::command_line::{LeadingDash, arguments, carry};
 use super::{Chip, Draft, Engine, Fetch, Kind, Opt, Phase, Repository, Serve};
 use crate::diagnosis::Row;
 
-/// llama.cpp in Docker, one server per model.
+/// llama.cpp, one server per model or for several.
 pub(super) struct LlamaCpp;
 
 /// Not the program's own default, which is 9931: the health check in its images asks here
@@ -43,6 +45,15 @@ impl Engine for LlamaCpp {
             Chip::Amd => "ghcr.io/ggml-org/llama.cpp:server-rocm-v0.7.0",
             Chip::Dri => "ghcr.io/ggml-org/llama.cpp:server-vulkan-v0.7.0",
         })
+    }
+
+    fn program(&self) -> Option<&'static str> {
+        Some("llama-server")
+    }
+
+    fn install(&self) -> &'static str {
+        "Homebrew has it (brew install llama.cpp), and so do some distributions (apt install llama.cpp, from Debian 14 on); of \
+         one that was built there `command` gives the path"
     }
 
     fn options(&self) -> &'static [Opt] {
@@ -103,20 +114,31 @@ impl Engine for LlamaCpp {
 
     fn draft(&self, serve: &Serve<'_>) -> Draft {
         let several = serve.several.as_ref();
+        let (_, port) = serve.listens(PORT);
+        let native = serve.native.is_some();
         Draft {
-            entrypoint: vec!["/app/llama-server".to_owned()],
+            entrypoint: serve.program().unwrap_or_else(|| vec!["/app/llama-server".to_owned()]),
             command: several.map_or_else(|| command(serve), |several| router::command(serve, several)),
             files: several.map(router::files).unwrap_or_default(),
-            port: PORT,
+            port,
             health: HEALTH.to_owned(),
             // As its help says of --api-key.
             api_key_variable: Some("LLAMA_API_KEY".to_owned()),
-            volumes: vec![
-                // Repositories of Hugging Face land in the same layout that Python's library uses
-                // (seen with 0.7.0); everything else in llama.cpp's own cache.
-                format!("{}:/root/.cache/huggingface", serve.hf_home),
-                "~/.cache/llama.cpp:/root/.cache/llama.cpp".to_owned(),
-            ],
+            // Repositories of Hugging Face land in the same layout that Python's library uses
+            // (seen with 0.7.0); everything else in llama.cpp's own cache.
+            volumes: if native {
+                vec![]
+            } else {
+                vec![
+                    format!("{}:/root/.cache/huggingface", serve.hf_home),
+                    "~/.cache/llama.cpp:/root/.cache/llama.cpp".to_owned(),
+                ]
+            },
+            environment: if native {
+                [("HF_HOME".to_owned(), serve.hf_home.to_owned())].into()
+            } else {
+                BTreeMap::new()
+            },
             ..Draft::default()
         }
     }
@@ -180,13 +202,14 @@ fn is_gguf(path: &str) -> bool {
 /// looks like (tried with 0.7.0).
 fn command(serve: &Serve<'_>) -> Vec<String> {
     let name = serve.name.to_string();
-    let port = PORT.to_string();
+    let (host, port) = serve.listens(PORT);
+    let port = port.to_string();
     let model = serve.model.map(|model| match source(model) {
         Source::File(path) => ["--model", path],
         Source::Url(url) => ["--model-url", url],
         Source::Repository(repository) => ["--hf-repo", repository],
     });
-    let own = ["--alias", name.as_str(), "--host", "0.0.0.0", "--port", port.as_str()];
+    let own = ["--alias", name.as_str(), "--host", host, "--port", port.as_str()];
     let own = model.into_iter().flatten().chain(own).chain(kind(serve)).map(str::to_owned);
     let options = arguments(options::OPTIONS, serve.options, LeadingDash::Apart);
     own.chain(options).chain(serve.args.iter().cloned()).collect()

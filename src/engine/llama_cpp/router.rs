@@ -20,8 +20,9 @@ pub(super) fn upstream(name: &ModelName) -> String {
 }
 
 pub(super) fn command(serve: &Serve<'_>, several: &Several<'_>) -> Vec<String> {
-    let (port, most) = (PORT.to_string(), several.models_max.to_string());
-    let own = ["--models-preset", FILE, "--models-max", &most, "--host", "0.0.0.0", "--port", &port];
+    let (host, port) = serve.listens(PORT);
+    let (port, most) = (port.to_string(), several.models_max.to_string());
+    let own = ["--models-preset", FILE, "--models-max", &most, "--host", host, "--port", &port];
     own.into_iter().map(str::to_owned).chain(serve.args.iter().cloned()).collect()
 }
 

@@ -1,4 +1,4 @@
-//! vLLM: `vllm serve` in a container.
+//! vLLM: `vllm serve`.
 //! It decides nothing about places; ports, GPUs and caches come from its caller.
 
 mod causes;
@@ -20,7 +20,7 @@ use super::command_line::{LeadingDash, arguments, carry};
 use super::{Chip, Draft, Engine, Fetch, Kind, Opt, Phase, Repository, Serve, Share};
 use crate::diagnosis::Row;
 
-/// vLLM in Docker: `vllm/vllm-openai` and `nvcr.io/nvidia/vllm` alike.
+/// vLLM: `vllm/vllm-openai` and `nvcr.io/nvidia/vllm` alike, or a program of the host's own.
 pub(super) struct Vllm;
 
 const PORT: u16 = 8000;
@@ -45,6 +45,15 @@ impl Engine for Vllm {
             Chip::Amd => "vllm/vllm-openai-rocm:v0.33.0",
             Chip::Dri => "vllm/vllm-openai-xpu:v0.33.0",
         })
+    }
+
+    fn program(&self) -> Option<&'static str> {
+        Some("vllm")
+    }
+
+    fn install(&self) -> &'static str {
+        "make it an environment of its own (python3 -m venv /opt/vllm/venv; /opt/vllm/venv/bin/pip install vllm) and say \
+         `command: /opt/vllm/venv/bin/vllm`"
     }
 
     fn options(&self) -> &'static [Opt] {
@@ -93,24 +102,29 @@ impl Engine for Vllm {
     }
 
     fn draft(&self, serve: &Serve<'_>) -> Draft {
+        let (_, port) = serve.listens(PORT);
+        let native = serve.native.is_some();
+        let program =
+            serve.program().map(|program| program.into_iter().chain(["serve".to_owned()]).collect());
         Draft {
-            entrypoint: entrypoint(serve.image),
+            entrypoint: program.unwrap_or_else(|| entrypoint(serve.image)),
             command: command(serve),
-            port: PORT,
+            port,
             health: HEALTH.to_owned(),
             files: BTreeMap::new(),
-            environment: environment(),
+            environment: environment(if native { serve.hf_home } else { HF_HOME }),
             // vllm/envs.py; a key on the command line would show in every process list.
             api_key_variable: Some("VLLM_API_KEY".to_owned()),
-            volumes: vec![
-                format!("{}:{HF_HOME}", serve.hf_home),
-                // Compiled graphs: without it every new container compiles again (vllm/envs.py,
-                // VLLM_CACHE_ROOT).
-                "~/.cache/vllm:/root/.cache/vllm".to_owned(),
-            ],
+            // Compiled graphs, too: without them every new container compiles again (vllm/envs.py,
+            // VLLM_CACHE_ROOT).
+            volumes: if native {
+                vec![]
+            } else {
+                vec![format!("{}:{HF_HOME}", serve.hf_home), "~/.cache/vllm:/root/.cache/vllm".to_owned()]
+            },
             // Its processes pass tensors through /dev/shm, which is 64 MiB in a container of its
             // own (vLLM's documentation, "Using Docker").
-            ipc_host: true,
+            ipc_host: !native,
         }
     }
 
@@ -153,10 +167,10 @@ impl Engine for Vllm {
 
 const HF_HOME: &str = "/root/.cache/huggingface";
 
-fn environment() -> BTreeMap<String, String> {
+fn environment(hf_home: &str) -> BTreeMap<String, String> {
     let plain = [
         // Wherever the image would put it, the cache is where the volume is.
-        ("HF_HOME", HF_HOME),
+        ("HF_HOME", hf_home),
         // Log lines are read by machines too.
         ("NO_COLOR", "1"),
         // It reports home otherwise (vllm/usage/usage_lib.py).
@@ -196,8 +210,9 @@ fn repository(image: &str) -> &str {
 /// found (vllm/utils/argparse_utils.py, `parse_args`).
 fn command(serve: &Serve<'_>) -> Vec<String> {
     let name = serve.name.to_string();
-    let port = PORT.to_string();
-    let own = ["--served-model-name", name.as_str(), "--host", "0.0.0.0", "--port", port.as_str()];
+    let (host, port) = serve.listens(PORT);
+    let port = port.to_string();
+    let own = ["--served-model-name", name.as_str(), "--host", host, "--port", port.as_str()];
     let model = serve.model.iter().copied();
     let own = model.chain(own).map(str::to_owned);
     let options = arguments(options::OPTIONS, &with_defaults(serve), LeadingDash::Joined);

@@ -1,0 +1,100 @@
+//! Whether a host can run a service by itself: a service manager, somebody's right to its services, the program.
+//! It looks at what was seen; it installs nothing.
+
+use crate::cluster::Role;
+use crate::desired::DesiredService;
+use crate::engine;
+use crate::survey::{Manager, Native};
+
+/// Why a service cannot be one of the host's own, and what to do.
+pub(super) fn may_run(service: &DesiredService, host: &Native) -> Result<(), (String, String)> {
+    let Some(manager) = host.manager else {
+        let what = "the host has no service manager that homelab knows: systemd does not run there";
+        return Err((what.to_owned(), "`runtime: docker` runs it in a container".to_owned()));
+    };
+    let program = service.service.entrypoint.iter().flatten().next();
+    if let Some(program) = program.filter(|program| host.programs.get(*program) == Some(&None)) {
+        let engine = match &service.role {
+            Role::Model(served) => engine::by_name(served.engine),
+            Role::Gateway { .. } | Role::Companion | Role::Edge(_) => None,
+        };
+        let hint = engine.map_or("install it there", |engine| engine.install());
+        return Err((format!("there is no program {program} on the host"), hint.to_owned()));
+    }
+    if manager == Manager::User && !host.lingers {
+        let what = format!(
+            "services of {} end with their last login and do not come back with the machine: they do not linger",
+            host.user
+        );
+        let hint = format!("homelab bootstrap, or on the host: sudo loginctl enable-linger {}", host.user);
+        return Err((what, hint));
+    }
+    if manager == Manager::User && !host.runs {
+        let what = format!("the service manager of {} does not run", host.user);
+        let hint = "homelab bootstrap, or on the host: systemctl status user@$(id -u) says why; a minimal Debian lacks libpam-systemd";
+        return Err((what, hint.to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::cluster::{Model, Served};
+    use crate::engine::{Gpus, Kind, Load};
+    use crate::names::{ModelName, Port};
+    use crate::service::Service;
+
+    fn service(program: &str) -> DesiredService {
+        let name = ModelName::new("a").unwrap();
+        let model = Model {
+            name: name.clone(),
+            aliases: vec![],
+            upstream: "a".to_owned(),
+            kind: Kind::Chat,
+            load: Load::Startup,
+            loading: None,
+        };
+        let served = Served { name, models: vec![model], engine: "llama_cpp", api_key: None, address: None };
+        DesiredService {
+            service: Service { entrypoint: Some(vec![program.to_owned()]), ..Service::default() },
+            digest: None,
+            role: Role::Model(served),
+            gpus: Gpus::None,
+            port: Some(Port::new(8080).unwrap()),
+            ready_timeout: 60,
+            weights: None,
+            repositories: vec![],
+        }
+    }
+
+    #[test]
+    fn what_a_host_lacks_is_said_with_the_way_to_it() {
+        let found: BTreeMap<_, _> = [
+            ("llama-server".to_owned(), None),
+            ("/opt/llama-server".to_owned(), Some("/opt/llama-server".to_owned())),
+        ]
+        .into();
+        let host = |manager, lingers| Native {
+            manager,
+            user: "anna".to_owned(),
+            lingers,
+            runs: lingers,
+            programs: found.clone(),
+        };
+        let there = service("/opt/llama-server");
+        assert_eq!(may_run(&there, &host(Some(Manager::User), true)), Ok(()));
+        assert_eq!(may_run(&there, &host(Some(Manager::System), false)), Ok(()));
+        let (what, _) = may_run(&there, &host(None, true)).unwrap_err();
+        assert!(what.contains("systemd does not run"), "{what}");
+        let (_, hint) = may_run(&there, &host(Some(Manager::User), false)).unwrap_err();
+        assert_eq!(hint, "homelab bootstrap, or on the host: sudo loginctl enable-linger anna");
+        let stopped = Native { runs: false, ..host(Some(Manager::User), true) };
+        assert_eq!(may_run(&there, &stopped).unwrap_err().0, "the service manager of anna does not run");
+        let (what, hint) = may_run(&service("llama-server"), &host(Some(Manager::User), true)).unwrap_err();
+        assert_eq!(what, "there is no program llama-server on the host");
+        assert!(hint.contains("brew install llama.cpp"), "{hint}");
+    }
+}

@@ -47,8 +47,8 @@ test-hosts: lab ## Hosts that sleep, are woken, restart and come back (5 minutes
 	@$(LAB) up --with bare
 	RUST_TEST_THREADS=1 cargo test --locked --test live -- absent:: reboots:: --include-ignored
 
-test-edge: lab ## 1,000 requests through the edge while the gateway and its models are replaced (10 minutes)
-	RUST_TEST_THREADS=1 cargo test --locked --test live -- edge:: --ignored --show-output
+test-edge: lab ## 1,000 requests through the edge while the gateway is replaced again and again (20 minutes)
+	HOMELAB_TEST_LIMIT=900 RUST_TEST_THREADS=1 cargo test --locked --test live -- edge:: --ignored --show-output
 
 test-native: ## Models that a bare Debian 13 runs by itself, with systemd and without Docker (6 minutes)
 	@$(LAB) up --with bare

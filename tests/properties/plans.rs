@@ -54,7 +54,8 @@ fn find<'a>(survey: &'a Survey, host: &HostName, id: &str) -> Option<&'a Contain
 
 /// Whether it serves, or may: one whose label cannot be read was not asked.
 fn serves(container: &Container) -> bool {
-    container.state == State::Running && matches!(container.health, Health::Ready | Health::NotAsked)
+    container.state == State::Running
+        && matches!(container.health, Health::Ready | Health::NotAsked | Health::Lacks(_))
 }
 
 fn is_model(survey: &Survey, host: &HostName, step: &Step) -> bool {

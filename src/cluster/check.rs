@@ -10,7 +10,7 @@ use crate::service::Runtime;
 use crate::survey::Facts;
 
 use super::access::Access;
-use super::companion_spec::CompanionSpec;
+use super::companion_spec::{CompanionSpec, MetricsSpec};
 use super::gateway_spec::GatewaySpec;
 use super::public::Public;
 use super::resolve::is_loopback;
@@ -20,8 +20,9 @@ use super::{External, absent, exposed, fallbacks, image, memory, server};
 /// Everything that can be seen without a host.
 pub(super) fn all(spec: &Spec) -> Diagnostics {
     let mut problems = Diagnostics::default();
+    let metrics = gateway(spec).and_then(|(_, gateway)| gateway.metrics.as_ref());
     for (name, host) in &spec.hosts {
-        let companions = companions(spec, host);
+        let companions = companions(host, metrics);
         ports(name, host, &companions, &mut problems);
         service_names(name, host, &companions, &mut problems);
         engines(host, &mut problems);
@@ -37,11 +38,10 @@ pub(super) fn all(spec: &Spec) -> Diagnostics {
 }
 
 /// What stands beside the gateway, of that what may run on this host.
-fn companions<'a>(spec: &'a Spec, host: &'a HostSpec) -> Vec<&'a CompanionSpec> {
+fn companions<'a>(host: &'a HostSpec, metrics: Option<&'a MetricsSpec>) -> Vec<&'a CompanionSpec> {
     let own = host.gateway.iter().flat_map(GatewaySpec::beside);
     let used = host.uses_docker();
     let with_gpus = host.models.iter().any(|model| model.gpus != Gpus::None);
-    let metrics = gateway(spec).and_then(|(_, gateway)| gateway.metrics.as_ref());
     let node = metrics.and_then(|m| m.node_exporter.as_ref()).filter(|_| used);
     own.chain(node)
         .chain(metrics.and_then(|m| m.gpu_exporter.as_ref()).filter(|_| used && with_gpus))

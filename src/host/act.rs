@@ -135,11 +135,7 @@ impl Act<'_> {
             Action::Restart { id, .. } => self.hands.restart(id).await?,
             Action::PutBack { service, id } => self.put_back(service, id).await?,
             Action::Remove { id, .. } => self.remove(id).await?,
-            Action::RemoveMade { .. } => {
-                if let Some(id) = &self.made {
-                    self.remove_made(id).await?;
-                }
-            }
+            Action::RemoveMade { service } => self.remove_made(service).await?,
             Action::AwaitMemory { gpus, .. } => {
                 let step = |why: Failure| Failure { step: self.words.to_owned(), ..why };
                 if let Some(why) = gpus::settled(self.hands, gpus, self.tell).await.map_err(step)? {
@@ -345,7 +341,9 @@ impl Act<'_> {
     /// Removes what this run made and what did not come up. A server that Docker restarted has ended
     /// by itself; the way back does not wait until its next try heeds a signal, which vLLM's does
     /// after its imports only.
-    async fn remove_made(&self, id: &str) -> Result<(), Failure> {
+    async fn remove_made(&self, service: &ServiceName) -> Result<(), Failure> {
+        let Some(id) = &self.made else { return Ok(()) };
+        self.lead_away(service, id).await?;
         let now = self.hands.inspect(id).await?;
         if now.state == State::Running && now.restarts == 0 {
             return self.remove(id).await;

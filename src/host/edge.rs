@@ -41,6 +41,15 @@ impl Act<'_> {
         self.hands.write_only(&self.path(&upstream_file(&id))?).await
     }
 
+    /// Takes a container from those that the edge leads to, before it goes: after half a switch the old one is there, too.
+    pub(super) async fn lead_away(&self, service: &ServiceName, id: &str) -> Result<(), Failure> {
+        if *service != ServiceName::gateway() || !self.site()?.services.contains_key(&ServiceName::edge()) {
+            return Ok(());
+        }
+        // The directory stays, since the edge has it mounted.
+        self.hands.remove_file(&self.path(&upstream_file(id))?).await
+    }
+
     /// Lets a container end its answers: a server that is told to stop takes no new requests and waits for those it
     /// has. One that is gone or has ended is done.
     pub(super) async fn drain(&self, id: &str, timeout: u64) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use homelab::desired::Desired;
 use homelab::engine::Gpus;
 use homelab::gateway::CADDYFILE;
 use homelab::names::{HostName, ServiceName};
-use homelab::plan::{Action, Plan, ROOT_KEY_FILE, container_name, fetch_name, previous_name};
+use homelab::plan::{Action, Plan, ROOT_KEY_FILE, container_name, fetch_name, previous_name, upstream_file};
 use homelab::service::label;
 use homelab::survey::{Container, FileSeen, Health, Look, Seen, State, Survey};
 
@@ -133,6 +133,7 @@ impl World {
             Action::RemoveMade { service } => {
                 match self.made.get(&(host.clone(), service.clone())).cloned() {
                     Some(id) => {
+                        self.seen(host).files.remove(&upstream_file(&id));
                         self.stop(host, &id)?;
                         self.remove(host, &id)
                     }

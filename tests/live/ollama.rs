@@ -67,7 +67,8 @@ fn running(cluster: &Cluster) -> Vec<Value> {
 #[test]
 fn models_of_one_ollama_come_and_answer_are_loaded_as_asked_and_swapped_with_a_way_back() {
     let volume = volume("ollama");
-    let mut cluster = cluster("ollama", &volume, json!({"STANDIN_RATE": "100000000"}));
+    // Slow enough that a line of progress is due while it is pulled, on any machine.
+    let mut cluster = cluster("ollama", &volume, json!({"STANDIN_RATE": "30000000"}));
     cluster.hosts["lab1"]["models"] = json!({"first": chat("gemma3:270m", "startup"), "Org/second:4b": chat("hf.co/lab/gemma:Q4", "on_demand")});
     cluster.run(&["plan"]).exits(0).says("+ fetch gemma3:270m, hf.co/lab/gemma:Q4");
     cluster.deploy().says("of 241.3 MiB");

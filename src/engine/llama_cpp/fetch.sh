@@ -21,19 +21,19 @@ get() {
     curl -sSfL --connect-timeout 30 --speed-time 60 --speed-limit 1 -K - "$@"
 }
 
-# The files of a repository, one a line, each with all that the hub says of it.
-tree() {
+# What the hub says of the files of a repository.
+listing() {
   name=${1%@*}
   case $1 in
     *@*) commit=${1##*@} ;;
     *) commit=main ;;
   esac
-  get -m 30 "$endpoint/api/models/${name%%:*}/tree/$commit?recursive=true" | tr '{' '\n'
+  get -m 30 "$endpoint/api/models/${name%%:*}/tree/$commit?recursive=true"
 }
 
 # The sizes of all files that the hub has.
 sizes=$(for repository in $repositories; do
-  tree "$repository" 2>/dev/null | sed -n 's/^"oid": *"\([0-9a-f]*\)",[^}]*"size": *\([0-9]*\).*/:\1 \2/p'
+  listing "$repository" 2>/dev/null | tr '{' '\n' | sed -n 's/^"oid": *"\([0-9a-f]*\)",[^}]*"size": *\([0-9]*\).*/:\1 \2/p'
 done)
 
 size_of() {
@@ -103,7 +103,9 @@ pinned() {
     name=${repository%@*}
     quant=
     case $name in *:*) quant=${name#*:} ;; esac
-    files=$(tree "$repository" | sed -n 's,^"oid": *"\([0-9a-f]\{64\}\)".*"path": *"\([A-Za-z0-9_][A-Za-z0-9_./+-]*\.gguf\)".*,\1 \2,p' | grep -v -F -e ..)
+    # Why it cannot be asked says curl.
+    listed=$(listing "$repository") || return
+    files=$(printf '%s\n' "$listed" | tr '{' '\n' | sed -n 's,^"oid": *"\([0-9a-f]\{64\}\)".*"path": *"\([A-Za-z0-9_][A-Za-z0-9_./+-]*\.gguf\)".*,\1 \2,p' | grep -v -F -e ..)
     if [ -z "$files" ]; then
       echo "the hub has no GGUF files of ${name%%:*} at ${repository##*@}" >&2
       return 1

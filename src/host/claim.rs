@@ -61,7 +61,13 @@ const SCRIPT: &str = concat!(
 umask 022
 echo '#homelab'
 for tool in flock timeout; do
-  command -v $tool >/dev/null 2>&1 || { echo "lacks $tool"; exit 0; }
+  if command -v $tool >/dev/null 2>&1; then continue; fi
+  command -v perl >/dev/null 2>&1 || { echo "lacks $tool"; exit 0; }
+  # macOS has neither, but perl. What it locks is the file that this shell has open, as flock does.
+  case $tool in
+    flock) flock() { perl -e 'open my $f, "<&=", $ARGV[2] or exit 1; alarm $ARGV[1]; exit !flock $f, 2' -- "$@"; } ;;
+    timeout) timeout() { perl -e 'alarm $ARGV[0]; exit 1 unless sysread STDIN, my $beat, 1; print $beat' -- "$@"; } ;;
+  esac
 done
 [ -e "$lock" ] || : 2>/dev/null >>"$lock" || :
 [ -r "$lock" ] || { echo "unreadable $lock"; exit 0; }
@@ -335,6 +341,46 @@ mod tests {
         };
         let (second, ()) = tokio::join!(waiting, ends);
         second.release().await;
+    }
+
+    #[tokio::test]
+    async fn where_there_is_only_perl_the_lock_is_the_same() {
+        use std::io::{BufRead as _, Write as _};
+        use std::process::{Child, Command, Stdio};
+        let (link, lock, me) = here("perl").await;
+        // As on a Mac: neither flock nor timeout.
+        let tools = tempfile::tempdir().unwrap();
+        for tool in ["sh", "cat", "date", "head", "id", "perl"] {
+            let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().unwrap();
+            let found = String::from_utf8(found.stdout).unwrap();
+            std::os::unix::fs::symlink(found.trim(), tools.path().join(tool)).unwrap();
+        }
+        let start = || {
+            let mut command = Command::new("sh");
+            command.args(["-c", SCRIPT, "homelab", lock.0.as_str(), "0", &me.to_line()]);
+            command
+                .env("PATH", tools.path())
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null());
+            let mut child: Child = command.spawn().unwrap();
+            let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+            (child, lines.map_while(Result::ok).filter(|line| !line.starts_with("by ")))
+        };
+        let (mut holder, mut said) = start();
+        assert_eq!([said.next(), said.next()], [Some("#homelab".to_owned()), Some("held".to_owned())]);
+        holder.stdin.as_mut().unwrap().write_all(b".").unwrap();
+        assert!(matches!(take(&link, (&lock, &me), 0).await, Claimed::Busy(Some(_), _)));
+        // It beats, and is gone with its last beat.
+        drop(holder.stdin.take());
+        assert_eq!(said.next().as_deref(), Some("."));
+        holder.wait().unwrap();
+        let ours = held(take(&link, (&lock, &me), 0).await);
+        let (mut second, said) = start();
+        let said: Vec<String> = said.collect();
+        assert!(said[1].starts_with("busy ") && said[2] == "late", "{said:?}");
+        second.wait().unwrap();
+        ours.release().await;
     }
 
     #[tokio::test]

@@ -1,6 +1,8 @@
 //! What a look at the hosts found: facts, containers, files. Plain data, without secrets.
 //! It is filled by `host::survey` and read by the pure part; nothing here looks or acts.
 
+mod native;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -11,6 +13,8 @@ use crate::diagnostic::clean;
 use crate::image;
 use crate::names::{ByteSize, HostName};
 use crate::service::Service;
+
+pub use native::{Manager, Native};
 
 /// Everything that was seen in one look.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -186,42 +190,6 @@ pub struct Facts {
     pub address: Option<String>,
     /// What runs services of the host's own; nothing where no model is to be one.
     pub native: Native,
-}
-
-/// What a host has for services of its own, outside Docker.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Native {
-    /// What would run them; none where there is neither systemd nor launchd.
-    pub manager: Option<Manager>,
-    /// Who asked, by the host's account.
-    pub user: String,
-    /// Whether the user's services run while nobody is logged in, and come back with the machine.
-    pub lingers: bool,
-    /// Whether the user's manager runs now.
-    pub runs: bool,
-    /// The programs that were looked for, as they are typed, and the absolute path of each that is there.
-    pub programs: BTreeMap<String, Option<String>>,
-}
-
-/// What runs services of a host's own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Manager {
-    /// systemd's manager of the SSH user's own services.
-    #[default]
-    User,
-    /// systemd itself: the SSH user is root.
-    System,
-}
-
-impl Manager {
-    /// Its word in templates.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::System => "system",
-        }
-    }
 }
 
 /// Ways to GPUs besides runtimes.

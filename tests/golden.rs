@@ -44,6 +44,7 @@ golden! {
     hybrid: "Models of one's own and of providers, which stand in for one another.",
     elsewhere: "Endpoints that somebody else runs, and a server of a kind that homelab does not know.",
     native: "Models that their hosts run by themselves, beside the gateway and apart from it.",
+    mac: "Models that Macs run by themselves, for a user and for root.",
     house: "A workstation, a laptop without Docker, a MacBook and a gateway: what a house has.",
     kinds: "Embeddings and scores beside text.",
     edge: "Caddy before the gateway: certificates of its own authority, two networks, and a port for plain HTTP.",

@@ -1,6 +1,7 @@
 //! What a host lacks before it can serve: Docker, its rights, NVIDIA's toolkit; as steps, only those that are missing.
 //! Pure: it asks no host and runs nothing. Debian 12 and 13 are tested on real hosts; the steps of Ubuntu, Fedora, RHEL and its
-//! kin, Arch, Docker's own packages and NVIDIA's toolkit are written from their documentation and were never run.
+//! kin, Arch, Docker's own packages and NVIDIA's toolkit are written from their documentation and were never run. A Mac gets
+//! no steps, only words.
 
 mod docker;
 mod gpu;
@@ -8,7 +9,7 @@ mod native;
 mod read;
 mod system;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::doctor::{Machine, Wants};
 use crate::survey::Failure;
@@ -80,8 +81,12 @@ pub struct Ground {
     pub unit: (String, String),
     /// Whether Docker knows the runtime nvidia, as far as it or its configuration tells.
     pub runtime: bool,
-    /// Whether the user's own services run without a login.
+    /// Whether the user's own services run without a login; whether a Mac logs the user in when it starts.
     pub lingers: bool,
+    /// Programs that were looked for and are not there.
+    pub lacks: BTreeSet<String>,
+    /// After how many idle minutes a Mac falls asleep; 0 is never.
+    pub sleep: u32,
     /// The user's number.
     pub uid: String,
     /// Whether dpkg was cut off in the middle of something.
@@ -106,6 +111,8 @@ pub struct Wanted {
     pub wants: Wants,
     /// Whether a model there is to be a service of the host's own.
     pub native: bool,
+    /// The programs of such models, and how each gets onto a host.
+    pub programs: BTreeMap<String, &'static str>,
     /// Where Docker comes from.
     pub packages: Packages,
     /// Docker's socket, where the inventory names another than Docker's own.
@@ -184,7 +191,10 @@ pub fn plan(seen: &Seen, wanted: &Wanted) -> Plan {
 
 fn lacks(seen: &Seen, wanted: &Wanted, plan: &mut Plan) -> Result<(), Failure> {
     if seen.ground.kernel != "Linux" {
-        return match seen.ground.open {
+        if wanted.native {
+            native::on_a_mac(seen, wanted, plan)?;
+        }
+        return match seen.ground.open || (wanted.native && wanted.wants.no_docker) {
             true => Ok(()),
             false => Err(system::not_linux(&seen.ground.kernel)),
         };

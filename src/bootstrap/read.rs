@@ -26,6 +26,8 @@ pub fn ground(text: &str) -> Option<Ground> {
             "runtime" => ground.runtime = true,
             "uid" => ground.uid = plain(&rest),
             "lingers" => ground.lingers = true,
+            "lacks" => drop(ground.lacks.insert(rest)),
+            "sleep" => ground.sleep = rest.parse().unwrap_or(0),
             "half" => ground.half = true,
             "reboot" => ground.reboot = true,
             _ => {}

@@ -105,14 +105,15 @@ fn unknown(os: &Os) -> Failure {
 
 /// There is nothing to be installed with what this module knows.
 pub(super) fn not_linux(kernel: &str) -> Failure {
-    let name = match kernel {
-        "Darwin" => "macOS",
-        "" => "a system that does not tell its name",
-        other => other,
+    let by_hand = "install Docker Desktop, OrbStack or Colima by hand and name its socket with homelab_docker_socket: containers have no \
+                   GPU there";
+    let (name, hint) = match kernel {
+        "Darwin" => {
+            let native = "say `runtime: native` of its models, which then run without Docker and on its GPU";
+            ("macOS", format!("{native}; or {by_hand}"))
+        }
+        "" => ("a system that does not tell its name", by_hand.to_owned()),
+        other => (other, by_hand.to_owned()),
     };
-    failure(
-        format!("this is {name}, where homelab installs nothing"),
-        "install Docker Desktop, OrbStack or Colima by hand and name its socket with homelab_docker_socket; containers have no \
-         GPU there",
-    )
+    failure(format!("this is {name}, where homelab installs nothing"), hint)
 }

@@ -88,6 +88,31 @@ fn a_host_that_runs_its_models_by_itself_gets_no_docker_and_lets_them_linger() {
 }
 
 #[test]
+fn a_mac_gets_no_steps_but_is_told_what_is_left_to_do() {
+    let wants = Wants { no_docker: true, ..Wants::default() };
+    let programs = [("llama-server".to_owned(), "brew install llama.cpp")].into();
+    let native = Wanted { native: true, wants, programs, ..Wanted::default() };
+    let mac = |more: &str| {
+        let text = format!("kernel Darwin\nroot password\ngroups staff\nsession staff\n{more}end\n");
+        Seen { machine: Machine { user: "me".into(), ..Machine::default() }, ground: ground(&text).unwrap() }
+    };
+    let ready = plan(&mac("has manager\nlingers\nsleep 0\n"), &native);
+    assert!(ready.is_empty() && ready.notes.is_empty(), "{ready:?}");
+    let half = plan(&mac("has manager\nsleep 10\nlacks llama-server\n"), &native);
+    assert!(half.is_empty());
+    assert_eq!(half.notes.len(), 3);
+    assert_eq!(half.notes[0], "there is no program llama-server: brew install llama.cpp");
+    assert!(half.notes[1].contains("Automatically log in as me"), "{:?}", half.notes);
+    assert!(half.notes[2].ends_with("sudo pmset -a sleep 0"), "{:?}", half.notes);
+    let why = plan(&mac(""), &native).blocked.unwrap();
+    assert!(why.what.starts_with("me is not logged in at the screen"), "{why:?}");
+    // Root's services need nobody, and nothing but a container needs Docker.
+    assert!(plan(&mac("root is\n"), &native).is_empty());
+    let both = Wanted { native: true, ..Wanted::default() };
+    assert!(plan(&mac("has manager\n"), &both).blocked.unwrap().what.contains("homelab installs nothing"));
+}
+
+#[test]
 fn docker_s_own_packages_come_with_their_source() {
     let apt = |of: &str, suite: &str| {
         vec![

@@ -89,6 +89,8 @@ impl Cluster {
 pub struct Host {
     /// Where homelab's files lie: absolute where the host was seen, else perhaps with `~/`.
     pub dir: String,
+    /// The SSH user's home directory: absolute where the host was seen, else `~`.
+    pub home: String,
     /// What runs there.
     pub units: Vec<Unit>,
     /// How to log in to registries, by their names.

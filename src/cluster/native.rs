@@ -157,7 +157,12 @@ pub(super) fn reach(beside: &[Unit], service: &mut Service) {
 /// What runs services of a host's own: root's are the system's.
 pub(super) fn manager(host: &HostSpec, facts: Option<&Facts>) -> Manager {
     let root = host.connection.user.as_deref() == Some("root");
-    let assumed = if root { Manager::System } else { Manager::User };
+    let assumed = match (host.launchd, root) {
+        (false, false) => Manager::User,
+        (false, true) => Manager::System,
+        (true, false) => Manager::Agent,
+        (true, true) => Manager::Daemon,
+    };
     facts.and_then(|facts| facts.native.manager).unwrap_or(assumed)
 }
 
@@ -170,10 +175,20 @@ pub(super) fn settle(service: &mut Service, model: &ModelSpec, manager: Manager,
     {
         word.clone_from(path);
     }
-    gpus(&model.gpus, chip(model, facts), &mut service.environment);
-    // systemd gives its own services none, and their caches lie below it.
-    if let (Manager::System, Some(facts)) = (manager, facts) {
+    match manager.is_launchd() {
+        true => metal(model, &mut service.environment),
+        false => gpus(&model.gpus, chip(model, facts), &mut service.environment),
+    }
+    // The system's own services are given none, and their caches lie below it.
+    if let (true, Some(facts)) = (manager.is_system(), facts) {
         service.environment.entry("HOME".to_owned()).or_insert_with(|| facts.home.clone());
+    }
+}
+
+/// A Mac has one GPU, which a program uses unless it is told not to.
+fn metal(model: &ModelSpec, environment: &mut BTreeMap<String, String>) {
+    if let (Gpus::None, Some((variable, value))) = (&model.gpus, model.engine.without_gpu()) {
+        environment.entry(variable.to_owned()).or_insert_with(|| value.to_owned());
     }
 }
 

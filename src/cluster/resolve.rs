@@ -58,14 +58,7 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
             );
             units.push(unit);
         }
-        let resolved = Host {
-            dir: home.expand(&host.dir),
-            units,
-            logins: host.registry_auth.clone(),
-            manager: native::manager(host, facts),
-            vars: host.vars.clone(),
-        };
-        hosts.insert(name.clone(), resolved);
+        hosts.insert(name.clone(), resolved(host, home, facts, units));
     }
     let names = routes.iter().map(|route| (route.public.clone(), (route.kind, route.load))).collect();
     let externals: BTreeMap<_, _> = spec.externals().map(|(_, one)| (&one.name, one)).collect();
@@ -93,6 +86,18 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
         externals: externals.into_values().cloned().collect(),
         routes,
     })
+}
+
+/// A host with what is to run there, beside which nothing stands yet.
+fn resolved(host: &HostSpec, home: Home<'_>, facts: Option<&Facts>, units: Vec<Unit>) -> Host {
+    Host {
+        dir: home.expand(&host.dir),
+        home: home.0.to_owned(),
+        units,
+        logins: host.registry_auth.clone(),
+        manager: native::manager(host, facts),
+        vars: host.vars.clone(),
+    }
 }
 
 /// What stands before the gateway, if anything does.

@@ -141,6 +141,7 @@ fn variables() -> Value {
         ("homelab_host_key_checking", key("accept-new trusts a key that is seen first", checking)),
         ("homelab_docker_socket", key("Docker's socket on the host", scalar())),
         ("homelab_docker_packages", key("Where homelab bootstrap gets Docker", packages)),
+        ("ansible_service_mgr", key("launchd on a Mac, where nobody looks", scalar())),
         ("gpus", key("The host's GPUs, for judging what fits where nobody looks", beside::gpus())),
         ("hf_home", key("The Hugging Face cache on the hosts", scalar())),
         ("hf_token", key("The Hugging Face token, by reference", secret)),

@@ -48,6 +48,8 @@ pub struct HostSpec {
     pub wake: Option<WakeSpec>,
     /// Where Docker's packages come from, should it be missing.
     pub docker_packages: Packages,
+    /// Whether launchd runs its own services, as far as the inventory says; what a look finds counts more.
+    pub(super) launchd: bool,
     /// Where homelab's files lie on it; may start with `~/`.
     pub dir: String,
     /// How other hosts reach it, where the user said so.
@@ -306,6 +308,7 @@ fn read_host(vars: &HostVars, project: &ProjectName, problems: &mut Diagnostics)
         connection,
         wake: absent::wake(vars, problems),
         docker_packages: packages.unwrap_or_default(),
+        launchd: text("ansible_service_mgr", problems).as_deref() == Some("launchd"),
         dir: dir.unwrap_or_else(|| format!("~/homelab/{project}")),
         address,
         hf_home: hf_home.unwrap_or_else(|| "~/.cache/huggingface".to_owned()),

@@ -15,11 +15,13 @@ use super::prepare::{self, Files, Said};
 use super::wake;
 use crate::bootstrap::{Plan, Root, Seen, Wanted, plan};
 use crate::cli::{BootstrapArgs, Common};
+use crate::cluster::ModelSpec;
 use crate::connection::DOCKER_SOCKET;
 use crate::event::Sender;
 use crate::host::Setup;
 use crate::inventory::Values;
 use crate::names::HostName;
+use crate::service::Runtime;
 use crate::survey::{Failure, Unreached};
 use crate::ui;
 
@@ -91,7 +93,7 @@ async fn look(files: &Files) -> Seens {
     let looking = hosts.map(|(name, host)| async move {
         let seen = async {
             let setup = Setup::open(&host.connection).await?;
-            let seen = setup.look().await;
+            let seen = setup.look(&host.programs().unwrap_or_default()).await;
             if seen.is_err() {
                 setup.close(false).await;
             }
@@ -120,6 +122,7 @@ fn plans(files: &Files, seen: &Seens, password: bool) -> BTreeMap<HostName, Plan
         let wanted = Wanted {
             wants: wants(host),
             native: host.programs().is_some(),
+            programs: host.models.iter().filter_map(program).collect(),
             packages: host.docker_packages,
             socket: socket.cloned(),
             password,
@@ -131,6 +134,12 @@ fn plans(files: &Files, seen: &Seens, password: bool) -> BTreeMap<HostName, Plan
         Some((name.clone(), plan))
     };
     seen.iter().filter_map(of).collect()
+}
+
+/// The program of a model of the host's own, and how it gets there.
+fn program(model: &ModelSpec) -> Option<(String, &'static str)> {
+    let program = model.command.first().filter(|_| model.runtime == Runtime::Native)?;
+    Some((program.clone(), model.engine.install()))
 }
 
 /// The password, asked for once, if a host with something to do wants one.

@@ -3,6 +3,7 @@
 
 mod compose;
 mod native;
+mod plist;
 mod render;
 mod templates;
 mod unit;
@@ -17,10 +18,9 @@ use crate::secret::{Content, Login, SecretRef};
 use crate::service::{Runtime, Service};
 
 pub use compose::read_back;
-pub use native::{Installed, installed, to_install, unit_file};
+pub use native::{Installed, installed, project_of, to_install};
 pub use render::{COMPOSE_FILE, KEYS, family, render};
 pub use templates::{Overrides, TEMPLATES, render_plain};
-pub use unit::project_of;
 
 /// What every host should have.
 #[derive(Clone, Debug, PartialEq)]

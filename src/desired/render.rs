@@ -118,8 +118,9 @@ fn render_host(
             files.insert(path, content);
         }
         if is_native {
-            let (content, service) = native::render((cluster, overrides), (name, host), (unit, &service))?;
-            files.insert(native::unit_file(&unit.name), content);
+            let (file, content, service) =
+                native::render((cluster, overrides), (name, host), (unit, &service))?;
+            files.insert(file, content);
             natives.insert(unit.name.clone(), desired_service(unit, service));
             continue;
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tera::{Context, ErrorKind, Filter, Kwargs, State, Tera, Value};
 
-use super::unit;
+use super::{plist, unit};
 use crate::diagnostic::{Diagnostic, Origin, Source};
 
 /// The templates a user may override, and what homelab has instead.
@@ -16,6 +16,7 @@ pub const TEMPLATES: &[(&str, &str)] = &[
     ("compose.yml.tera", include_str!("../../templates/compose.yml.tera")),
     ("litellm.yml.tera", include_str!("../../templates/litellm.yml.tera")),
     ("systemd.service.tera", include_str!("../../templates/systemd.service.tera")),
+    ("launchd.plist.tera", include_str!("../../templates/launchd.plist.tera")),
 ];
 
 /// How much a template may render, in bytes.
@@ -58,6 +59,16 @@ pub(super) fn render_unit(
         tera.register_filter("exec", Exec);
         tera.register_filter("path", Path);
     })
+}
+
+/// Renders a template of a property list of launchd's.
+pub(super) fn render_list(
+    name: &str,
+    overrides: &Overrides,
+    context: &impl Serialize,
+) -> Result<String, Diagnostic> {
+    let escape = |text: &str, out: &mut dyn Write| out.write_all(plist::text(text).as_bytes());
+    rendered(name, overrides, context, |tera| tera.set_escape_fn(escape))
 }
 
 fn rendered(

@@ -62,8 +62,7 @@ pub(super) struct Wrong {
 }
 
 /// Whose unit that is, whatever else stands in it: its project; none where homelab did not write it.
-#[must_use]
-pub fn project_of(text: &str) -> Option<String> {
+pub(super) fn project_of(text: &str) -> Option<String> {
     lines(text).ok()?.into_iter().find(|l| l.section == OWN && l.key == "Project").map(|l| l.value.to_owned())
 }
 

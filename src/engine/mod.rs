@@ -147,6 +147,11 @@ pub trait Engine: Sync {
         "install it there, and give its path by `command`"
     }
 
+    /// The variable, with its value, by which a program of the host's own leaves a Mac's GPU alone, if there is one.
+    fn without_gpu(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
     /// Its own options, sorted by name.
     fn options(&self) -> &'static [Opt];
 

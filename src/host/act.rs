@@ -14,7 +14,7 @@ use super::vault::Vault;
 use super::wait::{Tell, Waiting, reach};
 use super::{failure, gpus};
 use crate::cluster::Role;
-use crate::desired::{Desired, DesiredHost, DesiredService, to_install, unit_file};
+use crate::desired::{Desired, DesiredHost, DesiredService, to_install};
 use crate::engine::Load;
 use crate::image;
 use crate::names::{HostName, Secret, ServiceName};
@@ -285,10 +285,11 @@ impl Act<'_> {
         let used = self.site()?.secrets_of(service).map_err(|why| failure(self.words, why))?;
         let (version, replaced) = (self.vault.root_version(), self.vault.replaced(used.values()));
         if service.runtime() == Runtime::Native {
-            let file = unit_file(name);
-            let unit = self.site()?.files.get(&file).and_then(Content::as_plain);
-            let unit = unit.ok_or_else(|| failure(self.words, format!("{file} is not rendered")))?;
-            return self.hands.install(&instance, &to_install(unit, version, &replaced)).await;
+            let unit = self.site()?.unit(name).and_then(Content::as_plain);
+            let unit =
+                unit.ok_or_else(|| failure(self.words, format!("the unit of {name} is not rendered")))?;
+            let unit = to_install(unit, version, &replaced).map_err(|why| failure(self.words, why))?;
+            return self.hands.install(&instance, &unit).await;
         }
         let (placed, secrets) = self.placed(name)?;
         let mut body = container_body(&placed, &secrets).map_err(|why| failure(self.words, why))?;

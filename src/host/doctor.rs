@@ -43,7 +43,8 @@ has() { command -v "$1" >/dev/null 2>&1; }
 of() { while IFS= read -r line; do printf '%s %s\n' "$1" "$line"; done; }
 printf 'user %s\n' "$(id -un)"
 printf 'shell %s\n' "$SHELL"
-for tool in flock timeout head date find stat; do has $tool || echo "lacks $tool"; done
+for tool in flock timeout; do has $tool || has perl || echo "lacks $tool"; done
+for tool in head date find stat; do has $tool || echo "lacks $tool"; done
 has sha256sum || has shasum || echo 'lacks sha256sum'
 at=0
 for dir do
@@ -55,7 +56,15 @@ for dir do
   printf 'disk %s %s\n' $at "$($limit df -Pk "${dir:-/}" 2>/dev/null | tail -n 1)"
   at=$((at + 1))
 done
-of memory 2>/dev/null </proc/meminfo
+if [ -x /bin/launchctl ]; then
+  echo "memory MemTotal: $(($(sysctl -n hw.memsize) / 1024)) kB"
+  vm_stat | awk '
+    /page size of/ { size = $8 }
+    /^Pages (free|inactive|speculative|purgeable):/ { pages += $NF }
+    END { printf "memory MemAvailable: %d kB\n", pages * size / 1024 }'
+  sysctl -n vm.swapusage | awk '{ printf "memory SwapTotal: %d kB\n", $3 * 1024 }'
+else of memory 2>/dev/null </proc/meminfo
+fi
 ss -ltnpeH 2>/dev/null | of listens
 grep -s '^ENABLED=' /etc/ufw/ufw.conf | of ufw
 for card in /sys/bus/pci/devices/*; do

@@ -36,12 +36,12 @@ esac
 printf '%s\n' "$dir"
 holders
 echo '#memory'
-if [ -r /proc/meminfo ]; then
-  read -r _ memory _ </proc/meminfo
-  printf '%s\n' "$memory"
-else
+if [ -x /bin/launchctl ]; then
   # A Mac says it in bytes.
   memory=$(sysctl -n hw.memsize 2>/dev/null) && printf '%s\n' "$((memory / 1024))"
+elif [ -r /proc/meminfo ]; then
+  read -r _ memory _ </proc/meminfo
+  printf '%s\n' "$memory"
 fi
 echo '#gpus'
 if [ "$2" = yes ]; then
@@ -60,7 +60,10 @@ if [ "$2" = yes ]; then
   done
 fi
 echo '#ports'
-grep -h ' 0A ' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+if [ -x /bin/launchctl ]
+then netstat -an -p tcp 2>/dev/null | grep LISTEN
+else grep -h ' 0A ' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+fi
 echo '#key'
 if [ "$3" = yes ] && [ -r "$dir/root.key" ]; then
   while IFS= read -r key || [ -n "$key" ]; do printf '%s\n' "$key"; done <"$dir/root.key"
@@ -82,11 +85,11 @@ done
     r#"
 echo '#files'
 if [ -d "$dir" ] && cd "$dir"; then
-  if [ -e /proc/self ]
-  then
+  if [ -x /bin/launchctl ]
+  then find . -type f -size -2049 -exec stat -f '%Lp %N' {} + -exec shasum -a 256 {} + 2>/dev/null
+  else
     find . -type f -size -2049 -printf '%m %p\n' -exec sha256sum {} + 2>/dev/null ||
       find . -type f -size -2049 -exec stat -c '%a %n' {} + -exec sha256sum {} + 2>/dev/null
-  else find . -type f -size -2049 -exec stat -f '%Lp %N' {} + -exec shasum -a 256 {} + 2>/dev/null
   fi
 fi
 exit 0
@@ -217,9 +220,13 @@ fn devices(text: &str) -> Devices {
     }
 }
 
-/// The port of a line of `/proc/net/tcp` or `tcp6` whose state is LISTEN.
+/// The port of a line of `/proc/net/tcp` or `tcp6` whose state is LISTEN, or of one of a Mac's `netstat`:
+/// `tcp4 0 0 *.8080 *.* LISTEN`.
 fn listening(line: &str) -> Option<u16> {
     let mut fields = line.split_whitespace();
+    if let Some(rest) = line.trim_end().strip_suffix("LISTEN").filter(|rest| rest.starts_with("tcp")) {
+        return rest.split_whitespace().nth(3)?.rsplit_once('.')?.1.parse().ok();
+    }
     let (_slot, local, _remote, state) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let (_, port) = local.rsplit_once(':')?;
     if state == "0A" { u16::from_str_radix(port, 16).ok() } else { None }
@@ -280,6 +287,11 @@ mod tests {
             \x20  1: 0B4D1EAC:0016 014D1EAC:A5F2 01 00000000:00000000 02:00000000 00000000     0        0 2 2\n\
             \x20  2: 00000000000000000000000000000000:0016 00000000000000000000000000000000:0000 0A 0:0 0:0 0 0 0 3 1\n";
         assert_eq!(text.lines().filter_map(listening).collect::<Vec<_>>(), [8080, 22]);
+        let mac = "tcp46      0      0  *.8080                 *.*                    LISTEN     \n\
+            tcp4       0      0  127.0.0.1.631          *.*                    LISTEN\n\
+            tcp6       0      0  ::1.5432               *.*                    LISTEN\n\
+            tcp4       0      0  192.168.1.9.22         192.168.1.2.51515      ESTABLISHED\n";
+        assert_eq!(mac.lines().filter_map(listening).collect::<Vec<_>>(), [8080, 631, 5432]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::link::{Ends, Link};
+use super::native::scripts::find_program;
 use super::{after_mark, doctor, failure, hinted, last_lines};
 use crate::bootstrap::{Command, Ground, Root, Seen, Step, ground};
 use crate::connection::Connection;
@@ -25,8 +26,10 @@ const SHOWN: usize = 8;
 /// Before how a command ended; what it says itself cannot pass for it, since the last such line counts.
 const ENDED: &str = "#homelab ended ";
 
-/// `$1` is Docker's socket. `dpkg --audit` would need root, its status is there for all to read. `sudo -k` with a command takes no password that was typed a moment ago for an answer.
-const GROUND: &str = r#"
+/// `$1` is Docker's socket, all further arguments are programs of services of the host's own. `dpkg --audit` would need root, its status is there for all to read. `sudo -k` with a command takes no password that was typed a moment ago for an answer.
+const GROUND: &str = concat!(
+    find_program!(),
+    r#"
 echo '#homelab'
 cd / || exit 1
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -58,8 +61,20 @@ if { docker info --format '{{json .Runtimes}}' 2>/dev/null; cat /etc/docker/daem
   grep -q '"nvidia"'; then echo runtime; fi
 if grep -qE '^Status: .* (unpacked|half-configured|half-installed)$' /var/lib/dpkg/status 2>/dev/null; then echo half; fi
 if [ -e /run/reboot-required ]; then echo reboot; fi
+if [ -x /bin/launchctl ]; then
+  if launchctl print "gui/$(id -u)" >/dev/null 2>&1; then echo 'has manager'; fi
+  if [ "$(defaults read /Library/Preferences/com.apple.loginwindow autoLoginUser 2>/dev/null)" = "$(id -un)" ]
+  then echo lingers; fi
+  pmset -g 2>/dev/null | awk '$1 == "sleep" { print "sleep " $2 }'
+fi
+shift
+for program; do
+  find_program "$program"
+  if [ -z "$found" ]; then printf 'lacks %s\n' "$program"; fi
+done
 echo end
-"#;
+"#
+);
 
 /// `$1` says how to become root, the rest is the command. Root's shell skips all of its input up to the mark:
 /// sudo has read the password there, or has not, and no command may ever get it.
@@ -93,18 +108,20 @@ impl Setup {
         Ok(Self { link: Link::reach(connection).await? })
     }
 
-    /// Looks at what is there; reads only.
+    /// Looks at what is there, and which of these programs are not; reads only.
     ///
     /// # Errors
     /// What kept it from looking.
-    pub async fn look(&self) -> Result<Seen, Failure> {
+    pub async fn look(&self, programs: &[String]) -> Result<Seen, Failure> {
         let socket = self.link.connection().docker_socket.as_str();
-        let (machine, ground) = tokio::join!(doctor::machine(&self.link, "/", None), self.ground(socket));
+        let (machine, ground) =
+            tokio::join!(doctor::machine(&self.link, "/", None), self.ground(socket, programs));
         Ok(Seen { machine: machine?, ground: ground? })
     }
 
-    async fn ground(&self, socket: &str) -> Result<Ground, Failure> {
-        let ran = timeout(PATIENCE, self.link.run(GROUND, &[socket], &[])).await;
+    async fn ground(&self, socket: &str, programs: &[String]) -> Result<Ground, Failure> {
+        let args: Vec<&str> = std::iter::once(socket).chain(programs.iter().map(String::as_str)).collect();
+        let ran = timeout(PATIENCE, self.link.run(GROUND, &args, &[])).await;
         let output = ran.map_err(|_| failure(LOOKING, "the host did not answer in time"))??;
         let said = String::from_utf8_lossy(after_mark(&output.stdout)).into_owned();
         ground(&said).ok_or_else(|| Failure {

@@ -24,10 +24,10 @@ const DOCKER: Duration = Duration::from_secs(30);
 const VIA: Duration = Duration::from_secs(15);
 
 /// Sends a packet: `$1` in hexadecimal digits, to the address `$2`, port `$3`. No shell has a socket that may broadcast;
-/// one of the two is on every Debian, Fedora and Mac.
+/// one of the two is on every Debian, Fedora and Mac. A Mac's python3 may only ask for Apple's tools.
 const SEND: &str = r#"
 cd / || exit 1
-if command -v python3 >/dev/null 2>&1; then
+if [ ! -x /bin/launchctl ] && command -v python3 >/dev/null 2>&1; then
   exec python3 -c '
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -9,7 +9,8 @@ use crate::survey::{Manager, Native};
 /// Why a service cannot be one of the host's own, and what to do.
 pub(super) fn may_run(service: &DesiredService, host: &Native) -> Result<(), (String, String)> {
     let Some(manager) = host.manager else {
-        let what = "the host has no service manager that homelab knows: systemd does not run there";
+        let what =
+            "the host has no service manager that homelab knows: neither systemd nor launchd runs there";
         return Err((what.to_owned(), "`runtime: docker` runs it in a container".to_owned()));
     };
     let program = service.service.entrypoint.iter().flatten().next();
@@ -20,6 +21,9 @@ pub(super) fn may_run(service: &DesiredService, host: &Native) -> Result<(), (St
         };
         let hint = engine.map_or("install it there", |engine| engine.install());
         return Err((format!("there is no program {program} on the host"), hint.to_owned()));
+    }
+    if manager.is_launchd() {
+        return may_run_on_a_mac(service, manager, host);
     }
     if manager == Manager::User && !host.lingers {
         let what = format!(
@@ -33,6 +37,41 @@ pub(super) fn may_run(service: &DesiredService, host: &Native) -> Result<(), (St
         let what = format!("the service manager of {} does not run", host.user);
         let hint = "homelab bootstrap, or on the host: systemctl status user@$(id -u) says why; a minimal Debian lacks libpam-systemd";
         return Err((what, hint.to_owned()));
+    }
+    Ok(())
+}
+
+/// How somebody takes away a unit that is not homelab's.
+pub(super) fn removal(host: &Native) -> &'static str {
+    match host.manager.is_some_and(Manager::is_launchd) {
+        true => "launchctl bootout, and remove its plist",
+        false => "systemctl disable --now, and remove its file",
+    }
+}
+
+/// The same of what launchd cannot do, and of an agent, which needs somebody at the screen.
+fn may_run_on_a_mac(
+    service: &DesiredService,
+    manager: Manager,
+    host: &Native,
+) -> Result<(), (String, String)> {
+    if let Some(policy) =
+        service.service.restart.as_deref().filter(|policy| policy.starts_with("on-failure:"))
+    {
+        let what = format!("launchd does not count tries, so there is no `restart: {policy}`");
+        return Err((what, "say `restart: on-failure`, which tries for ever".to_owned()));
+    }
+    if manager == Manager::Agent && !host.runs {
+        let what = format!(
+            "{} is not logged in at the screen of this Mac, and launchd runs their services only then",
+            host.user
+        );
+        let hint = format!(
+            "log in there, and have it happen by itself when the Mac starts (System Settings, Users & Groups, Automatically log \
+             in as {}); or log in as root (ansible_user: root), whose services need nobody",
+            host.user
+        );
+        return Err((what, hint));
     }
     Ok(())
 }
@@ -88,11 +127,21 @@ mod tests {
         assert_eq!(may_run(&there, &host(Some(Manager::User), true)), Ok(()));
         assert_eq!(may_run(&there, &host(Some(Manager::System), false)), Ok(()));
         let (what, _) = may_run(&there, &host(None, true)).unwrap_err();
-        assert!(what.contains("systemd does not run"), "{what}");
+        assert!(what.contains("neither systemd nor launchd runs there"), "{what}");
         let (_, hint) = may_run(&there, &host(Some(Manager::User), false)).unwrap_err();
         assert_eq!(hint, "homelab bootstrap, or on the host: sudo loginctl enable-linger anna");
         let stopped = Native { runs: false, ..host(Some(Manager::User), true) };
         assert_eq!(may_run(&there, &stopped).unwrap_err().0, "the service manager of anna does not run");
+        assert_eq!(may_run(&there, &host(Some(Manager::Agent), true)), Ok(()));
+        assert_eq!(may_run(&there, &host(Some(Manager::Daemon), false)), Ok(()));
+        let (what, hint) = may_run(&there, &host(Some(Manager::Agent), false)).unwrap_err();
+        assert!(what.starts_with("anna is not logged in at the screen of this Mac"), "{what}");
+        assert!(hint.contains("Automatically log in as anna"), "{hint}");
+        let mut counted = service("/opt/llama-server");
+        counted.service.restart = Some("on-failure:3".to_owned());
+        assert_eq!(may_run(&counted, &host(Some(Manager::User), true)), Ok(()));
+        let (what, _) = may_run(&counted, &host(Some(Manager::Agent), true)).unwrap_err();
+        assert_eq!(what, "launchd does not count tries, so there is no `restart: on-failure:3`");
         let (what, hint) = may_run(&service("llama-server"), &host(Some(Manager::User), true)).unwrap_err();
         assert_eq!(what, "there is no program llama-server on the host");
         assert!(hint.contains("brew install llama.cpp"), "{hint}");

@@ -262,7 +262,7 @@ impl<'a> Site<'a> {
         let is_native = service.service.runtime() == Runtime::Native;
         if self.seen.strangers.contains(&container) {
             let (what, remove) = match is_native {
-                true => ("unit", "systemctl disable --now, and remove its file"),
+                true => ("unit", native::removal(&self.seen.facts.native)),
                 false => ("container", "docker rm -f"),
             };
             let hint = format!("remove it ({remove} {container}), or choose another homelab_project");

@@ -56,6 +56,11 @@ impl Engine for LlamaCpp {
          one that was built there `command` gives the path"
     }
 
+    // Its help says so of --device.
+    fn without_gpu(&self) -> Option<(&'static str, &'static str)> {
+        Some(("LLAMA_ARG_DEVICE", "none"))
+    }
+
     fn options(&self) -> &'static [Opt] {
         options::OPTIONS
     }

@@ -1,9 +1,11 @@
 //! Services of a host's own: what its service manager is asked and told.
 //! Each call is one fixed script; which service there should be is decided elsewhere.
 
+pub(in crate::host) mod launchd;
 mod read;
 pub(in crate::host) mod scripts;
 
+use futures_util::future;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
@@ -18,6 +20,8 @@ pub(super) use read::{NativeRead, read};
 const MISSING: i32 = 44;
 /// And for one that is in the way.
 const IN_THE_WAY: i32 = 45;
+/// Where a service manager says more.
+const MORE: &str = "systemctl status and journalctl on the host may say more; on a Mac, launchctl print and Library/Logs/homelab";
 /// No line of a log is kept longer.
 const LONGEST_LINE: u64 = 64 << 10;
 
@@ -120,7 +124,7 @@ pub(super) fn follow(link: &Link, unit: Unit, since: i64) -> BoxStream<'_, Resul
             Err(why) => return stream::iter([Err(why)]).boxed(),
         };
         let (output, kept) = (BufReader::new(ends.output), (ends.input, ends.kept));
-        stream::unfold((output, kept), |(mut output, kept)| async move {
+        let lines = stream::unfold((output, kept), |(mut output, kept)| async move {
             let mut bytes = Vec::new();
             let read = (&mut output).take(LONGEST_LINE).read_until(b'\n', &mut bytes).await;
             match read {
@@ -131,8 +135,11 @@ pub(super) fn follow(link: &Link, unit: Unit, since: i64) -> BoxStream<'_, Resul
                 }
                 Err(error) => Some((Err(failure("reading the log", error.to_string())), (output, kept))),
             }
-        })
-        .boxed()
+        });
+        let marks = |line: &Result<String, Failure>| {
+            future::ready(!line.as_ref().is_ok_and(|line| line.starts_with(launchd::MARK)))
+        };
+        lines.filter(marks).boxed()
     };
     stream::once(opened).flatten().boxed()
 }
@@ -145,10 +152,7 @@ fn done(step: &str, output: Result<Output, Failure>) -> Result<String, Failure> 
     match output.code {
         Some(0) => Ok(String::from_utf8_lossy(after_mark(&output.stdout)).into_owned()),
         Some(MISSING | IN_THE_WAY) => Err(hinted(step, "changed under us", again)),
-        _ => Err(Failure {
-            lines,
-            ..hinted(step, refused(&output), "systemctl status and journalctl on the host may say more")
-        }),
+        _ => Err(Failure { lines, ..hinted(step, refused(&output), MORE) }),
     }
 }
 
@@ -160,6 +164,11 @@ fn refused(output: &Output) -> String {
             "Failed to connect to",
             "the user's service manager does not run: sudo loginctl enable-linger starts it",
         ),
+        (
+            "Domain does not support specified action",
+            "the SSH user is not logged in at the screen of this Mac",
+        ),
+        ("Could not find domain", "the SSH user is not logged in at the screen of this Mac"),
         ("Permission denied", "the SSH user may not do that there"),
         ("No space left", "the disk is full"),
         (
@@ -171,6 +180,9 @@ fn refused(output: &Output) -> String {
     found
         .map_or_else(|| "the host's service manager did not do it".to_owned(), |(_, what)| (*what).to_owned())
 }
+
+#[cfg(test)]
+mod on_a_mac;
 
 #[cfg(test)]
 mod tests {

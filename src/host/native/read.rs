@@ -40,14 +40,14 @@ impl<'a> File<'a> {
     /// Its name without the ending, and whether it is set aside.
     fn name(&self) -> Option<(&'a str, bool)> {
         let name = self.path.rsplit('/').next()?;
-        match name.strip_suffix(".service.previous") {
-            Some(name) => Some((name, true)),
-            None => Some((name.strip_suffix(".service")?, false)),
-        }
+        let (name, aside) = name.strip_suffix(".previous").map_or((name, false), |name| (name, true));
+        let name = name.strip_suffix(".service").or_else(|| name.strip_suffix(".plist"))?;
+        Some((name, aside))
     }
 }
 
-/// What `systemctl show` says of one unit, by property.
+/// What `systemctl show` says of one unit, by property; on a Mac a few properties of `launchctl print`, with its words,
+/// `started` as ps has it, and `enabled`.
 type Shown<'a> = BTreeMap<&'a str, &'a str>;
 
 /// Blocks of `Key=value`, by the unit's name.
@@ -58,7 +58,7 @@ fn shown<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, Shown<'a
         if let Some((key, value)) = line.split_once('=') {
             block.insert(key, value);
         } else if let Some(id) = block.get("Id") {
-            all.insert(*id, std::mem::take(&mut block));
+            all.insert(id.strip_suffix(".service").unwrap_or(id), std::mem::take(&mut block));
         }
     }
     all
@@ -72,7 +72,7 @@ pub(in crate::host) fn read(text: &str, project: &ProjectName, programs: &[Strin
     let mut rest = Vec::new();
     for line in text.lines() {
         if let Some(manager) = line.strip_prefix("manager ") {
-            read.facts.manager = Some(if manager == "system" { Manager::System } else { Manager::User });
+            read.facts.manager = Manager::of(manager);
         } else if let Some(user) = line.strip_prefix("user ") {
             read.facts.user = clean(user);
         } else if line == "lingers" {
@@ -97,7 +97,7 @@ pub(in crate::host) fn read(text: &str, project: &ProjectName, programs: &[Strin
         let called = if aside { format!("{name}.previous") } else { name.to_owned() };
         match project_of(&text) {
             Some(owner) if owner == project.as_str() => {
-                let told = shown.get(format!("{name}.service").as_str()).filter(|_| !aside);
+                let told = shown.get(name).filter(|_| !aside);
                 read.units.insert(called, container((file, name), &text, told));
             }
             Some(_) => {}
@@ -148,6 +148,9 @@ fn drift(told: &Shown<'_>, at_boot: bool) -> Vec<String> {
     if at_boot && ["disabled", "masked"].contains(&enabled) {
         all.push(format!("at boot: its unit says enabled, systemd says {enabled}"));
     }
+    if at_boot && told.get("enabled") == Some(&"no") {
+        all.push("at boot: its plist says so, launchd has it disabled".to_owned());
+    }
     if told.get("NeedDaemonReload") == Some(&"yes") {
         all.push("unit: its file changed since systemd read it".to_owned());
     }
@@ -163,6 +166,52 @@ pub(super) fn one(text: &str) -> Option<Inspected> {
 }
 
 fn inspected(file: &File<'_>, name: &str, told: Option<&Shown<'_>>) -> Inspected {
+    match told.filter(|told| told.contains_key("state")) {
+        Some(told) => by_launchd(file, name, told),
+        None => by_systemd(file, name, told),
+    }
+}
+
+fn by_launchd(file: &File<'_>, name: &str, told: &Shown<'_>) -> Inspected {
+    let property = |key: &str| told.get(key).copied().unwrap_or_default();
+    let number = |text: &str| text.split(':').next().and_then(|text| text.trim().parse::<i64>().ok());
+    // Whatever a signal ended has no code, and the words of the signal before its number.
+    let signal = property("last terminating signal").rsplit(':').next().and_then(number).map(|n| 128 + n);
+    let code = signal.or_else(|| number(property("last exit code")));
+    let runs: u32 = property("runs").parse().unwrap_or(0);
+    let ended = State::Exited { code: code.unwrap_or(0), oom: false };
+    let state = match property("state") {
+        // Between two runs, or before the first one.
+        "spawn scheduled" if code.is_some() => State::Restarting,
+        "running" | "xpcproxy" | "spawning" | "spawn scheduled" => State::Running,
+        _ => ended.clone(),
+    };
+    Inspected {
+        id: Unit { name: name.to_owned(), inode: file.inode }.id(),
+        name: name.to_owned(),
+        last: (state == State::Restarting).then_some(ended),
+        // The run that is to come counts, too.
+        restarts: if state == State::Restarting { runs } else { runs.saturating_sub(1) },
+        state,
+        started_at: told.get("started").and_then(|text| by_ps(text)),
+        made_at: Some(file.changed),
+        oom: false,
+        detached: false,
+        chosen_port: None,
+    }
+}
+
+/// `Sat Nov 28 18:33:41 2026`, as ps writes a time in UTC, in the way of RFC 3339.
+fn by_ps(text: &str) -> Option<String> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [_, month, day, time, year] = words[..] else { return None };
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    Some(format!("{year}-{month:02}-{day:0>2}T{time}Z"))
+}
+
+fn by_systemd(file: &File<'_>, name: &str, told: Option<&Shown<'_>>) -> Inspected {
     let unit = Unit { name: name.to_owned(), inode: file.inode };
     let property = |key: &str| told.and_then(|told| told.get(key)).copied().unwrap_or_default();
     let ended = State::Exited {
@@ -264,6 +313,50 @@ mod tests {
         for (shown, state) in cases {
             assert_eq!(told(&shown).units["home-alpha-1"].state, state, "{shown}");
         }
+    }
+
+    /// What the script tells of a service of launchd's.
+    fn by_launchctl(shown: &str) -> Container {
+        let path = "/Users/me/Library/LaunchAgents/home-large-1.plist";
+        let list = include_str!("../../../tests/golden/mac/expected/studio/native/large.plist");
+        let list = list
+            .replace("homelab-large-1", "home-large-1")
+            .replace("<string>homelab</string>", "<string>home</string>");
+        let list = list.replacen("<string>home</string>", "<string>homelab</string>", 1);
+        let lines: String = list.lines().map(|line| format!("|{path}|{line}\n")).collect();
+        let text = format!("manager agent\nuser me\nruns\nfile 7 1700000000 {path}\n{lines}{shown}");
+        let mut read = read(&text, &ProjectName::new("home").unwrap(), &[]);
+        assert_eq!(
+            (read.facts.manager, read.facts.runs, read.facts.lingers),
+            (Some(Manager::Agent), true, false)
+        );
+        read.units.remove("home-large-1").unwrap()
+    }
+
+    #[test]
+    fn launchd_s_states_are_docker_s() {
+        let ended = |code| State::Exited { code, oom: false };
+        for (shown, state, restarts) in [
+            ("state=running\nruns=1\nlast exit code=(never exited)\n", State::Running, 0),
+            ("state=running\nruns=3\nlast exit code=1\n", State::Running, 2),
+            ("state=xpcproxy\nruns=1\n", State::Running, 0),
+            ("state=spawn scheduled\nruns=0\nlast exit code=(never exited)\n", State::Running, 0),
+            ("state=spawn scheduled\nruns=2\nlast exit code=78: EX_CONFIG\n", State::Restarting, 2),
+            ("state=not running\nruns=1\nlast exit code=7\n", ended(7), 0),
+            ("state=not running\nruns=1\nlast terminating signal=Killed: 9\n", ended(137), 0),
+            ("state=waiting\nruns=1\nlast exit code=0\n", ended(0), 0),
+        ] {
+            let unit = by_launchctl(&format!("Id=home-large-1\n{shown}\n"));
+            assert_eq!((unit.state, unit.restarts), (state, restarts), "{shown}");
+            assert_eq!(unit.drift, [""; 0]);
+        }
+        // Stopped, it is not known to launchd.
+        assert_eq!(by_launchctl("").state, ended(0));
+        let started = "Id=home-large-1\nstate=running\nstarted=Sun Nov  1 08:03:41 2026\nenabled=no\n\n";
+        let unit = by_launchctl(started);
+        assert_eq!(unit.started_at.as_deref(), Some("2026-11-01T08:03:41Z"));
+        assert_eq!(unit.drift, ["at boot: its plist says so, launchd has it disabled"]);
+        assert_eq!(unit.service.unwrap().published().next().map(|port| port.host), Some(8080));
     }
 
     #[test]

@@ -50,9 +50,9 @@ test-hosts: lab ## Hosts that sleep, are woken, restart and come back (5 minutes
 test-edge: lab ## 1,000 requests through the edge while the gateway is replaced again and again (20 minutes)
 	HOMELAB_TEST_LIMIT=900 RUST_TEST_THREADS=1 cargo test --locked --test live -- edge:: --ignored --show-output
 
-test-native: ## Models that a bare Debian 13 runs by itself, with systemd and without Docker (6 minutes)
+test-native: ## Models that a bare Debian 13 runs by itself, with systemd, and as what passes for a Mac (10 minutes)
 	@$(LAB) up --with bare
-	RUST_TEST_THREADS=1 cargo test --locked --test live -- native:: --ignored
+	RUST_TEST_THREADS=1 cargo test --locked --test live -- native:: mac:: --ignored
 
 test-faults: lab ## What befalls a deploy, all of it (about an hour); writes docs/reliability.md
 	@test -e /usr/lib/*/faketime/libfaketime.so.1 || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy faketime >/dev/null; }

@@ -27,6 +27,7 @@ mod interrupted;
 mod lab;
 mod locks;
 mod login;
+mod mac;
 mod metrics;
 mod native;
 mod ollama;

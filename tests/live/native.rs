@@ -9,14 +9,14 @@ use serde_json::json;
 use crate::cluster::Cluster;
 use crate::lab::{lab, until};
 
-const HOST: &str = "bare13";
+pub(crate) const HOST: &str = "bare13";
 /// Debian has the package from its next release on.
-const INSTALL: &str = "echo 'deb http://apt.lab:3142/debian sid main' >/etc/apt/sources.list.d/sid.list && \
+pub(crate) const INSTALL: &str = "echo 'deb http://apt.lab:3142/debian sid main' >/etc/apt/sources.list.d/sid.list && \
     apt-get -q update >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get -qy install -t sid llama.cpp-tools >/dev/null 2>&1 && \
     rm /etc/apt/sources.list.d/sid.list && apt-get -q update >/dev/null";
 
 /// A cluster on a bare host, the gateway on lab3.
-fn cluster(name: &str) -> Cluster {
+pub(crate) fn cluster(name: &str) -> Cluster {
     let renewed = lab().script(&["renew", HOST]);
     assert_eq!(renewed.code, Some(0), "lab renew: {}{}", renewed.stdout, renewed.stderr);
     let mut cluster = Cluster::new(name);
@@ -29,7 +29,7 @@ fn cluster(name: &str) -> Cluster {
 }
 
 /// A small model as a service of the host's own.
-fn model(cluster: &mut Cluster, name: &str, port: u16) {
+pub(crate) fn model(cluster: &mut Cluster, name: &str, port: u16) {
     cluster.hosts[HOST]["models"][name] = json!({
         "engine": "llama_cpp",
         "runtime": "native",

@@ -17,6 +17,7 @@ pub(super) fn steps(seen: &Seen) -> Result<Vec<Step>, Failure> {
     if ground.root == Root::Is {
         return Ok(vec![]);
     }
+    let manager = format!("user@{}.service", ground.uid);
     let mut all = Vec::new();
     // Elsewhere it comes with systemd.
     let family = Family::of(&ground.os).ok().filter(|family| family.is_apt());
@@ -27,9 +28,11 @@ pub(super) fn steps(seen: &Seen) -> Result<Vec<Step>, Failure> {
     if !ground.lingers {
         let why = "services of theirs then run without a login, and come back with the machine";
         let linger = Command::new(["loginctl", "enable-linger", user]);
-        all.push(step(format!("let services of {user} linger"), why, vec![linger]));
+        // It begins by itself then; this waits until it has.
+        let start = Command::new(["systemctl", "start", &manager]);
+        all.push(step(format!("let services of {user} linger"), why, vec![linger, start]));
     } else if !ground.has.contains("manager") {
-        let start = Command::new(["systemctl", "restart", &format!("user@{}.service", ground.uid)]);
+        let start = Command::new(["systemctl", "restart", &manager]);
         let why = "it does not run";
         all.push(step(format!("start the service manager of {user}"), why, vec![start]));
     }

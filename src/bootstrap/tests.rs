@@ -5,7 +5,8 @@ use crate::doctor::{Device, Nvidia};
 
 /// A fresh machine: sshd, sudo without a password, nothing else.
 fn bare(os: &str) -> Seen {
-    let text = format!("kernel Linux\n{os}\nroot sudo\ngroups me\nsession me\nhas curl\nsystemd\nend\n");
+    let text =
+        format!("kernel Linux\n{os}\nroot sudo\ngroups me\nsession me\nhas curl\nsystemd\nuid 1000\nend\n");
     let machine = Machine { user: "me".into(), ..Machine::default() };
     Seen { machine, ground: ground(&text).unwrap() }
 }
@@ -68,15 +69,16 @@ fn a_host_that_runs_its_models_by_itself_gets_no_docker_and_lets_them_linger() {
     let native = Wanted { native: true, wants, ..Wanted::default() };
     let mut seen = with_nvidia(bare(DEBIAN));
     let pam = ["apt-get update", "apt-get -y --no-remove install libpam-systemd"];
-    assert_eq!(commands(&plan(&seen, &native)), [&pam[..], &["loginctl enable-linger me"]].concat());
+    let linger = ["loginctl enable-linger me", "systemctl start user@1000.service"];
+    assert_eq!(commands(&plan(&seen, &native)), [&pam[..], &linger].concat());
     seen.ground.has.insert("pam_systemd".into());
-    assert_eq!(commands(&plan(&seen, &native)), ["loginctl enable-linger me"]);
-    (seen.ground.lingers, seen.ground.uid) = (true, "1000".into());
+    assert_eq!(commands(&plan(&seen, &native)), linger);
+    seen.ground.lingers = true;
     assert_eq!(commands(&plan(&seen, &native)), ["systemctl restart user@1000.service"]);
     seen.ground.has.insert("manager".into());
     assert!(plan(&seen, &native).is_empty());
     // Elsewhere it comes with systemd.
-    assert_eq!(commands(&plan(&bare(FEDORA), &native)), ["loginctl enable-linger me"]);
+    assert_eq!(commands(&plan(&bare(FEDORA), &native)), linger);
     // Root's services are the system's; beside a container's there is Docker, too.
     let root =
         Seen { ground: Ground { root: Root::Is, lingers: false, ..seen.ground.clone() }, ..seen.clone() };

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::cluster::Cluster;
 use crate::lab::{lab, until};
-use crate::native::{HOST, INSTALL, cluster, model};
+use crate::native::{HOST, INSTALL, cluster, model, refuses_strangers};
 
 const STAND_IN: &str = include_str!("../lab/mac");
 /// What the stand-ins need, and where Homebrew has its programs.
@@ -84,6 +84,7 @@ fn a_model_of_a_mac_s_own_is_deployed_swapped_led_back_and_removed() {
 
     cluster.deploy();
     cluster.answers("alpha");
+    refuses_strangers(&cluster);
     let first = running(&cluster);
     let argv = lab().ssh(HOST, &format!("tr '\\0' ' ' </proc/{first}/cmdline"));
     let key = cluster.secret(HOST, "alpha", "LLAMA_API_KEY");
@@ -203,6 +204,7 @@ fn root_s_services_on_a_mac_are_daemons_and_need_nobody_at_the_screen() {
     model(&mut cluster, "alpha", 1);
     cluster.deploy();
     cluster.answers("alpha");
+    refuses_strangers(&cluster);
     assert!(job(&cluster, "system").1.contains("\n\tstate = running\n"));
     cluster.hosts[HOST]["models"]["alpha"]["ctx_size"] = json!(1024);
     cluster.deploy();

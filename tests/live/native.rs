@@ -42,6 +42,12 @@ pub(crate) fn model(cluster: &mut Cluster, name: &str, port: u16) {
     });
 }
 
+/// The server itself knows its key, and nobody gets anything without it.
+pub(crate) fn refuses_strangers(cluster: &Cluster) {
+    let at = format!("{}:{}", lab().address(HOST), cluster.port(1));
+    assert_eq!(crate::web::chat(&at, "sk-stranger", "alpha").status, 401);
+}
+
 const SYSTEMCTL: &str = "XDG_RUNTIME_DIR=/run/user/$(id -u) systemctl --user";
 
 /// What systemd says of a service of the SSH user's: its process and whether it comes back with the machine.
@@ -97,6 +103,7 @@ fn a_model_of_the_host_s_own_is_deployed_swapped_led_back_and_removed_as_a_conta
 
     cluster.deploy();
     cluster.answers("alpha");
+    refuses_strangers(&cluster);
     let first = running(&cluster, "alpha");
     let argv = lab().ssh(HOST, &format!("tr '\\0' ' ' </proc/{first}/cmdline"));
     let key = cluster.secret(HOST, "alpha", "LLAMA_API_KEY");

@@ -141,11 +141,9 @@ fn led_back(cluster: &mut Cluster) {
     let good = cluster.hosts.clone();
     cluster.hosts[HOST]["models"]["alpha"]["args"] = json!(["--no-such-flag"]);
     let failed = cluster.run(&["deploy", "--yes"]).exits(1);
-    assert!(
-        failed
-            .first_error()
-            .starts_with("error: bare13: alpha: waiting until it answers: it exited with code 1")
-    );
+    // On a busy machine it was started again before anybody looked.
+    let first = failed.first_error();
+    assert!(first.starts_with("error: bare13: alpha: waiting until it answers: it exited "), "{first}");
     failed.says("no-such-flag").says("alpha on bare13 is back on its previous version");
     cluster.answers("alpha");
     let pid = running(cluster, "alpha");

@@ -52,6 +52,7 @@ pub use memory::headroom;
 pub use offer::offer;
 pub use overlay::LocalFile;
 pub use pinned::{Open, Opened};
+pub use routes::api_base;
 pub use resolve::{LocalFiles, expanded, resolve};
 pub use spec::{HostSpec, ModelSpec, Spec, mistakes, read};
 
@@ -174,6 +175,9 @@ pub enum Role {
         /// Where an edge stands before it: the seconds that a replaced one may take to end its answers. None where
         /// clients reach it directly.
         drain: Option<u64>,
+        /// Where several servers serve one name, so that requests can be led around one of them: the seconds that it may
+        /// take to end its answers before it is replaced.
+        around: Option<u64>,
     },
     /// It serves no model and nothing depends on it: it watches the others, or is a client of theirs. It is asked by its
     /// health path alone, if it has one, and goes last.

@@ -65,7 +65,8 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
     routes.extend(externals.values().flat_map(|one| routes_to(one, &mut keys)));
     routes.sort_by(|a, b| (&a.public, &a.api_base, &a.model).cmp(&(&b.public, &b.api_base, &b.model)));
     let home = Home(survey.seen(gateway_host).map_or("~", |seen| seen.facts.home.as_str()));
-    let unit = problems.take(gateway_unit((gateway, home), names, keys, files));
+    let around = gateway::leads_around(&routes).then_some(gateway.options.timeout);
+    let unit = problems.take(gateway_unit((gateway, home), (names, around), keys, files));
     let before = unit.as_ref().and_then(|unit| edge_before(unit, spec, survey));
     problems.settle();
     let (Some(mut unit), false) = (unit, problems.has_errors()) else { return Err(problems) };
@@ -340,7 +341,7 @@ pub(super) fn configs(overlay: &Overlay, files: &LocalFiles) -> Result<BTreeMap<
 
 fn gateway_unit(
     (spec, home): (&GatewaySpec, Home<'_>),
-    names: BTreeMap<ModelName, (Kind, Load)>,
+    (names, around): (BTreeMap<ModelName, (Kind, Load)>, Option<u64>),
     keys: Keys,
     files: &LocalFiles,
 ) -> Result<Unit, Diagnostic> {
@@ -360,7 +361,7 @@ fn gateway_unit(
         service: finish(base, &spec.overlay, home),
         secrets,
         configs: configs(&spec.overlay, files)?,
-        role: Role::Gateway { master_key, names, drain },
+        role: Role::Gateway { master_key, names, drain, around },
         gpus: Gpus::None,
         // Behind an edge only the host itself reaches it.
         port: spec.options.edge.is_none().then_some(spec.options.port),

@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 use crate::diagnostic::Origin;
 use crate::engine::Load;
 use crate::gateway::{self, Route};
-use crate::names::ModelName;
+use crate::names::{ModelName, ServiceName};
 use crate::secret::SecretRef;
-use crate::service::Runtime;
+use crate::service::{Runtime, Service};
 
 use super::external::OPENAI_LIKE;
 use super::spec::{HostSpec, ModelSpec};
@@ -18,6 +18,19 @@ use super::{External, Model, Role, Unit, native};
 
 /// The gateway's environment variables that carry backends' keys.
 pub(super) type Keys = BTreeMap<String, SecretRef>;
+
+/// The URL by which the gateway asks a model's server, at an address or beside it; none where it publishes no port.
+#[must_use]
+pub fn api_base(address: Option<&str>, name: &ServiceName, service: &Service) -> Option<String> {
+    let port = service.published().next()?;
+    let (address, port) = match address {
+        Some(address) => (gateway::bracketed(address), port.host),
+        // Nothing of Docker's leads to it but the host's own address.
+        None if service.runtime() == Runtime::Native => (native::OWN_HOST.to_owned(), port.host),
+        None => (name.to_string(), port.container),
+    };
+    Some(format!("http://{address}:{port}/v1"))
+}
 
 /// Every public name that leads to a model, by the address its host is reached at; none is the gateway's own.
 pub(super) fn routes_of(
@@ -27,15 +40,7 @@ pub(super) fn routes_of(
     keys: &mut Keys,
 ) -> Vec<Route> {
     let slots = spec.engine.slots(&spec.serve(&host.hf_home));
-    let api_base = match address {
-        Some(address) => format!("http://{}:{}/v1", gateway::bracketed(address), spec.port),
-        // Nothing of Docker's leads to it but the host's own address.
-        None if spec.runtime == Runtime::Native => format!("http://{}:{}/v1", native::OWN_HOST, spec.port),
-        None => {
-            let port = unit.service.published().next().map_or(0, |port| port.container);
-            format!("http://{}:{port}/v1", unit.name)
-        }
-    };
+    let api_base = api_base(address, &unit.name, &unit.service);
     let Role::Model(served) = &unit.role else { return vec![] };
     let key_variable = served.api_key.as_ref().map(|key| {
         let variable = key_variable(&spec.name);
@@ -50,7 +55,7 @@ pub(super) fn routes_of(
     let route = |(model, public): (&Model, &ModelName)| Route {
         public: public.clone(),
         model: format!("{OPENAI_LIKE}/{}", model.upstream),
-        api_base: Some(api_base.clone()),
+        api_base: api_base.clone(),
         key_variable: key_variable.clone(),
         kind: model.kind,
         load: model.load,

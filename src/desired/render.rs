@@ -95,9 +95,12 @@ fn render_host(
     for unit in &host.units {
         let mut service = unit.service.clone();
         let is_native = service.runtime() == Runtime::Native;
-        if let Role::Gateway { .. } = unit.role {
+        if let Role::Gateway { around, .. } = unit.role {
             let config = gateway_config(cluster, overrides)?;
             mount(&mut service, &mut files, (gateway::CONFIG_PATH, &config), "litellm", versions);
+            if around.is_some() {
+                leads_around(&mut service, &mut files, versions);
+            }
         }
         if let (Role::Edge(before), Some(edge)) = (&unit.role, &cluster.options.edge) {
             files.extend(edge_files(cluster, edge, &before.names, versions));
@@ -221,6 +224,14 @@ fn mount(
     let path = content_name(directory, &config.name, &config.content, versions);
     service.volumes.push(format!("./{path}:{target}:ro"));
     files.insert(path, config.content.clone());
+}
+
+/// What the gateway needs so that requests can be led around a server. The hook lies in the directory that is mounted,
+/// which is there then before Docker would make it as root's.
+fn leads_around(service: &mut Service, files: &mut BTreeMap<String, Content>, versions: &Versions) {
+    let hook = Config { name: "hook.py".to_owned(), content: Content::plain(gateway::AROUND_HOOK.as_bytes()) };
+    mount(service, files, (gateway::AROUND_HOOK_PATH, &hook), gateway::AROUND_DIRECTORY, versions);
+    service.volumes.push(format!("./{}:{}:ro", gateway::AROUND_DIRECTORY, gateway::AROUND_MOUNTED));
 }
 
 /// Adds a file to the host, and its real path to the command line of a program of the host's own.

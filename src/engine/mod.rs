@@ -112,6 +112,15 @@ pub struct Share {
     pub gpus: BTreeSet<u32>,
 }
 
+/// How a server tells how many requests it is answering.
+#[derive(Clone, Copy, Debug)]
+pub struct Occupied {
+    /// What it is asked for.
+    pub path: &'static str,
+    /// How many that are, those that wait too; none if the answer does not say it.
+    pub count: fn(&[u8]) -> Option<u64>,
+}
+
 /// What a starting server is doing, as its log tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
@@ -247,6 +256,11 @@ pub trait Engine: Sync {
     /// Whether its server can be told which commit to load; else only what is in its cache decides.
     fn takes_revisions(&self) -> bool {
         false
+    }
+
+    /// How its server tells what it is answering; none where it does not tell.
+    fn occupied(&self) -> Option<Occupied> {
+        None
     }
 
     /// What a line of its log says it is doing; none if the line says nothing of that.

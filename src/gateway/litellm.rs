@@ -13,6 +13,7 @@ use crate::names::{ByteSize, ModelName, Port};
 use crate::secret::SecretRef;
 use crate::service::Service;
 
+use super::around;
 use super::edge::{self, Edge};
 use super::own_words::{Sections, Words};
 
@@ -282,10 +283,6 @@ pub fn config(options: &Options, routes: &[Route]) -> ConfigContext {
     let mut others = Sections::new();
     for (section, value) in &options.litellm {
         match value {
-            Json::Object(over) if section == "litellm_settings" && options.metrics => {
-                let under = settings.remove(section).unwrap_or_default();
-                settings.insert(section.clone(), counted(laid(under, over)));
-            }
             Json::Object(over) => {
                 let under = settings.remove(section).unwrap_or_default();
                 settings.insert(section.clone(), laid(under, over));
@@ -293,6 +290,9 @@ pub fn config(options: &Options, routes: &[Route]) -> ConfigContext {
             other => drop(others.insert(section.clone(), other.clone())),
         }
     }
+    let around = around::leads_around(routes).then_some(around::CALLBACK);
+    let own = options.metrics.then_some(COUNTS).into_iter().chain(around);
+    own.for_each(|callback| calls(settings.entry("litellm_settings".to_owned()).or_default(), callback));
     ConfigContext { models: routes.iter().map(model).collect(), settings, others }
 }
 
@@ -303,18 +303,17 @@ fn laid(mut base: BTreeMap<String, Json>, over: &Map<String, Json>) -> BTreeMap<
     base
 }
 
-/// The user's callbacks, and the one that counts.
-fn counted(mut settings: BTreeMap<String, Json>) -> BTreeMap<String, Json> {
+/// Adds a callback of homelab's to the user's.
+fn calls(settings: &mut BTreeMap<String, Json>, callback: &str) {
     let callbacks = settings.entry("callbacks".to_owned()).or_insert_with(|| json!([]));
     if let Json::String(one) = callbacks {
         *callbacks = json!([one]);
     }
     if let Json::Array(all) = callbacks
-        && !all.contains(&json!(COUNTS))
+        && !all.contains(&json!(callback))
     {
-        all.push(json!(COUNTS));
+        all.push(json!(callback));
     }
-    settings
 }
 
 fn settings(options: &Options) -> BTreeMap<String, BTreeMap<String, Json>> {
@@ -342,10 +341,7 @@ fn settings(options: &Options) -> BTreeMap<String, BTreeMap<String, Json>> {
     if options.database.is_some() {
         general.push(("database_url", format!("os.environ/{DATABASE_VARIABLE}").into()));
     }
-    let mut litellm = vec![("drop_params", options.drop_params.into())];
-    if options.metrics {
-        litellm.push(("callbacks", json!([COUNTS])));
-    }
+    let litellm = vec![("drop_params", options.drop_params.into())];
     let section = |keys: Vec<(&str, Json)>| keys.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
     [("router_settings", router), ("litellm_settings", litellm), ("general_settings", general)]
         .map(|(name, keys)| (name.to_owned(), section(keys)))

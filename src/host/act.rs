@@ -42,39 +42,6 @@ pub(super) struct Act<'a> {
     pub(super) warn: &'a (dyn Fn(&str) + Send + Sync),
 }
 
-/// An action in words, as progress and failures call it.
-pub(super) fn words(action: &Action) -> String {
-    match action {
-        Action::WriteRootKey => "writing the root key".to_owned(),
-        Action::WriteFile { path, .. } => format!("writing {path}"),
-        Action::CreateNetwork { name } => format!("making the network {name}"),
-        Action::Pull { image, .. } => format!("pulling {image}"),
-        Action::Fetch { what, .. } => format!("fetching {what}"),
-        Action::SetAside { .. } => "stopping it and setting it aside".to_owned(),
-        Action::MoveAside { .. } => "making room for its successor's name".to_owned(),
-        Action::Switch { .. } => "leading the edge to it".to_owned(),
-        Action::Drain { .. } => "waiting until its last answers are given".to_owned(),
-        Action::Reload { .. } => "reloading its config".to_owned(),
-        Action::Create { .. } => "starting it".to_owned(),
-        Action::Start { .. } => "starting it again".to_owned(),
-        Action::Restart { .. } => "restarting it".to_owned(),
-        Action::PutBack { .. } => "putting the previous version back".to_owned(),
-        Action::Remove { .. } | Action::RemoveMade { .. } => "removing it".to_owned(),
-        Action::AwaitMemory { gpus, .. } => {
-            let list: Vec<String> = gpus.iter().map(ToString::to_string).collect();
-            let gpus = if gpus.len() == 1 { "GPU" } else { "GPUs" };
-            format!("waiting until the memory of {gpus} {} is free", list.join(", "))
-        }
-        Action::AwaitModel { .. } | Action::AwaitGateway { .. } | Action::AwaitEdge { .. } => {
-            "waiting until it answers".to_owned()
-        }
-        Action::Reach { from, .. } => format!("checking that {from} reaches it"),
-        Action::RemoveFetch { .. } => "removing an unfinished download".to_owned(),
-        Action::RemoveFile { path } => format!("removing {path}"),
-        Action::RemoveNetwork { name } => format!("removing the network {name}"),
-    }
-}
-
 impl Act<'_> {
     /// Does the action; one that merely waits ends when the user wants to stop.
     ///
@@ -94,6 +61,7 @@ impl Act<'_> {
                 | Action::AwaitGateway { .. }
                 | Action::AwaitEdge { .. }
                 | Action::Drain { .. }
+                | Action::LeadAround { .. }
                 | Action::Reach { .. }
         );
         let done = tokio::select! {
@@ -103,6 +71,7 @@ impl Act<'_> {
             // If the sender is gone, nobody can ask to stop.
             Ok(_) = stop.wait_for(|stop| *stop), if waits => {
                 self.stop_fetching(action).await;
+                self.stop_leading_around(action).await;
                 Err(failure(self.words, "interrupted"))
             }
         };
@@ -130,6 +99,8 @@ impl Act<'_> {
             }
             Action::Switch { service } => self.switch(service).await?,
             Action::Drain { id, timeout, .. } => self.drain(id, *timeout).await?,
+            Action::LeadAround { .. } => self.lead_around(action).await?,
+            Action::LeadBack { service, gateway } => self.lead_back(service, gateway).await,
             Action::Reload { service } => self.reload(service).await?,
             Action::Start { id, .. } => self.hands.start(id).await?,
             Action::Restart { id, .. } => self.hands.restart(id).await?,

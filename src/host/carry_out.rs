@@ -212,7 +212,7 @@ impl<'a> CarryOut<'a> {
         let Some(hands) = self.hands.get(&lane.host) else {
             return Err(super::failure("acting", "the host was not reached"));
         };
-        let words = super::act::words(&step.action);
+        let words = super::words::words(&step.action);
         let service = step.action.service();
         self.tell(lane, service, &words, Happened::Began);
         let tell = |what: &str, of: Option<(u64, u64)>| {

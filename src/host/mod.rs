@@ -2,6 +2,7 @@
 //! It decides nothing: what to do comes in as data, what was seen or went wrong goes out as data.
 
 mod act;
+mod around;
 mod asking;
 mod before;
 mod body;
@@ -42,6 +43,7 @@ mod trial;
 mod vault;
 mod wait;
 mod wake;
+mod words;
 
 pub use before::before;
 pub use body::{Placed, container_body, default_network, network_labels};

@@ -76,6 +76,25 @@ pub enum Action {
         /// Seconds until it is ended nevertheless.
         timeout: u64,
     },
+    /// Has the gateway lead requests to the other servers of the same names, and waits until a server has ended its
+    /// answers, as far as it tells of them.
+    LeadAround {
+        /// The server's service.
+        service: ServiceName,
+        /// Where the gateway runs.
+        gateway: HostName,
+        /// The URL by which the gateway knows the server.
+        backend: String,
+        /// How it is asked what it is answering.
+        probe: Probe,
+    },
+    /// Has the gateway ask a server again.
+    LeadBack {
+        /// The server's service.
+        service: ServiceName,
+        /// Where the gateway runs.
+        gateway: HostName,
+    },
     /// Has the edge read its config again without a connection being lost, and writes the config if it took it.
     Reload {
         /// Its service.
@@ -266,6 +285,8 @@ impl Action {
             | Self::Switch { service }
             | Self::Drain { service, .. }
             | Self::Reload { service }
+            | Self::LeadAround { service, .. }
+            | Self::LeadBack { service, .. }
             | Self::AwaitEdge { service, .. }
             | Self::Create { service }
             | Self::Start { service, .. }

@@ -158,3 +158,20 @@ pub(super) fn together(gateway: Option<Task>, edge: Option<Task>) -> Vec<Task> {
         (gateway, edge) => gateway.into_iter().chain(edge).collect(),
     }
 }
+
+/// How the edge is asked, if it is one.
+pub(super) fn await_edge(name: &ServiceName, desired: &DesiredService) -> Option<Action> {
+    let Role::Edge(before) = &desired.role else { return None };
+    let (address, port) = super::local(&desired.service)?;
+    let clients = desired.service.published().next()?;
+    Some(Action::AwaitEdge {
+        service: name.clone(),
+        address,
+        port,
+        clients_address: clients.local_address().to_owned(),
+        clients_port: clients.host,
+        names: before.names.clone(),
+        master_key: before.master_key.clone(),
+        timeout: desired.ready_timeout,
+    })
+}

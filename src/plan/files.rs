@@ -13,11 +13,11 @@ use crate::secret::Content;
 use crate::service::Runtime;
 use crate::survey::{Failure, FileSeen, Seen};
 
-use super::{Action, Cause, Step, Task, fetch};
+use super::{Action, Cause, Step, Task, around, fetch};
 
 /// The directories that homelab alone writes to, so that it may remove what is in them.
-const OWN_DIRECTORIES: [&str; 7] =
-    ["env/", "litellm/", "configs/", "edge/", "native/", KEYS, fetch::DIRECTORY];
+const OWN_DIRECTORIES: [&str; 8] =
+    ["env/", "litellm/", "configs/", "edge/", "around/", "native/", KEYS, fetch::DIRECTORY];
 
 /// The root key's file on the gateway's host.
 pub const ROOT_KEY_FILE: &str = "root.key";
@@ -67,6 +67,8 @@ pub(super) fn stale_files(host: &DesiredHost, seen: &Seen) -> Vec<Step> {
         path if path.starts_with(fetch::DIRECTORY) => all_goes,
         // It says where the edge leads to.
         path if path.starts_with(UPSTREAM_DIRECTORY) => !host.files.contains_key(CADDYFILE),
+        // They go before anything else is done.
+        path if around::is_around_file(path) => false,
         path => own(path) && !host.files.contains_key(path),
     };
     let remove = |path: &String| Step {

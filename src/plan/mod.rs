@@ -2,6 +2,7 @@
 //! It is made by [`plan`] without I/O and carried out by `host::carry_out`, which decides nothing.
 
 mod action;
+mod around;
 mod away;
 mod cause;
 mod diff;
@@ -45,6 +46,7 @@ pub use away::{Away, Unserved};
 pub use cause::{Cause, Change};
 pub use diff::{FileChange, FileDiff, diffs, unified_texts};
 pub use down::down;
+pub use around::around_file;
 pub use edge::upstream_file;
 pub use fetch::fetch_name;
 pub use files::ROOT_KEY_FILE;

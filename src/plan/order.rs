@@ -23,6 +23,7 @@ pub fn plan(desired: &Desired, survey: &Survey) -> Plan {
     let mut blocked = Vec::new();
     let mut all = Vec::new();
     let nothing = Seen::default();
+    let backends = backends(desired);
     for (name, host) in &desired.hosts {
         let seen = match survey.hosts.get(name) {
             Some(Look::Seen(seen)) => seen,
@@ -33,10 +34,9 @@ pub fn plan(desired: &Desired, survey: &Survey) -> Plan {
             Some(Look::Away(_)) => continue,
             Some(Look::NotAsked) | None => &nothing,
         };
-        let site = Site { desired, survey, name, host, seen };
+        let site = Site { desired, survey, name, host, seen, backends: &backends };
         all.push(site.work(&mut blocked));
     }
-    let backends = backends(desired);
     let away = away::away(desired, survey, &backends);
     await_gateway((desired, survey), &backends, &Out { blocked: &blocked, away: &away }, &mut all);
     Plan { stages: stages(all), blocked, away }
@@ -219,7 +219,7 @@ fn after_key(key: Vec<Lane>, mut waves: [Vec<Lane>; 2]) -> Vec<Vec<Lane>> {
     [key].into_iter().chain(waves).filter(|lanes| !lanes.is_empty()).collect()
 }
 
-/// The replicas of a model that are replaced so far: in which wave the last one is, and all of them.
+/// The servers of a name that are replaced so far: in which wave the last one is, and all of them.
 type Replaced = BTreeMap<ModelName, (usize, Vec<(HostName, ServiceName)>)>;
 
 /// A host's lanes by wave. A lane keeps together: what leaves a GPU or port and what comes there
@@ -231,14 +231,18 @@ fn waves(
 ) -> BTreeMap<usize, Vec<Lane>> {
     let mut by_wave: BTreeMap<usize, Vec<Lane>> = BTreeMap::new();
     for mut lane in lanes(work) {
-        let next = |item: &ModelWork<'_>| Some(replaced.get(item.replica()?)?.0 + 1);
-        let wave = lane.iter().filter_map(next).max().unwrap_or(0);
+        let next = |name: &ModelName| Some(replaced.get(name)?.0 + 1);
+        let wave = lane.iter().flat_map(ModelWork::names).filter_map(next).max().unwrap_or(0);
         for item in &mut lane {
-            let Some(model) = item.replica() else { continue };
-            let (last, earlier) = replaced.entry(model.clone()).or_default();
-            *last = wave;
-            item.task.after.extend(earlier.iter().cloned());
-            earlier.extend(item.task.services.iter().map(|s| (host.clone(), s.clone())));
+            let own: Vec<_> = item.task.services.iter().map(|s| (host.clone(), s.clone())).collect();
+            for name in item.names() {
+                let (last, earlier) = replaced.entry(name.clone()).or_default();
+                *last = wave;
+                let others = earlier.iter().filter(|other| !own.contains(other) && !item.task.after.contains(other));
+                let others: Vec<_> = others.cloned().collect();
+                item.task.after.extend(others);
+                earlier.extend(own.iter().cloned());
+            }
         }
         // What loads already has the GPU until it answers.
         lane.sort_by_key(|item| !item.only_waits());

@@ -282,6 +282,11 @@ fn bring_back(name: &ServiceName, older: &Container) -> Action {
 const OLD_TIMEOUT: u64 = 30 * 60;
 
 fn old_wait(name: &ServiceName, older: &Container) -> Option<Action> {
+    Some(Action::AwaitModel { service: name.clone(), probe: old_probe(older)? })
+}
+
+/// How a container is asked, by what its own labels say; none if it can only be looked at.
+pub(super) fn old_probe(older: &Container) -> Option<Probe> {
     let (address, port) = super::local(older.service.as_ref().ok()?)?;
     let word = |name: &str| older.labels.get(name);
     let model = word(label::MODEL).and_then(|name| ModelName::new(name.as_str()).ok());
@@ -291,7 +296,7 @@ fn old_wait(name: &ServiceName, older: &Container) -> Option<Action> {
     let kind = word(label::KIND).and_then(|word| Kind::by_word(word)).filter(|_| model.is_some());
     let upstream = word(label::UPSTREAM).cloned().or_else(|| Some(model.as_ref()?.to_string()));
     let known = |(kind, name)| Known { name, kind, load: Load::Startup, loading: None };
-    let probe = Probe {
+    Some(Probe {
         key: model.as_ref().map(SecretRef::model),
         models: kind.zip(upstream).map(known).into_iter().collect(),
         health: super::health(&older.labels),
@@ -300,8 +305,7 @@ fn old_wait(name: &ServiceName, older: &Container) -> Option<Action> {
         port,
         timeout: OLD_TIMEOUT,
         gpus: false,
-    };
-    Some(Action::AwaitModel { service: name.clone(), probe })
+    })
 }
 
 /// Whether it was made beside the gateway, and can be asked.

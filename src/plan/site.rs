@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::cluster::Role;
+use crate::cluster::{Model, Role, Served};
 use crate::desired::{Desired, DesiredHost, DesiredService};
 use crate::names::{HostName, ModelName, ServiceName};
 use crate::service::{Runtime, Service};
 use crate::survey::{Failure, RootKey, Seen, Survey};
 
+use super::around;
+use super::away::Backends;
 use super::edge::{self, Behind};
 use super::needs::{Needs, host_ports};
 use super::service::{Now, is_running};
@@ -95,8 +97,8 @@ impl Work<'_> {
 pub(super) struct ModelWork<'a> {
     /// What it must not share with a task that runs at the same time.
     pub(super) needs: Needs,
-    /// The model that should run; none if one only leaves, or if it serves none.
-    pub(super) model: Option<&'a ModelName>,
+    /// What should be served; none if one only leaves, or if it serves none.
+    pub(super) model: Option<&'a Served>,
     pub(super) task: Task,
 }
 
@@ -106,9 +108,10 @@ impl<'a> ModelWork<'a> {
         self.task.steps.first().is_some_and(|step| matches!(step.action, Action::AwaitModel { .. }))
     }
 
-    /// The model that stops serving here for a while: of its replicas one goes after the other.
-    pub(super) fn replica(&self) -> Option<&'a ModelName> {
-        self.model.filter(|_| self.task.ahead.iter().chain(&self.task.steps).any(|step| step.interrupts))
+    /// The names that are not served here for a while: of their servers one goes after the other.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'a ModelName> {
+        let stops = self.task.ahead.iter().chain(&self.task.steps).any(|step| step.interrupts);
+        self.model.filter(|_| stops).into_iter().flat_map(|served| served.models.iter().flat_map(Model::public))
     }
 }
 
@@ -128,6 +131,8 @@ pub(super) struct Site<'a> {
     pub(super) name: &'a HostName,
     pub(super) host: &'a DesiredHost,
     pub(super) seen: &'a Seen,
+    /// Who serves each name, on all hosts.
+    pub(super) backends: &'a Backends,
 }
 
 impl<'a> Site<'a> {
@@ -162,7 +167,8 @@ impl<'a> Site<'a> {
                             work.gateway_needs = Some(needs.joined(work.gateway_needs.take()));
                         }
                         Role::Model(served) => {
-                            work.models.push(ModelWork { needs, model: Some(&served.name), task });
+                            let task = around::led_around(self, &now, task);
+                            work.models.push(ModelWork { needs, model: Some(served), task });
                         }
                         Role::Companion => work.companions.push(ModelWork { needs, model: None, task }),
                     }
@@ -225,7 +231,7 @@ impl<'a> Site<'a> {
                 let first = Action::AwaitModel { service: name.clone(), probe };
                 [first].into_iter().chain(self.reach(name, service)).collect()
             }
-            None => await_edge(name, service).into_iter().collect(),
+            None => edge::await_edge(name, service).into_iter().collect(),
         };
         let container = |name: &str| self.seen.containers.get(name);
         Now {
@@ -329,6 +335,7 @@ impl<'a> Site<'a> {
         }
         let edge = self.seen.containers.get(&container_name(self.desired, &ServiceName::edge()));
         let reloads = edge::reloads(self.host, self.seen, edge);
+        steps.extend(around::forgotten(self.seen));
         steps.extend(files::missing_files(self.host, self.seen, reloads));
         (!steps.is_empty()).then(|| Task { steps, ..Task::default() })
     }
@@ -371,21 +378,4 @@ impl<'a> Site<'a> {
         let after = services.map(|service| (self.name.clone(), service)).collect();
         tidy.push(Task { after, steps, ..Task::default() });
     }
-}
-
-/// How the edge is asked, if it is one.
-fn await_edge(name: &ServiceName, desired: &DesiredService) -> Option<Action> {
-    let Role::Edge(before) = &desired.role else { return None };
-    let (address, port) = super::local(&desired.service)?;
-    let clients = desired.service.published().next()?;
-    Some(Action::AwaitEdge {
-        service: name.clone(),
-        address,
-        port,
-        clients_address: clients.local_address().to_owned(),
-        clients_port: clients.host,
-        names: before.names.clone(),
-        master_key: before.master_key.clone(),
-        timeout: desired.ready_timeout,
-    })
 }

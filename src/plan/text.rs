@@ -29,6 +29,8 @@ pub(super) struct Line {
     what: String,
     why: String,
     pub(super) interrupts: bool,
+    /// Whether others answer its requests meanwhile.
+    covered: bool,
     hint: Option<String>,
 }
 
@@ -103,7 +105,11 @@ impl fmt::Display for Line {
             Mark::Away => '?',
         };
         let why = if self.why.is_empty() { String::new() } else { format!(": {}", one_line(&self.why)) };
-        let tail = if self.interrupts { "  (interrupts it)" } else { "" };
+        let tail = match (self.interrupts, self.covered) {
+            (false, _) => "",
+            (true, false) => "  (interrupts it)",
+            (true, true) => "  (interrupts it; others answer meanwhile)",
+        };
         write!(f, "{mark} {}{why}{tail}", one_line(&self.what))
     }
 }
@@ -117,13 +123,13 @@ fn blocked(item: &Blocked) -> Line {
     let service = item.service.as_ref().map(|s| format!("{s}: ")).unwrap_or_default();
     let what = format!("{service}{}", item.why.step);
     let (why, hint) = (item.why.what.clone(), item.why.hint.clone());
-    Line { mark: Mark::Blocked, what, why, interrupts: false, hint }
+    Line { mark: Mark::Blocked, what, why, interrupts: false, covered: false, hint }
 }
 
 /// That a host is away, and what that means for clients of the gateway.
 fn away(item: &Away) -> Vec<Line> {
     let line =
-        |what: String, why: String| Line { mark: Mark::Away, what, why, interrupts: false, hint: None };
+        |what: String, why: String| Line { mark: Mark::Away, what, why, interrupts: false, covered: false, hint: None };
     let host = line("away".to_owned(), item.why.what.clone());
     let name = |unserved: &Unserved| {
         let why = match &unserved.stands_in {
@@ -153,6 +159,9 @@ fn lines(task: &Task) -> Vec<Line> {
     if let Some(first) = lines.first_mut().filter(|_| task.can_freeze) {
         first.hint = Some(FREEZES.to_owned());
     }
+    let led = |step: &Step| matches!(step.action, Action::LeadAround { .. });
+    let covered = task.ahead.iter().chain(&task.steps).any(led);
+    lines.iter_mut().for_each(|line| line.covered = covered);
     lines
 }
 
@@ -218,7 +227,7 @@ fn line(mark: Mark, what: String, step: &Step, interrupts: bool) -> Line {
         Cause::NotNeeded => String::new(),
         cause => cause.to_string(),
     };
-    Line { mark, what, why, interrupts, hint: None }
+    Line { mark, what, why, interrupts, covered: false, hint: None }
 }
 
 fn effect(step: &Step) -> Option<Line> {
@@ -252,6 +261,8 @@ fn effect(step: &Step) -> Option<Line> {
         | Action::AwaitModel { .. }
         | Action::Reach { .. }
         | Action::Drain { .. }
+        | Action::LeadAround { .. }
+        | Action::LeadBack { .. }
         | Action::AwaitEdge { .. }
         | Action::AwaitGateway { .. } => return None,
     };

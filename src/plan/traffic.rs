@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cluster::Role;
+use crate::cluster::{Role, api_base};
 use crate::desired::{Desired, DesiredService};
-use crate::gateway;
 use crate::names::{HostName, ServiceName};
 
 use super::Row;
@@ -94,11 +93,7 @@ impl Row {
 fn url(desired: &Desired, host: &HostName, name: &ServiceName) -> Option<String> {
     let service: &DesiredService = desired.hosts.get(host)?.services.get(name)?;
     let Role::Model(served) = &service.role else { return None };
-    let published = service.service.published().next()?;
-    Some(match &served.address {
-        Some(address) => format!("http://{}:{}/v1", gateway::bracketed(address), published.host),
-        None => format!("http://{name}:{}/v1", published.container),
-    })
+    api_base(served.address.as_deref(), name, &service.service)
 }
 
 #[cfg(test)]

@@ -146,9 +146,10 @@ fn wanted() -> usize {
     std::env::var("HOMELAB_TEST_REQUESTS").map_or(1000, |number| number.parse().unwrap())
 }
 
-/// Three changed configs and a version; then configs until enough was asked. How often the gateway was replaced.
+/// Three changed configs, a version and both replicas of the model; then configs until enough was asked. How often the
+/// gateway was replaced.
 fn deploys(cluster: &mut Cluster, asked: &AtomicUsize) -> usize {
-    let mut count = 0;
+    let (gateway, mut count) = ("lab3-litellm-1", 0);
     while count < 4 || asked.load(Ordering::Relaxed) < wanted() {
         match count {
             3 => cluster.hosts["lab3"]["gateway"]["image"] = json!(other_tag()),
@@ -156,8 +157,18 @@ fn deploys(cluster: &mut Cluster, asked: &AtomicUsize) -> usize {
         }
         let before = cluster.containers();
         cluster.run(&["deploy"]).exits(0);
-        assert_ne!(cluster.containers()["lab3-litellm-1"], before["lab3-litellm-1"]);
+        assert_ne!(cluster.containers()[gateway], before[gateway]);
         count += 1;
+        if count == 4 {
+            for host in ["lab1", "lab2"] {
+                cluster.hosts[host]["models"]["alpha"]["ctx_size"] = json!(1024);
+            }
+            let before = cluster.containers();
+            cluster.run(&["deploy"]).exits(0);
+            let after = cluster.containers();
+            assert_eq!(after[gateway], before[gateway]);
+            assert!(["lab1-alpha-1", "lab2-alpha-1"].iter().all(|name| after[*name].id != before[*name].id));
+        }
     }
     count
 }
@@ -172,7 +183,7 @@ fn other_tag() -> String {
 
 #[test]
 #[ignore = "many minutes of requests; make test-edge"]
-fn no_request_fails_while_the_gateway_is_replaced() {
+fn no_request_fails_while_the_gateway_and_the_models_are_replaced() {
     let mut cluster = behind_edge("edge-load");
     cluster.model("lab1", "alpha", 1);
     cluster.model("lab2", "alpha", 1);
@@ -203,7 +214,7 @@ fn no_request_fails_while_the_gateway_is_replaced() {
     });
     let failed = failed.into_inner().unwrap();
     eprintln!(
-        "edge: {} requests by {CLIENTS} clients in {:.0} s while the gateway was replaced {count} times, {} failed",
+        "edge: {} requests by {CLIENTS} clients in {:.0} s while the gateway was replaced {count} times and each model once, {} failed",
         asked.into_inner(),
         begun.elapsed().as_secs_f64(),
         failed.len()

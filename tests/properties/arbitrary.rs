@@ -8,7 +8,7 @@ use homelab::cluster::{External, Model, Role, Served, Weights};
 use homelab::desired::{Desired, DesiredHost, DesiredService};
 use homelab::diagnostic::{Origin, Source};
 use homelab::engine::{Gpus, Kind, Load};
-use homelab::gateway::CADDYFILE;
+use homelab::gateway::{AROUND_DIRECTORY, AROUND_MOUNTED, CADDYFILE};
 use homelab::names::{HostName, ModelName, Port, ProjectName, ServiceName};
 use homelab::secret::{Content, SecretRef};
 use homelab::service::{Service, label};
@@ -85,7 +85,10 @@ pub(crate) fn gateway_service(port: u16, version: usize) -> Service {
     let labels = [(label::ROLE, "gateway"), (label::ENGINE, "litellm"), (label::GPUS, "none")];
     Service {
         image: "ghcr.io/berriai/litellm:v1".into(),
-        volumes: vec![format!("./litellm/config-{version}.yml:/etc/litellm/config.yml:ro")],
+        volumes: vec![
+            format!("./litellm/config-{version}.yml:/etc/litellm/config.yml:ro"),
+            format!("./{AROUND_DIRECTORY}:{AROUND_MOUNTED}:ro"),
+        ],
         ports: vec![match port {
             0 => "127.0.0.1::4000".to_owned(),
             port => format!("0.0.0.0:{port}:4000"),
@@ -152,7 +155,8 @@ pub(crate) fn desired(dice: &mut Dice<'_>) -> Desired {
     let names = names.map(|model| (model.name.clone(), (model.kind, model.load)));
     let names = names.collect();
     let drain = dice.coin().then_some(600);
-    let role = Role::Gateway { master_key: SecretRef::gateway(), names, drain };
+    let around = dice.coin().then_some(600);
+    let role = Role::Gateway { master_key: SecretRef::gateway(), names, drain, around };
     if let Some(host) = hosts.get_mut(&gateway) {
         let published = if drain.is_some() { 0 } else { 4000 };
         let mut service = desired_service(gateway_service(published, 2), role, (Gpus::None, 4000));
@@ -315,5 +319,6 @@ fn files(host: &mut DesiredHost) {
 pub(crate) fn mentioned(service: &Service) -> Vec<String> {
     let mounts = service.volumes.iter().filter_map(|v| v.split(':').next());
     let all = service.env_file.iter().map(String::as_str).chain(mounts);
-    all.filter_map(|path| path.strip_prefix("./")).map(str::to_owned).collect()
+    let all = all.filter_map(|path| path.strip_prefix("./"));
+    all.filter(|path| *path != AROUND_DIRECTORY).map(str::to_owned).collect()
 }

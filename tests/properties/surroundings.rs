@@ -334,7 +334,8 @@ impl Around<'_, '_> {
         let mounted: Vec<String> =
             seen.containers.values().flat_map(|c| c.service.iter().flat_map(arbitrary::mentioned)).collect();
         let others =
-            ["env/old.env", "litellm/config-old.yml", "edge/tls-old.key", "notes.txt"].map(str::to_owned);
+            ["env/old.env", "litellm/config-old.yml", "edge/tls-old.key", "around/h0.a.url", "notes.txt"];
+        let others = others.map(str::to_owned);
         for path in mounted.into_iter().chain(others.into_iter().filter(|_| self.dice.once_in(4))) {
             seen.files.entry(path).or_insert(FileSeen { sha256: "1".into(), mode: 0o600 });
         }

@@ -3,11 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homelab::desired::Desired;
+use homelab::cluster::{Model, Role};
+use homelab::desired::{Desired, DesiredService};
 use homelab::engine::Gpus;
 use homelab::gateway::CADDYFILE;
 use homelab::names::{HostName, ServiceName};
-use homelab::plan::{Action, Plan, ROOT_KEY_FILE, container_name, fetch_name, previous_name, upstream_file};
+use homelab::plan::{
+    Action, Plan, ROOT_KEY_FILE, around_file, container_name, fetch_name, previous_name, upstream_file,
+};
 use homelab::service::label;
 use homelab::survey::{Container, FileSeen, Health, Look, Seen, State, Survey};
 
@@ -162,6 +165,10 @@ impl World {
                 self.answer(host, service)
             }
             Action::Reach { .. } => Ok(()),
+            Action::LeadAround { .. } | Action::LeadBack { .. } => {
+                self.lead(host, action);
+                Ok(())
+            }
             Action::RemoveFetch { id } => self.remove(host, id),
             other => self.around(host, other),
         }
@@ -190,6 +197,46 @@ impl World {
             }
             other => unreachable!("{other:?}"),
         }
+    }
+
+    /// Leads requests around a server, and sees that others get them; or back to it.
+    fn lead(&mut self, host: &HostName, action: &Action) {
+        match action {
+            Action::LeadAround { service, gateway, .. } => {
+                if !self.others_answer(host, service, gateway) {
+                    self.wrong.push(format!("nobody else serves what {host}/{service} does"));
+                }
+                let file = FileSeen { sha256: "6".into(), mode: 0o644 };
+                self.seen(gateway).files.insert(around_file(host, service), file);
+            }
+            Action::LeadBack { service, gateway } => {
+                self.seen(gateway).files.remove(&around_file(host, service));
+            }
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    /// Whether each name of a server has another one that answers and gets requests.
+    fn others_answer(&mut self, host: &HostName, service: &ServiceName, gateway: &HostName) -> bool {
+        let around = self.seen(gateway).files.clone();
+        let names = |service: &DesiredService| match &service.role {
+            Role::Model(served) => served.models.iter().flat_map(Model::public).cloned().collect(),
+            _ => vec![],
+        };
+        let answers = |at: &HostName, other: &ServiceName| {
+            let container = container_name(&self.desired, other);
+            let seen = self.survey.seen(at).and_then(|seen| seen.containers.get(&container));
+            let serves = seen.is_some_and(|c| runs(c) && !matches!(c.health, Health::NotReady(_) | Health::Hung(_)));
+            (at, other) != (host, service) && serves && !around.contains_key(&around_file(at, other))
+        };
+        names(&self.desired.hosts[host].services[service]).iter().all(|name| {
+            self.desired.hosts.iter().any(|(at, wanted)| {
+                let serves = |(other, desired): (&ServiceName, &DesiredService)| {
+                    names(desired).contains(name) && answers(at, other)
+                };
+                wanted.services.iter().any(serves)
+            })
+        })
     }
 
     fn around(&mut self, host: &HostName, action: &Action) -> Result<(), String> {

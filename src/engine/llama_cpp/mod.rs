@@ -14,7 +14,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use super::command_line::{LeadingDash, arguments, carry};
-use super::{Chip, Draft, Engine, Fetch, Kind, Opt, Phase, Repository, Serve};
+use super::{Chip, Draft, Engine, Fetch, Kind, Occupied, Opt, Phase, Repository, Serve};
 use crate::diagnosis::Row;
 
 /// llama.cpp, one server per model or for several.
@@ -25,6 +25,12 @@ pub(super) struct LlamaCpp;
 const PORT: u16 = 8080;
 /// Answers without a key.
 const HEALTH: &str = "/health";
+
+/// One of the requests that it can answer at the same time.
+#[derive(serde::Deserialize)]
+struct Slot {
+    is_processing: bool,
+}
 
 impl Engine for LlamaCpp {
     fn name(&self) -> &'static str {
@@ -115,6 +121,16 @@ impl Engine for LlamaCpp {
             return None;
         }
         serve.options.get("parallel")?.as_u64().filter(|slots| *slots > 0)
+    }
+
+    /// Each of its slots says whether it is answering; the next request that waits takes a slot as soon as one is free
+    /// (tools/server/README.md, `/slots`). A router tells of no slots of its own.
+    fn occupied(&self) -> Option<Occupied> {
+        let count = |body: &[u8]| {
+            let slots: Vec<Slot> = serde_json::from_slice(body).ok()?;
+            u64::try_from(slots.iter().filter(|slot| slot.is_processing).count()).ok()
+        };
+        Some(Occupied { path: "/slots", count })
     }
 
     fn draft(&self, serve: &Serve<'_>) -> Draft {

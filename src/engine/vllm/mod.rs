@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::command_line::{LeadingDash, arguments, carry};
-use super::{Chip, Draft, Engine, Fetch, Kind, Opt, Phase, Repository, Serve, Share};
+use super::{Chip, Draft, Engine, Fetch, Kind, Occupied, Opt, Phase, Repository, Serve, Share};
 use crate::diagnosis::Row;
 
 /// vLLM: `vllm/vllm-openai` and `nvcr.io/nvidia/vllm` alike, or a program of the host's own.
@@ -99,6 +99,11 @@ impl Engine for Vllm {
 
     fn slots(&self, serve: &Serve<'_>) -> Option<u64> {
         fit::slots(serve)
+    }
+
+    /// Its metrics, which ask for no key (vllm/v1/metrics/loggers.py).
+    fn occupied(&self) -> Option<Occupied> {
+        Some(Occupied { path: "/metrics", count: requests })
     }
 
     fn draft(&self, serve: &Serve<'_>) -> Draft {
@@ -246,4 +251,17 @@ fn with_defaults(serve: &Serve<'_>) -> BTreeMap<String, Value> {
         all.insert("runner".to_owned(), "pooling".into());
     }
     all
+}
+
+/// The requests that are computed or wait, of all its engines.
+fn requests(metrics: &[u8]) -> Option<u64> {
+    let metrics = String::from_utf8_lossy(metrics);
+    let is_one = |line: &&str| {
+        let name = line.split(['{', ' ']).next().unwrap_or_default();
+        ["vllm:num_requests_running", "vllm:num_requests_waiting"].contains(&name)
+    };
+    let values = metrics.lines().filter(is_one).map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+    let values: Vec<f64> = values.collect::<Option<_>>()?;
+    // What is counted is whole; anything above none is some.
+    (!values.is_empty()).then(|| values.iter().map(|value| if *value > 0.0 { value.ceil() as u64 } else { 0 }).sum())
 }

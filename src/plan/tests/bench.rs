@@ -145,7 +145,7 @@ impl Bench {
             },
             survey,
         };
-        let role = Role::Gateway { master_key: SecretRef::gateway(), names: BTreeMap::new(), drain: None };
+        let role = Role::Gateway { master_key: SecretRef::gateway(), names: BTreeMap::new(), drain: None, around: None };
         bench.want(edge.as_str(), ServiceName::gateway().as_str(), (gateway(2), role, Gpus::None, 4000));
         bench.has(edge.as_str(), "litellm", running(gateway(2)))
     }
@@ -227,6 +227,19 @@ impl Bench {
             "caddy",
             running(edge(2)),
         )
+    }
+
+    /// The gateway is to lead requests around servers, and does so already.
+    pub(super) fn leads_around(mut self, at: &str) -> Self {
+        let heeds = |service: &mut Service| service.volumes.push("./around:/etc/litellm/around:ro".into());
+        let wanted = self.desired.hosts.get_mut(&host(at)).unwrap();
+        let gateway = wanted.services.get_mut(&ServiceName::gateway()).unwrap();
+        heeds(&mut gateway.service);
+        if let Role::Gateway { around, .. } = &mut gateway.role {
+            *around = Some(600);
+        }
+        let running = gateway.service.clone();
+        self.has(at, "litellm", self::running(running))
     }
 
     /// The edge leads to these containers.
@@ -348,6 +361,8 @@ fn step(step: &Step) -> String {
         Action::MoveAside { id, .. } => format!("beside {id}"),
         Action::Switch { service } => format!("switch to {service}"),
         Action::Drain { id, .. } => format!("drain {id}"),
+        Action::LeadAround { backend, .. } => format!("around {backend}"),
+        Action::LeadBack { service, .. } => format!("again to {service}"),
         Action::Reload { service } => format!("reload {service}"),
         Action::AwaitEdge { service, .. } => format!("await {service}"),
         Action::Create { service } => format!("create {service}"),

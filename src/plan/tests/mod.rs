@@ -1,5 +1,6 @@
 //! The rules of the plan, one by one: what should be, what is, and what is done in which order.
 
+mod around;
 mod away;
 mod bench;
 mod companions;

@@ -52,8 +52,8 @@ pub use memory::headroom;
 pub use offer::offer;
 pub use overlay::LocalFile;
 pub use pinned::{Open, Opened};
-pub use routes::api_base;
 pub use resolve::{LocalFiles, expanded, resolve};
+pub use routes::api_base;
 pub use spec::{HostSpec, ModelSpec, Spec, mistakes, read};
 
 /// The cluster as it should be.

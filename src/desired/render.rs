@@ -229,7 +229,8 @@ fn mount(
 /// What the gateway needs so that requests can be led around a server. The hook lies in the directory that is mounted,
 /// which is there then before Docker would make it as root's.
 fn leads_around(service: &mut Service, files: &mut BTreeMap<String, Content>, versions: &Versions) {
-    let hook = Config { name: "hook.py".to_owned(), content: Content::plain(gateway::AROUND_HOOK.as_bytes()) };
+    let hook =
+        Config { name: "hook.py".to_owned(), content: Content::plain(gateway::AROUND_HOOK.as_bytes()) };
     mount(service, files, (gateway::AROUND_HOOK_PATH, &hook), gateway::AROUND_DIRECTORY, versions);
     service.volumes.push(format!("./{}:{}:ro", gateway::AROUND_DIRECTORY, gateway::AROUND_MOUNTED));
 }

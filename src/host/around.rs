@@ -64,7 +64,9 @@ impl Act<'_> {
     /// Waits until a server answers nothing more, but not for ever, and not if it does not tell.
     async fn until_idle(&self, probe: &Probe, key: Option<&Secret>) {
         sleep(ON_ITS_WAY).await;
-        let Some(occupied) = engine::by_name(&probe.engine).and_then(|engine| engine.occupied()) else { return };
+        let Some(occupied) = engine::by_name(&probe.engine).and_then(|engine| engine.occupied()) else {
+            return;
+        };
         let begun = Instant::now();
         let end = begun + Duration::from_secs(probe.timeout);
         let mut quiet = 0;
@@ -75,7 +77,10 @@ impl Act<'_> {
             quiet = if count == 0 { quiet + 1 } else { 0 };
             if count > 0 && Instant::now() >= end {
                 let answers = if count == 1 { "1 answer".to_owned() } else { format!("{count} answers") };
-                (self.warn)(&format!("after {} s it still had {answers} to give; they are cut off", probe.timeout));
+                (self.warn)(&format!(
+                    "after {} s it still had {answers} to give; they are cut off",
+                    probe.timeout
+                ));
                 return;
             }
             if count > 0 {

@@ -65,7 +65,8 @@ fn leads(site: &Site<'_>, now: &Now<'_>, old: &Container) -> Option<(HostName, S
     let Role::Model(served) = &now.desired.role else { return None };
     let at = site.desired.gateway.as_ref()?;
     let gateway = ServiceName::gateway();
-    let Role::Gateway { around: Some(timeout), .. } = site.desired.hosts.get(at)?.services.get(&gateway)?.role
+    let Role::Gateway { around: Some(timeout), .. } =
+        site.desired.hosts.get(at)?.services.get(&gateway)?.role
     else {
         return None;
     };

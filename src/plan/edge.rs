@@ -4,6 +4,7 @@
 use crate::cluster::Role;
 use crate::desired::{DesiredHost, DesiredService};
 use crate::gateway;
+use crate::names::ServiceName;
 use crate::survey::{Container, Seen};
 
 use super::cause::Change;

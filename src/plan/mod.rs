@@ -42,11 +42,11 @@ use crate::service::{Service, label};
 use crate::survey::Failure;
 
 pub use action::{Action, Ask, Known, Probe};
+pub use around::around_file;
 pub use away::{Away, Unserved};
 pub use cause::{Cause, Change};
 pub use diff::{FileChange, FileDiff, diffs, unified_texts};
 pub use down::down;
-pub use around::around_file;
 pub use edge::upstream_file;
 pub use fetch::fetch_name;
 pub use files::ROOT_KEY_FILE;

@@ -235,10 +235,12 @@ fn waves(
         let wave = lane.iter().flat_map(ModelWork::names).filter_map(next).max().unwrap_or(0);
         for item in &mut lane {
             let own: Vec<_> = item.task.services.iter().map(|s| (host.clone(), s.clone())).collect();
-            for name in item.names() {
+            let names: Vec<&ModelName> = item.names().collect();
+            for name in names {
                 let (last, earlier) = replaced.entry(name.clone()).or_default();
                 *last = wave;
-                let others = earlier.iter().filter(|other| !own.contains(other) && !item.task.after.contains(other));
+                let others =
+                    earlier.iter().filter(|other| !own.contains(other) && !item.task.after.contains(other));
                 let others: Vec<_> = others.cloned().collect();
                 item.task.after.extend(others);
                 earlier.extend(own.iter().cloned());

@@ -111,7 +111,10 @@ impl<'a> ModelWork<'a> {
     /// The names that are not served here for a while: of their servers one goes after the other.
     pub(super) fn names(&self) -> impl Iterator<Item = &'a ModelName> {
         let stops = self.task.ahead.iter().chain(&self.task.steps).any(|step| step.interrupts);
-        self.model.filter(|_| stops).into_iter().flat_map(|served| served.models.iter().flat_map(Model::public))
+        self.model
+            .filter(|_| stops)
+            .into_iter()
+            .flat_map(|served| served.models.iter().flat_map(Model::public))
     }
 }
 

@@ -128,8 +128,14 @@ fn blocked(item: &Blocked) -> Line {
 
 /// That a host is away, and what that means for clients of the gateway.
 fn away(item: &Away) -> Vec<Line> {
-    let line =
-        |what: String, why: String| Line { mark: Mark::Away, what, why, interrupts: false, covered: false, hint: None };
+    let line = |what: String, why: String| Line {
+        mark: Mark::Away,
+        what,
+        why,
+        interrupts: false,
+        covered: false,
+        hint: None,
+    };
     let host = line("away".to_owned(), item.why.what.clone());
     let name = |unserved: &Unserved| {
         let why = match &unserved.stands_in {

@@ -32,16 +32,14 @@ fn replicas_are_replaced_one_after_the_other_and_nothing_is_lost() {
     let client = |streams: bool| {
         while !over.load(Ordering::Relaxed) {
             asked.fetch_add(1, Ordering::Relaxed);
-            let (answer, whole) = if streams {
-                let answer = web::stream(&gateway, &key, "alpha", 100);
-                let whole = answer.is_whole_stream();
-                (answer, whole)
-            } else {
-                let answer = web::chat(&gateway, &key, "alpha");
-                let whole = answer.is_chat();
-                (answer, whole)
-            };
-            if !whole {
+            let messages = json!([{"role": "user", "content": "Tell me a long story."}]);
+            let tokens = if streams { 100 } else { 3 };
+            let body =
+                json!({"model": "alpha", "messages": messages, "max_tokens": tokens, "stream": streams});
+            let answer = web::post(&gateway, "/v1/chat/completions", &key, &body);
+            let ends = |body: &str| body.trim_end().ends_with("data: [DONE]");
+            let whole = if streams { answer.body.as_str().is_some_and(ends) } else { answer.is_chat() };
+            if !whole || answer.status != 200 {
                 lost.lock().unwrap().push(answer);
             }
         }

@@ -18,23 +18,11 @@ impl Answer {
     pub(crate) fn is_chat(&self) -> bool {
         self.status == 200 && self.body["choices"][0]["message"]["content"].is_string()
     }
-
-    /// Whether it was streamed to its end.
-    pub(crate) fn is_whole_stream(&self) -> bool {
-        self.status == 200 && self.body.as_str().is_some_and(|body| body.trim_end().ends_with("data: [DONE]"))
-    }
 }
 
 /// A chat request as OpenAI's clients send it.
 pub(crate) fn chat(to: &str, key: &str, model: &str) -> Answer {
     let body = json!({"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3});
-    post(to, "/v1/chat/completions", key, &body)
-}
-
-/// An answer that comes piece by piece.
-pub(crate) fn stream(to: &str, key: &str, model: &str, tokens: u32) -> Answer {
-    let messages = json!([{"role": "user", "content": "Tell me a long story."}]);
-    let body = json!({"model": model, "messages": messages, "max_tokens": tokens, "stream": true});
     post(to, "/v1/chat/completions", key, &body)
 }
 

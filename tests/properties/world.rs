@@ -226,7 +226,8 @@ impl World {
         let answers = |at: &HostName, other: &ServiceName| {
             let container = container_name(&self.desired, other);
             let seen = self.survey.seen(at).and_then(|seen| seen.containers.get(&container));
-            let serves = seen.is_some_and(|c| runs(c) && !matches!(c.health, Health::NotReady(_) | Health::Hung(_)));
+            let serves =
+                seen.is_some_and(|c| runs(c) && !matches!(c.health, Health::NotReady(_) | Health::Hung(_)));
             (at, other) != (host, service) && serves && !around.contains_key(&around_file(at, other))
         };
         names(&self.desired.hosts[host].services[service]).iter().all(|name| {

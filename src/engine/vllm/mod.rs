@@ -263,5 +263,6 @@ fn requests(metrics: &[u8]) -> Option<u64> {
     let values = metrics.lines().filter(is_one).map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
     let values: Vec<f64> = values.collect::<Option<_>>()?;
     // What is counted is whole; anything above none is some.
-    (!values.is_empty()).then(|| values.iter().map(|value| if *value > 0.0 { value.ceil() as u64 } else { 0 }).sum())
+    (!values.is_empty())
+        .then(|| values.iter().map(|value| if *value > 0.0 { value.ceil() as u64 } else { 0 }).sum())
 }

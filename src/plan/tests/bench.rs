@@ -145,7 +145,12 @@ impl Bench {
             },
             survey,
         };
-        let role = Role::Gateway { master_key: SecretRef::gateway(), names: BTreeMap::new(), drain: None, around: None };
+        let role = Role::Gateway {
+            master_key: SecretRef::gateway(),
+            names: BTreeMap::new(),
+            drain: None,
+            around: None,
+        };
         bench.want(edge.as_str(), ServiceName::gateway().as_str(), (gateway(2), role, Gpus::None, 4000));
         bench.has(edge.as_str(), "litellm", running(gateway(2)))
     }

@@ -18,8 +18,8 @@ pub(super) fn await_memory(lane: &mut [ModelWork<'_>], seen: &Seen) {
     let left: BTreeSet<u32> = lane.iter().flat_map(|item| leaves(item, seen)).collect();
     for item in lane {
         let own = measured(&item.needs.gpus, seen);
-        let first = item.task.steps.first();
-        if let Some(step) = first.filter(|step| loads(&step.action))
+        let first = item.task.steps.iter().find(|step| loads(&step.action));
+        if let Some(step) = first
             && let Some(wait) = wait(step, own.intersection(&left))
         {
             item.task.steps.insert(0, wait);

@@ -87,6 +87,9 @@ impl Cluster {
             "ctx_size": 512,
             "parallel": 1,
             "threads": 1,
+            // Half of what a start computes.
+            "warmup": false,
+            "fit": "off",
             "volumes": [format!("{}:/models:ro", lab().fact("LAB_MODELS_DIR"))],
         });
     }

@@ -182,7 +182,7 @@ fn other_tag() -> String {
 }
 
 #[test]
-#[ignore = "many minutes of requests; make test-edge"]
+#[ignore = "many minutes of requests; make test-gateway"]
 fn no_request_fails_while_the_gateway_and_the_models_are_replaced() {
     let mut cluster = behind_edge("edge-load");
     cluster.model("lab1", "alpha", 1);

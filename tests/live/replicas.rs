@@ -16,7 +16,7 @@ const CLIENTS: usize = 4;
 /// How many requests are asked at least while replicas are replaced. docs/reliability.md has the figures of a run
 /// with 1,000, which takes many swaps.
 fn wanted() -> usize {
-    std::env::var("HOMELAB_TEST_REQUESTS").map_or(50, |number| number.parse().unwrap())
+    std::env::var("HOMELAB_TEST_REQUESTS").map_or(25, |number| number.parse().unwrap())
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn replicas_are_replaced_one_after_the_other_and_nothing_is_lost() {
         while !over.load(Ordering::Relaxed) {
             asked.fetch_add(1, Ordering::Relaxed);
             let messages = json!([{"role": "user", "content": "Tell me a long story."}]);
-            let tokens = if streams { 100 } else { 3 };
+            let tokens = if streams { 50 } else { 3 };
             let body =
                 json!({"model": "alpha", "messages": messages, "max_tokens": tokens, "stream": streams});
             let answer = web::post(&gateway, "/v1/chat/completions", &key, &body);

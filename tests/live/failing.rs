@@ -58,6 +58,7 @@ fn a_model_that_never_came_up_leaves_nothing_that_restarts_for_ever() {
 }
 
 #[test]
+#[ignore = "starts gateways: make test-more"]
 fn a_renamed_model_takes_the_port_over_or_gives_it_back() {
     let mut cluster = Running::borrow("rename");
     let first = cluster.containers();

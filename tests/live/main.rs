@@ -1,7 +1,6 @@
 //! What homelab promises, kept on real hosts: the lab's sshd, dockerd, llama.cpp and LiteLLM.
 //! `tests/lab/lab up --pull` makes the lab; every test has a project and ports of its own, so that
-//! they run side by side: `cargo test --test live -- --test-threads=4` takes about three minutes on
-//! two cores, most of it LiteLLM's imports. `--show-output` shows what each took.
+//! they run side by side. On two cores most of the time goes into LiteLLM's imports. `--show-output` shows what each took.
 #![cfg(test)]
 #![expect(clippy::print_stderr, reason = "the harness shows it only where a test fails")]
 

@@ -215,3 +215,16 @@ fn tools_are_called_unless_templates_are_off() {
     assert_eq!(of(json!({"n_predict": 9}), &[]).1, Some(9));
     assert_eq!(of(json!({"predict": -1}), &[]).1, None);
 }
+
+#[test]
+fn what_it_is_answering_is_counted_by_its_slots() {
+    let count = LlamaCpp.occupied().unwrap().count;
+    assert_eq!(
+        count(br#"[{"id":0,"is_processing":true},{"id":1,"is_processing":false,"n_ctx":512}]"#),
+        Some(1)
+    );
+    assert_eq!(count(b"[]"), Some(0));
+    // A router tells of none, and neither does one that was told not to.
+    assert_eq!(count(br#"{"error":{"code":400,"message":"model name is missing from the request"}}"#), None);
+    assert_eq!(count(b"not found"), None);
+}

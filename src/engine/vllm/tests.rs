@@ -339,3 +339,17 @@ fn tools_are_called_where_somebody_said_how() {
     assert_eq!(of(json!({}), &["--enable-auto-tool-choice"]).0, None);
     assert_eq!(of(json!({"override_generation_config": {"max_new_tokens": 9}}), &[]).1, Some(9));
 }
+
+#[test]
+fn what_it_is_answering_is_counted_with_what_waits_over_all_its_engines() {
+    let count = Vllm.occupied().unwrap().count;
+    let metrics = b"# TYPE vllm:num_requests_running gauge\n\
+        vllm:num_requests_running{engine=\"0\",model_name=\"a b\"} 2.0\n\
+        vllm:num_requests_running{engine=\"1\",model_name=\"a b\"} 1.0\n\
+        vllm:num_requests_waiting{engine=\"0\",model_name=\"a b\"} 4.0\n\
+        vllm:num_requests_waiting_by_reason{engine=\"0\",reason=\"capacity\"} 4.0\n";
+    assert_eq!(count(metrics), Some(7));
+    assert_eq!(count(b"vllm:num_requests_running 0.0\nvllm:num_requests_waiting 0.0\n"), Some(0));
+    assert_eq!(count(b"vllm:num_requests_running NaN of what\n"), None);
+    assert_eq!(count(b"other_metric 3\n"), None);
+}

@@ -8,7 +8,7 @@ use crate::running::Running;
 use crate::web;
 
 /// How often a model's server was asked for something.
-fn requests(cluster: &Cluster, host: &str, service: &str) -> usize {
+pub(crate) fn requests(cluster: &Cluster, host: &str, service: &str) -> usize {
     let log = lab().ssh(host, &format!("docker logs {} 2>&1", cluster.container(service)));
     log.lines().filter(|line| line.contains("processing task")).count()
 }

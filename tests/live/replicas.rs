@@ -8,6 +8,8 @@ use std::thread;
 use serde_json::json;
 
 use crate::cluster::Cluster;
+use crate::deploy::requests;
+use crate::lab::{lab, until};
 use crate::web;
 
 /// How many ask at the same time, each its next request as soon as it has an answer; every other one has it streamed.
@@ -27,6 +29,7 @@ fn replicas_are_replaced_one_after_the_other_and_nothing_is_lost() {
         cluster.hosts[host]["models"]["alpha"]["parallel"] = json!(2);
     }
     cluster.deploy();
+    only_the_other_one_is_asked(&cluster);
     let (gateway, key) = (cluster.gateway(), cluster.master_key());
     let (asked, over, lost) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(vec![]));
     let client = |streams: bool| {
@@ -65,6 +68,22 @@ fn replicas_are_replaced_one_after_the_other_and_nothing_is_lost() {
     assert!(lost.is_empty(), "of {asked}: {lost:?}");
     let left = cluster.remote_files("lab3");
     assert!(!left.iter().any(|file| file.ends_with(".url")), "{left:?}");
+}
+
+/// While a file names a replica, the gateway asks it for nothing; the same gateway asks it again when that is gone.
+fn only_the_other_one_is_asked(cluster: &Cluster) {
+    let asked = || ["lab1", "lab2"].map(|host| requests(cluster, host, "alpha"));
+    let file = format!("~/homelab/{}/around/by-hand.url", cluster.project);
+    let [first, second] = asked();
+    lab().ssh("lab3", &format!("printf 'http://%s/v1\n' {} >{file}", cluster.backend("lab1", 1)));
+    (0..8).for_each(|_| cluster.answers("alpha"));
+    assert_eq!(asked(), [first, second + 8]);
+    cluster.run(&["plan"]).exits(0).says("around/by-hand.url: an earlier deploy was cut off");
+    cluster.deploy();
+    until("a request to the first one", crate::LIMIT, || {
+        cluster.answers("alpha");
+        (asked()[0] > first).then_some(())
+    });
 }
 
 /// Replaces both replicas and sees that the gateway stays and that one waits for the other.

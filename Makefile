@@ -29,7 +29,7 @@ live: lab ## The tests on real hosts only
 # A gateway takes ten seconds of a core to start: what starts several is asked for by name.
 MORE := $(shell grep -A1 -rh 'make test-more' tests/live | sed -n 's/^fn \([a-z_]*\).*/\1/p')
 
-test-more: lab ## Further tests on real hosts (6 minutes)
+test-more: lab ## Further tests on real hosts (4 minutes)
 	cargo test --locked --test live -- $(MORE) --ignored
 
 bench: ## Measure beside Ansible, pyinfra and Compose on the lab; writes docs/benchmarks.md (about 20 minutes)

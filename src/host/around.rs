@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::act::Act;
+use super::edge::{ON_ITS_WAY, PAUSE};
 use super::failure;
 use super::hands::Hands;
 use crate::engine;
@@ -13,10 +14,6 @@ use crate::names::{HostName, Secret, ServiceName};
 use crate::plan::{Action, Probe, around_file};
 use crate::survey::Failure;
 
-/// A request for which the gateway chose the server a moment before has been sent by then.
-const ON_ITS_WAY: Duration = Duration::from_millis(500);
-/// Between two looks at what a server is answering.
-const PAUSE: Duration = Duration::from_millis(200);
 /// How often in a row it must have nothing to answer: between two answers it may be idle for a moment.
 const QUIET: u32 = 2;
 /// A server that says nothing for so long does not tell.

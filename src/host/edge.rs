@@ -17,10 +17,10 @@ use crate::names::ServiceName;
 use crate::plan::{Action, upstream_file};
 use crate::survey::{Failure, State};
 
-/// A request that was led to the old container a moment before the switch has been sent by then.
-const ON_ITS_WAY: Duration = Duration::from_millis(500);
-/// Between two looks at a container that ends its answers.
-const PAUSE: Duration = Duration::from_millis(200);
+/// A request that was led to a server a moment before it was to get no more has been sent by then.
+pub(super) const ON_ITS_WAY: Duration = Duration::from_millis(500);
+/// Between two looks at what ends its answers.
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
 impl Act<'_> {
     /// The port, or the one that Docker chose for that container.

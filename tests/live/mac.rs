@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::cluster::Cluster;
 use crate::lab::{lab, until};
-use crate::native::{HOST, INSTALL, cluster, model, refuses_strangers};
+use crate::native::{HOST, INSTALL, back_from_a_bad_option, cluster, model, refuses_strangers};
 
 const STAND_IN: &str = include_str!("../lab/mac");
 /// What the stand-ins need, and where Homebrew has its programs.
@@ -122,18 +122,9 @@ fn a_model_of_a_mac_s_own_is_deployed_swapped_led_back_and_removed() {
     assert_eq!(left(&cluster), "");
 }
 
-/// A broken option ends the wait at once; the old one is back, and its log tells why.
 fn led_back(cluster: &mut Cluster) {
     let good = cluster.hosts.clone();
-    cluster.hosts[HOST]["models"]["alpha"]["args"] = json!(["--no-such-flag"]);
-    let failed = cluster.run(&["deploy", "--yes"]).exits(1);
-    let first = failed.first_error();
-    assert!(first.starts_with("error: bare13: alpha: waiting until it answers: it exited "), "{first}");
-    failed.says("no-such-flag").says("alpha on bare13 is back on its previous version");
-    cluster.answers("alpha");
-    let pid = running(cluster);
-    let argv = lab().ssh(HOST, &format!("tr '\\0' ' ' </proc/{pid}/cmdline"));
-    assert!(argv.contains("--ctx-size 1024") && !argv.contains("no-such-flag"), "{argv}");
+    let pid = back_from_a_bad_option(cluster, running);
     cluster.hosts = good;
     // The list that was pushed is the old one again; what runs is.
     cluster.deploy();

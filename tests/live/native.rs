@@ -136,9 +136,8 @@ fn a_model_of_the_host_s_own_is_deployed_swapped_led_back_and_removed_as_a_conta
     assert_eq!(left(&cluster), "");
 }
 
-/// A broken option ends the wait at once; the old one is back, and its log tells why.
-fn led_back(cluster: &mut Cluster) {
-    let good = cluster.hosts.clone();
+/// A broken option ends the wait at once; the old one is back, and its log tells why. Gives the process that serves then.
+pub(crate) fn back_from_a_bad_option(cluster: &mut Cluster, running: impl Fn(&Cluster) -> String) -> String {
     cluster.hosts[HOST]["models"]["alpha"]["args"] = json!(["--no-such-flag"]);
     let failed = cluster.run(&["deploy", "--yes"]).exits(1);
     // On a busy machine it was started again before anybody looked.
@@ -146,9 +145,15 @@ fn led_back(cluster: &mut Cluster) {
     assert!(first.starts_with("error: bare13: alpha: waiting until it answers: it exited "), "{first}");
     failed.says("no-such-flag").says("alpha on bare13 is back on its previous version");
     cluster.answers("alpha");
-    let pid = running(cluster, "alpha");
+    let pid = running(cluster);
     let argv = lab().ssh(HOST, &format!("tr '\\0' ' ' </proc/{pid}/cmdline"));
     assert!(argv.contains("--ctx-size 1024") && !argv.contains("no-such-flag"), "{argv}");
+    pid
+}
+
+fn led_back(cluster: &mut Cluster) {
+    let good = cluster.hosts.clone();
+    let pid = back_from_a_bad_option(cluster, |cluster| running(cluster, "alpha"));
     // A program that is there and cannot be run never starts.
     cluster.hosts[HOST]["models"]["alpha"]["args"] = json!([]);
     cluster.hosts[HOST]["models"]["alpha"]["command"] = json!("/usr/bin/nowhere");

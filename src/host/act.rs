@@ -52,6 +52,7 @@ impl Act<'_> {
         action: &Action,
         mut stop: watch::Receiver<bool>,
     ) -> Result<Option<String>, Failure> {
+        // Not `Reach`: it takes seconds at most, and nobody wants a model that answers led back for it.
         let waits = matches!(
             action,
             Action::Pull { .. }
@@ -62,7 +63,6 @@ impl Act<'_> {
                 | Action::AwaitEdge { .. }
                 | Action::Drain { .. }
                 | Action::LeadAround { .. }
-                | Action::Reach { .. }
         );
         let done = tokio::select! {
             biased;

@@ -70,7 +70,7 @@ pub(super) fn move_aside(now: &Now<'_>, container: &Container, because: Cause) -
     Step { action, because, interrupts: false }
 }
 
-/// What ends a gateway that nothing leads to any more: it finishes its answers, and goes.
+/// What ends a gateway that nothing leads to any more: it finishes its answers if it runs, and goes.
 pub(super) fn retire(now: &Now<'_>, id: &str, runs: bool) -> Vec<Step> {
     let step = |action| Step { action, because: Cause::NotNeeded, interrupts: false };
     let (service, id) = (now.name.clone(), id.to_owned());

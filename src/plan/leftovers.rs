@@ -74,19 +74,13 @@ impl Work<'_> {
     /// it goes before anything loads.
     pub(super) fn drop_older(&mut self, now: &Now<'_>) {
         let Some(older) = now.previous else { return };
-        if edge::stands_beside(now, older) {
-            let steps = edge::retire(now, &older.id, is_running(older));
-            self.tidy.push(Task { services: vec![now.name.clone()], steps, ..Task::default() });
-            return;
-        }
-        let action = Action::Remove { service: now.name.clone(), id: older.id.clone() };
-        let step = Step { action, because: Cause::NotNeeded, interrupts: serves(older) };
         let mut task = Task { services: vec![now.name.clone()], ..Task::default() };
-        if is_running(older) {
-            task.ahead = vec![step];
+        let steps = service::remove_older(now, older);
+        if is_running(older) && !edge::stands_beside(now, older) {
+            task.ahead = steps;
             self.models.push(ModelWork { needs: Needs::of(older), model: None, task });
         } else {
-            task.steps = vec![step];
+            task.steps = steps;
             self.tidy.push(task);
         }
     }

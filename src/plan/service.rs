@@ -63,13 +63,9 @@ fn without_older(now: &Now<'_>) -> Result<Option<Task>, Failure> {
         ((true, cause), None) => swap(now, current, cause),
         ((true, cause), Some(older)) if serves(current) => {
             let mut task = swap(now, current, cause);
-            let gone = if edge::stands_beside(now, older) {
-                let first = edge::switch_unless_there(now, current, &Cause::LedElsewhere);
-                first.into_iter().chain(edge::retire(now, &older.id, is_running(older))).collect()
-            } else {
-                vec![remove(now, older, Cause::NotNeeded)]
-            };
-            task.ahead.splice(0..0, gone);
+            let first = edge::switch_unless_there(now, current, &Cause::LedElsewhere)
+                .filter(|_| edge::stands_beside(now, older));
+            task.ahead.splice(0..0, first.into_iter().chain(remove_older(now, older)));
             task
         }
         // A swap was cut off and the inventory changed since: the one set aside leads back.
@@ -324,6 +320,14 @@ fn waits<'a>(now: &'a Now<'_>, cause: &'a Cause) -> impl Iterator<Item = Step> +
 
 fn back(action: Action) -> Step {
     Step { action, because: Cause::WayBack, interrupts: false }
+}
+
+/// Removes what was set aside for a service. It may run: somebody started it, or a switch was cut off.
+pub(super) fn remove_older(now: &Now<'_>, older: &Container) -> Vec<Step> {
+    match edge::stands_beside(now, older) {
+        true => edge::retire(now, &older.id, is_running(older)),
+        false => vec![remove(now, older, Cause::NotNeeded)],
+    }
 }
 
 fn remove(now: &Now<'_>, container: &Container, because: Cause) -> Step {

@@ -13,7 +13,7 @@ use super::around;
 use super::away::Backends;
 use super::edge::{self, Behind};
 use super::needs::{Needs, host_ports};
-use super::service::{Now, is_running};
+use super::service::Now;
 use super::{Action, Blocked, Cause, Step, Task};
 use super::{container_name, fetch, files, native, network_name, previous_name, probe, service};
 
@@ -346,20 +346,16 @@ impl<'a> Site<'a> {
     /// Removes the container that was set aside, once its successor answers.
     fn previous(&self, now: &Now<'_>, task: &Task) -> Option<Task> {
         let aside = task.ahead.iter().find_map(|step| match &step.action {
-            Action::SetAside { id, .. } => Some((id.clone(), false)),
-            Action::MoveAside { id, .. } => Some((id.clone(), true)),
+            Action::SetAside { id, .. } => Some(edge::retire(now, id, false)),
+            Action::MoveAside { id, .. } => Some(edge::retire(now, id, true)),
             _ => None,
         });
         let comes_back = task.steps.iter().any(|s| matches!(s.action, Action::PutBack { .. }));
-        let older = || {
-            let older = now.previous.filter(|_| !comes_back)?;
-            Some((older.id.clone(), edge::stands_beside(now, older) && is_running(older)))
-        };
-        let (id, runs) = aside.or_else(older)?;
+        let older = || now.previous.filter(|_| !comes_back).map(|older| service::remove_older(now, older));
         Some(Task {
             services: vec![now.name.clone()],
             after: vec![(self.name.clone(), now.name.clone())],
-            steps: edge::retire(now, &id, runs),
+            steps: aside.or_else(older)?,
             ..Task::default()
         })
     }

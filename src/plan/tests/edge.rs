@@ -143,7 +143,27 @@ fn a_changed_config_is_reloaded_and_a_changed_edge_replaced() {
           box: remove #caddy-1 after box/caddy
     "#]],
     );
+    // What was set aside and started again by somebody serves until it goes, whatever else is done.
+    let started = behind().had("box", "caddy", running(edge(1)));
+    check(
+        &started,
+        &expect![[r#"
+        models
+          box: !remove #caddy-1.previous |
+    "#]],
+    );
+    bench = bench.has("box", "caddy", running(edge(2))).had("box", "caddy", running(edge(1)));
+    check(
+        &bench,
+        &expect![[r#"
+        gateway
+          box: reload caddy, await caddy after box/litellm
+        tidy
+          box: !remove #caddy-1.previous after box/caddy
+    "#]],
+    );
     // One that does not run finds its config written.
+    bench.seen("box").containers.remove("homelab-caddy-1.previous");
     bench = bench.has("box", "caddy", stopped(edge(2)));
     check(
         &bench,

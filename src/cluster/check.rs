@@ -215,9 +215,13 @@ fn open_to_all(model: &ModelSpec) -> Option<Diagnostic> {
     let open = format!(
         "{engine} asks for no key: whoever reaches port {port} of its host can use and delete its models"
     );
-    Some(Diagnostic::warning(&model.origin, open).hint(
-        "`host_ip` publishes it on one address only, 127.0.0.1 where the gateway is on the same host; `api_key: none` says that you know",
-    ))
+    let way = match model.runtime {
+        Runtime::Docker => {
+            "`host_ip` publishes it on one address only, 127.0.0.1 where the gateway is on the same host"
+        }
+        Runtime::Native => "`host_ip` has it listen on one address only",
+    };
+    Some(Diagnostic::warning(&model.origin, open).hint(format!("{way}; `api_key: none` says that you know")))
 }
 
 /// The way to the model's GPUs: as the user says, else as the host offers; NVIDIA's runtime where nobody looked.

@@ -62,13 +62,6 @@ pub(super) fn command(
         }
         Ok(words)
     });
-    if let (None, Runtime::Native, Some(origin)) = (engine.program(), runtime, fields.origin("runtime")) {
-        let none = format!("homelab knows no way to run `engine: {}` without a container", engine.name());
-        fields.problems.push(
-            Diagnostic::error(origin, none)
-                .hint("take `runtime` away; what somebody else runs is `engine: external`"),
-        );
-    }
     match (typed, runtime) {
         (Some(_), Runtime::Docker) => {
             if let Some(origin) = fields.origin("command") {
@@ -170,10 +163,10 @@ pub(super) fn manager(host: &HostSpec, facts: Option<&Facts>) -> Manager {
 pub(super) fn settle(service: &mut Service, model: &ModelSpec, manager: Manager, facts: Option<&Facts>) {
     service.image.clear();
     service.networks.clear();
-    if let Some(word) = service.entrypoint.iter_mut().flatten().next()
-        && let Some(Some(path)) = facts.and_then(|facts| facts.native.programs.get(word))
-    {
-        word.clone_from(path);
+    for word in service.entrypoint.iter_mut().flatten() {
+        if let Some(Some(path)) = facts.and_then(|facts| facts.native.programs.get(word)) {
+            word.clone_from(path);
+        }
     }
     match manager.is_launchd() {
         true => metal(model, &mut service.environment),

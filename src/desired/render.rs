@@ -244,7 +244,8 @@ fn place(
     versions: &Versions,
 ) {
     let path = content_name(directory, &config.name, &config.content, versions);
-    for word in service.command.iter_mut().flatten().filter(|word| *word == target) {
+    let words = service.entrypoint.iter_mut().chain(&mut service.command).flatten();
+    for word in words.filter(|word| *word == target) {
         *word = format!("{dir}/{path}");
     }
     files.insert(path, config.content.clone());

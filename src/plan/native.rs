@@ -13,8 +13,10 @@ pub(super) fn may_run(service: &DesiredService, host: &Native) -> Result<(), (St
             "the host has no service manager that homelab knows: neither systemd nor launchd runs there";
         return Err((what.to_owned(), "`runtime: docker` runs it in a container".to_owned()));
     };
-    let program = service.service.entrypoint.iter().flatten().next();
-    if let Some(program) = program.filter(|program| host.programs.get(*program) == Some(&None)) {
+    // A script of homelab's may come before it, but no option does.
+    let words = service.service.entrypoint.iter().chain(&service.service.command).flatten();
+    let mut started = words.take_while(|word| !word.starts_with('-'));
+    if let Some(program) = started.find(|word| host.programs.get(*word) == Some(&None)) {
         let engine = match &service.role {
             Role::Model(served) => engine::by_name(served.engine),
             Role::Gateway { .. } | Role::Companion | Role::Edge(_) => None,

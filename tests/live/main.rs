@@ -30,6 +30,7 @@ mod mac;
 mod metrics;
 mod native;
 mod ollama;
+mod ollama_native;
 mod plain_compose;
 mod prefetch;
 mod process;

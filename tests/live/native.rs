@@ -61,7 +61,7 @@ fn unit(cluster: &Cluster, name: &str) -> (String, String) {
 }
 
 /// Everything of this project that is on the host: units, links to them, files, processes.
-fn left(cluster: &Cluster) -> String {
+pub(crate) fn left(cluster: &Cluster) -> String {
     let project = &cluster.project;
     lab().root(
         HOST,

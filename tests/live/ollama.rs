@@ -39,7 +39,7 @@ fn cluster(name: &str, volume: &Volume, environment: Value) -> Cluster {
     cluster
 }
 
-fn chat(model: &str, load: &str) -> Value {
+pub(crate) fn chat(model: &str, load: &str) -> Value {
     json!({"engine": "ollama", "model": model, "load": load, "num_ctx": 512})
 }
 
@@ -50,15 +50,15 @@ fn row(cluster: &Cluster, code: i32) -> Value {
     rows.iter().find(|row| row["service"] == "ollama").unwrap_or_else(|| panic!("{rows:?}")).clone()
 }
 
-fn loaded(cluster: &Cluster) -> Vec<String> {
+pub(crate) fn loaded(cluster: &Cluster) -> Vec<String> {
     let row = row(cluster, 0);
     let all = row["models"].as_array().unwrap().iter().filter(|model| model["loaded"] == true);
     all.map(|model| model["name"].as_str().unwrap().to_owned()).collect()
 }
 
 /// What the server itself says is loaded.
-fn running(cluster: &Cluster) -> Vec<Value> {
-    let url = format!("http://{}/api/ps", cluster.backend("lab1", 1));
+pub(crate) fn running(cluster: &Cluster, host: &str) -> Vec<Value> {
+    let url = format!("http://{}/api/ps", cluster.backend(host, 1));
     let said = lab().try_ssh("lab3", &format!("curl -sS -m 5 --noproxy '*' {url}")).stdout;
     let said: Value = serde_json::from_str(&said).unwrap_or_default();
     said["models"].as_array().cloned().unwrap_or_default()
@@ -104,7 +104,7 @@ fn models_of_one_ollama_come_and_answer_are_loaded_as_asked_and_swapped_with_a_w
     cluster.run(&["deploy", "--yes"]).exits(1).says("llama-server process has terminated");
     assert_eq!(cluster.containers()["lab1-ollama-1"].id, first["lab1-ollama-1"].id);
     cluster.answers("first");
-    let context = |cluster: &Cluster| running(cluster)[0]["context_length"].clone();
+    let context = |cluster: &Cluster| running(cluster, "lab1")[0]["context_length"].clone();
     assert_eq!(context(&cluster), 512);
 
     // The same change without what broke it.
@@ -150,7 +150,8 @@ fn a_model_that_vanished_from_ollama_comes_back_and_one_that_is_loaded_otherwise
     // After a boot it is loaded again without anybody asking for it.
     lab().ssh("lab1", &format!("docker restart -t 1 {}", cluster.container("ollama")));
     until("both models are loaded", Duration::from_secs(60), || {
-        let mut names: Vec<Value> = running(&cluster).into_iter().map(|one| one["name"].clone()).collect();
+        let mut names: Vec<Value> =
+            running(&cluster, "lab1").into_iter().map(|one| one["name"].clone()).collect();
         names.sort_by_key(Value::to_string);
         (names == ["homelab/only:latest", "homelab/vectors:latest"]).then_some(())
     });

@@ -1,11 +1,12 @@
 # Lets a server of the same image pull what the service needs: it is what knows how. Nobody reaches it, and it ends
 # when all is there. What serves has its own server on the same directory; nothing of that is pruned.
 # The arguments are a model and where its manifest comes to lie, and so on.
-OLLAMA_HOST=127.0.0.1:11434 OLLAMA_NOPRUNE=1 ollama serve >/tmp/homelab.log 2>&1 &
+at=127.0.0.1:11434
+OLLAMA_HOST=$at OLLAMA_NOPRUNE=1 ollama serve >/tmp/homelab.log 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null' EXIT
 trap 'exit 143' TERM INT
-if ! comes_up 11434 "$server"; then
+if ! comes_up "$at" "$server"; then
   cat /tmp/homelab.log
   exit 1
 fi
@@ -50,10 +51,10 @@ while [ $# -gt 1 ]; do
   model=$1
   manifest=$models/manifests/$2
   shift 2
-  if ! ask 11434 /api/show "{\"model\":\"$model\"}" quiet; then
+  if ! ask "$at" /api/show "{\"model\":\"$model\"}" quiet; then
     echo "pulling $model"
     error=
-    ask 11434 /api/pull "{\"model\":\"$model\"}" take
+    ask "$at" /api/pull "{\"model\":\"$model\"}" take
     code=$?
     if [ "$full" ]; then exit 28; fi
     if [ "$code" != 0 ] || [ "$error" ]; then

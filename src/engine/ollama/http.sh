@@ -1,13 +1,15 @@
 export LC_ALL=C
 models=${OLLAMA_MODELS:-/root/.ollama/models}
 
-# Asks the server on this container's own loopback; $1 is its port, $2 the path, $3 the JSON. The image has no
-# curl, but bash opens connections. HTTP 1.0: what comes back is plain lines, and ends with the connection.
-# Each line of the answer goes to $4, a function; false if there is no answer, or another one than 200.
+# Opens a connection to $1, HOST:PORT. There may be no curl (the image has none), but bash opens connections.
+opens() { { exec 3<>"/dev/tcp/${1%:*}/${1##*:}"; } 2>/dev/null; }
+
+# Asks the server at $1; $2 is the path, $3 the JSON. HTTP 1.0: what comes back is plain lines, and ends with the
+# connection. Each line of the answer goes to $4, a function; false if there is no answer, or another one than 200.
 ask() {
   local line status
-  { exec 3<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || return 1
-  printf 'POST %s HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s' \
+  opens "$1" || return 1
+  printf 'POST %s HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s' \
     "$2" "${#3}" "$3" >&3
   IFS= read -r status <&3
   while IFS= read -r line <&3 && [ "${line%$'\r'}" ]; do :; done
@@ -27,9 +29,9 @@ note() {
   fi
 }
 
-# Waits until the server on port $1 takes connections; false if the process $2 has ended before.
+# Waits until the server at $1 takes connections; false if the process $2 has ended before.
 comes_up() {
-  until { exec 3<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null; do
+  until opens "$1"; do
     kill -0 "$2" 2>/dev/null || return 1
     sleep 0.1
   done

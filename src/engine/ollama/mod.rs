@@ -1,4 +1,4 @@
-//! Ollama: `ollama serve` in a container, one for all its models on a host.
+//! Ollama: `ollama serve` in a container or as a program of the host's own, one for all its models on a host.
 //! Facts about it are those of 0.33 (ollama/ollama: docs/, server/, openai/).
 
 mod check;
@@ -17,14 +17,14 @@ use super::command_line::word;
 use super::{Chip, Draft, Engine, Fetch, Kind, Load, Loading, Opt, Phase, Serve};
 use crate::diagnosis::Row;
 
-/// Ollama in Docker.
+/// Ollama.
 pub(super) struct Ollama;
 
 /// Its own default.
 const PORT: u16 = 11434;
 /// Answers once it takes requests, loads nothing, and tells which models are there.
 const HEALTH: &str = "/v1/models";
-/// What the container runs, and what that asks of the server: one request in a line.
+/// What is run, and what that asks of the server: one request in a line.
 const SCRIPT: &str = "/etc/homelab/serve.sh";
 const REQUESTS: &str = "/etc/homelab/models.txt";
 
@@ -43,6 +43,15 @@ impl Engine for Ollama {
             Chip::None | Chip::Nvidia | Chip::Dri => "ollama/ollama:0.33.0",
             Chip::Amd => "ollama/ollama:0.33.0-rocm",
         })
+    }
+
+    fn program(&self) -> Option<&'static str> {
+        Some("ollama")
+    }
+
+    fn install(&self) -> &'static str {
+        "Homebrew has it (brew install ollama); so has ollama.com/download, whose service of its own must be off (sudo systemctl disable \
+         --now ollama); or give its path by `command`"
     }
 
     fn options(&self) -> &'static [Opt] {
@@ -116,20 +125,30 @@ impl Engine for Ollama {
     }
 
     fn draft(&self, serve: &Serve<'_>) -> Draft {
-        let mut environment: BTreeMap<String, String> =
-            [("OLLAMA_HOST".to_owned(), format!("0.0.0.0:{PORT}"))].into();
+        let (host, port) = serve.listens(PORT);
+        // As Go wants it (net.JoinHostPort).
+        let listens = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let mut environment: BTreeMap<String, String> = [("OLLAMA_HOST".to_owned(), listens)].into();
         let typed = serve.options.iter().filter(|(name, _)| !self.is_of_model(name));
         environment.extend(typed.map(|(name, value)| (name.clone(), word(value))));
         let script = concat!(include_str!("http.sh"), include_str!("serve.sh"));
+        let program = serve.program();
+        // A service manager looks for no program, and every host has this one there.
+        let (bash, volumes) = match program {
+            Some(_) => ("/bin/bash", vec![]),
+            None => ("bash", vec!["~/.ollama:/root/.ollama".to_owned()]),
+        };
+        let words = [bash, SCRIPT, REQUESTS].map(str::to_owned).into_iter();
+        let program = program.unwrap_or_else(|| vec!["ollama".to_owned()]);
         Draft {
-            entrypoint: ["bash", SCRIPT].map(str::to_owned).to_vec(),
-            port: PORT,
+            entrypoint: words.chain(program).chain(["serve".to_owned()]).collect(),
+            port,
             health: HEALTH.to_owned(),
             environment,
             files: [(SCRIPT, script.to_owned()), (REQUESTS, requests(self, serve))]
                 .map(|(path, text)| (path.to_owned(), text))
                 .into(),
-            volumes: vec!["~/.ollama:/root/.ollama".to_owned()],
+            volumes,
             ..Draft::default()
         }
     }
@@ -161,7 +180,7 @@ fn keep_alive(serve: &Serve<'_>) -> Value {
     typed.parse::<i64>().map_or_else(|_| typed.into(), Value::from)
 }
 
-/// What the container asks of its server when it starts. A model of its own name that is made from what was pulled shares
+/// What is asked of the server when it starts. A model of its own name that is made from what was pulled shares
 /// its files, holds its parameters for whichever way it is asked, and stays the same name when another one is behind it.
 fn requests(engine: &Ollama, serve: &Serve<'_>) -> String {
     let members = serve.several.iter().flat_map(|several| &several.members);

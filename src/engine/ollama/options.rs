@@ -50,7 +50,8 @@ pub(super) const RESERVED: &[(&str, &str)] = &[
     ("OLLAMA_HOST", "homelab sets it: the port on the host is `port`, the address `host_ip`"),
     (
         "OLLAMA_MODELS",
-        "models lie in ~/.ollama on the host: volumes: [\"/big/ollama:/root/.ollama\"] puts them elsewhere",
+        "models lie in ~/.ollama on the host: volumes: [\"/big/ollama:/root/.ollama\"] puts them elsewhere, and with `runtime: \
+         native` environment: {OLLAMA_MODELS: /big/ollama/models}",
     ),
     ("temperature", PER_REQUEST),
     ("top_p", PER_REQUEST),

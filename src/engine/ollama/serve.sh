@@ -1,14 +1,21 @@
-# Gives each model its name and its parameters, then is the server. A server of its own does the first on a port that
-# nobody reaches: whoever finds the real one answering finds every name there. The definitions of an earlier version
-# are laid over, so that whatever version starts has its own. /etc/homelab/models.txt has a line for each request.
-requests=/etc/homelab/models.txt
+# Gives each model its name and its parameters, then is the server. A server of its own does the first where nobody
+# reaches it: whoever finds the real one answering finds every name there. The definitions of an earlier version are
+# laid over, so that whatever version starts has its own. bash 3.2 must do: a Mac has no later one.
+# The arguments are a file with a line for each request, and what starts the server.
+requests=$1
+shift
 
-OLLAMA_HOST=127.0.0.1:11435 OLLAMA_NOPRUNE=1 CUDA_VISIBLE_DEVICES=-1 ROCR_VISIBLE_DEVICES=-1 \
-  GGML_VK_VISIBLE_DEVICES=-1 ollama serve >/tmp/homelab.log 2>&1 &
-first=$!
-trap 'kill "$first" 2>/dev/null; exit 143' TERM INT
-if ! comes_up 11435 "$first"; then
-  cat /tmp/homelab.log
+# A port that nobody is assigned (RFC 6335) and nobody has.
+first=
+until [ "$first" ] && ! opens "$first"; do first=127.0.0.1:$((49152 + RANDOM % 16384)); done
+log=$(mktemp)
+OLLAMA_HOST=$first OLLAMA_NOPRUNE=1 CUDA_VISIBLE_DEVICES=-1 ROCR_VISIBLE_DEVICES=-1 \
+  GGML_VK_VISIBLE_DEVICES=-1 "$@" >"$log" 2>&1 &
+server=$!
+trap 'kill "$server" 2>/dev/null; rm -f "$log"; exit 143' TERM INT
+if ! comes_up "$first" "$server"; then
+  cat "$log"
+  rm -f "$log"
   exit 1
 fi
 while read -r verb path json; do
@@ -16,21 +23,27 @@ while read -r verb path json; do
   [[ $json =~ \"model\":\"([^\"]*)\" ]] && name=${BASH_REMATCH[1]}
   echo "homelab: defining $name"
   error=
-  if ! ask 11435 "$path" "$json" note || [ "$error" ]; then
+  if ! ask "$first" "$path" "$json" note || [ "$error" ]; then
     echo "homelab: $name could not be defined: ${error:-no answer}"
   fi
 done <"$requests"
-kill "$first"
-wait "$first" 2>/dev/null
+kill "$server"
+wait "$server" 2>/dev/null
+rm -f "$log"
 trap - TERM INT
 
-# What is to be loaded at the start, whoever starts the container; requests that come meanwhile wait their turn.
+# What is to be loaded at the start, whoever starts it; requests that come meanwhile wait their turn.
+host=${OLLAMA_HOST%:*}
+host=${host#\[}
+host=${host%\]}
+case $host in 0.0.0.0 | ::) host=127.0.0.1 ;; esac
+at=$host:${OLLAMA_HOST##*:}
 (
-  comes_up 11434 "$$" || exit
+  comes_up "$at" "$$" || exit
   while read -r verb path json; do
     [ "$verb" = load ] || continue
     error=
-    ask 11434 "$path" "$json" note || echo "homelab: a model could not be loaded: ${error:-no answer}"
+    ask "$at" "$path" "$json" note || echo "homelab: a model could not be loaded: ${error:-no answer}"
   done <"$requests"
 ) &
-exec ollama serve
+exec "$@"

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::super::testing::{World, sorted_and_plain};
-use super::super::{Engine as _, Kind, Load, Serve, Several};
-use super::{Ollama, REQUESTS};
+use super::super::{Engine as _, Kind, Load, Native, Serve, Several};
+use super::{Ollama, REQUESTS, SCRIPT};
 
 fn world(model: &'static str, options: Value) -> World {
     let options: BTreeMap<String, Value> = serde_json::from_value(options).unwrap();
@@ -40,7 +40,10 @@ fn a_service_gives_each_model_its_name_and_parameters_and_loads_what_it_should()
                 assert_eq!(Ollama.slots(server), Some(2));
                 let server = Serve { several: Some(Several { models_max: 9, members }), ..server.clone() };
                 let draft = Ollama.draft(&server);
-                assert_eq!(draft.entrypoint, ["bash", "/etc/homelab/serve.sh"]);
+                assert_eq!(
+                    draft.entrypoint,
+                    ["bash", "/etc/homelab/serve.sh", "/etc/homelab/models.txt", "ollama", "serve"]
+                );
                 assert_eq!((draft.port, draft.health.as_str()), (11434, "/v1/models"));
                 assert_eq!(
                     draft.environment.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" "),
@@ -67,6 +70,23 @@ fn a_service_gives_each_model_its_name_and_parameters_and_loads_what_it_should()
             });
         });
     });
+}
+
+#[test]
+fn a_host_s_own_listens_where_it_is_told_and_keeps_its_models_where_it_always_does() {
+    let program = ["/opt/ollama/bin/ollama".to_owned()];
+    for (host, listens) in [("0.0.0.0", "0.0.0.0:11500"), ("fd00::5", "[fd00::5]:11500")] {
+        let draft = world("qwen3:14b", json!({})).with(|serve| {
+            let native = Some(Native { program: &program, host, port: 11500 });
+            Ollama.draft(&Serve { native, ..serve.clone() })
+        });
+        assert_eq!(
+            draft.entrypoint,
+            ["/bin/bash", SCRIPT, REQUESTS, "/opt/ollama/bin/ollama", "serve"].map(str::to_owned)
+        );
+        assert_eq!((draft.port, draft.environment["OLLAMA_HOST"].as_str()), (11500, listens));
+        assert!(draft.volumes.is_empty());
+    }
 }
 
 #[test]

@@ -102,6 +102,7 @@ impl Act<'_> {
             Action::LeadAround { .. } => self.lead_around(action).await?,
             Action::LeadBack { service, gateway } => self.lead_back(service, gateway).await,
             Action::Reload { service } => self.reload(service).await?,
+            Action::ReloadBack { service } => self.reload_back(service).await?,
             Action::Start { id, .. } => self.hands.start(id).await?,
             Action::Restart { id, .. } => self.hands.restart(id).await?,
             Action::PutBack { service, id } => self.put_back(service, id).await?,

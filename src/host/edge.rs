@@ -88,8 +88,8 @@ impl Act<'_> {
         }
     }
 
-    /// Has Caddy read its new config; only one that it took is written in the place of the old one, so that it starts
-    /// with a good one and the next look finds what is not taken yet.
+    /// Has Caddy take its new config, by a file beside that of the old one: if Caddy or its host restarts before somebody
+    /// has an answer, the old one counts.
     pub(super) async fn reload(&self, service: &ServiceName) -> Result<(), Failure> {
         let site = self.site()?;
         let Some(content) = site.files.get(gateway::CADDYFILE) else {
@@ -98,16 +98,22 @@ impl Act<'_> {
         let bytes = content.fill(|secret| self.vault.value(secret))?;
         let next = format!("{}.next", gateway::CADDYFILE);
         self.hands.write_file(&self.path(&next)?, &bytes, content.mode()).await?;
-        let name = next.rsplit('/').next().unwrap_or_default();
-        let config = format!("/etc/caddy/{name}");
+        let took = self.load(service, &next).await;
+        self.hands.remove_file(&self.path(&next)?).await?;
+        took
+    }
+
+    /// Has Caddy take the config in its file again.
+    pub(super) async fn reload_back(&self, service: &ServiceName) -> Result<(), Failure> {
+        self.load(service, gateway::CADDYFILE).await
+    }
+
+    async fn load(&self, service: &ServiceName, file: &str) -> Result<(), Failure> {
+        let config = format!("/etc/caddy/{}", file.rsplit('/').next().unwrap_or_default());
         let words =
             ["caddy", "reload", "--config", &config, "--adapter", "caddyfile", "--address", gateway::ADMIN];
         let id = self.running(service).await?;
         let (code, said) = self.run_in(&id, &words).await?;
-        if code == 0 {
-            self.hands.write_file(&self.path(gateway::CADDYFILE)?, &bytes, content.mode()).await?;
-        }
-        self.hands.remove_file(&self.path(&next)?).await?;
         if code == 0 {
             return Ok(());
         }

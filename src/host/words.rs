@@ -17,6 +17,7 @@ pub(super) fn words(action: &Action) -> String {
         Action::LeadAround { .. } => "leading requests around it until it is idle".to_owned(),
         Action::LeadBack { .. } => "leading requests to it again".to_owned(),
         Action::Reload { .. } => "reloading its config".to_owned(),
+        Action::ReloadBack { .. } => "going back to the config it had".to_owned(),
         Action::Create { .. } => "starting it".to_owned(),
         Action::Start { .. } => "starting it again".to_owned(),
         Action::Restart { .. } => "restarting it".to_owned(),

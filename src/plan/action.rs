@@ -95,8 +95,14 @@ pub enum Action {
         /// Where the gateway runs.
         gateway: HostName,
     },
-    /// Has the edge read its config again without a connection being lost, and writes the config if it took it.
+    /// Has the edge take its new config without a connection being lost. The old one stays in its file until that is
+    /// written.
     Reload {
+        /// Its service.
+        service: ServiceName,
+    },
+    /// Has the edge take the config that is in its file again.
+    ReloadBack {
         /// Its service.
         service: ServiceName,
     },
@@ -275,6 +281,21 @@ impl Action {
         )
     }
 
+    /// The id of the container it acts on, if it is one that was seen.
+    #[must_use]
+    pub fn container(&self) -> Option<&str> {
+        match self {
+            Self::SetAside { id, .. }
+            | Self::MoveAside { id, .. }
+            | Self::Drain { id, .. }
+            | Self::Start { id, .. }
+            | Self::Restart { id, .. }
+            | Self::PutBack { id, .. }
+            | Self::Remove { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
     /// The service it acts on, if it acts on one.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceName> {
@@ -285,6 +306,7 @@ impl Action {
             | Self::Switch { service }
             | Self::Drain { service, .. }
             | Self::Reload { service }
+            | Self::ReloadBack { service }
             | Self::LeadAround { service, .. }
             | Self::LeadBack { service, .. }
             | Self::AwaitEdge { service, .. }

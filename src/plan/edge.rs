@@ -94,16 +94,16 @@ pub(super) fn reloads(host: &DesiredHost, seen: &Seen, current: Option<&Containe
 }
 
 /// The edge's task with what a changed config asks for. A config that Caddy refuses fails before anything is
-/// stopped, and the one it has stays.
+/// stopped, and the one it has stays; it is back as well if nobody has an answer by the new one.
 pub(super) fn with_config(
     now: &Now<'_>,
     task: Option<Task>,
     host: &DesiredHost,
     seen: &Seen,
 ) -> Option<Task> {
-    if !differs(host, seen) {
+    let Some(content) = host.files.get(gateway::CADDYFILE).filter(|_| differs(host, seen)) else {
         return task;
-    }
+    };
     let because = Cause::Changed(vec![Change {
         what: "the content of the Caddyfile".to_owned(),
         from: None,
@@ -115,14 +115,18 @@ pub(super) fn with_config(
     match (now.current, task) {
         (Some(current), task) if reloads(host, seen, Some(current)) => {
             let reload = step(Action::Reload { service: service.clone() }, &because);
+            let action = Action::WriteFile { path: gateway::CADDYFILE.to_owned(), content: content.clone() };
+            let write = step(action, &because);
             let task = match task {
+                // Its successor starts with what is in the file.
                 Some(mut task) => {
-                    task.ahead.insert(0, reload);
+                    task.ahead.splice(0..0, [reload, write]);
                     task
                 }
                 None => Task {
-                    services: vec![service],
-                    steps: [reload].into_iter().chain(waits()).collect(),
+                    services: vec![service.clone()],
+                    steps: [reload].into_iter().chain(waits()).chain([write]).collect(),
+                    way_back: vec![step(Action::ReloadBack { service }, &Cause::WayBack)],
                     ..Task::default()
                 },
             };

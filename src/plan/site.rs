@@ -7,13 +7,13 @@ use crate::cluster::{Model, Role, Served};
 use crate::desired::{Desired, DesiredHost, DesiredService};
 use crate::names::{HostName, ModelName, ServiceName};
 use crate::service::{Runtime, Service};
-use crate::survey::{Failure, RootKey, Seen, Survey};
+use crate::survey::{Container, Failure, RootKey, Seen, Survey};
 
 use super::around;
 use super::away::Backends;
 use super::edge::{self, Behind};
 use super::needs::{Needs, host_ports};
-use super::service::Now;
+use super::service::{Now, is_running};
 use super::{Action, Blocked, Cause, Step, Task};
 use super::{container_name, fetch, files, native, network_name, previous_name, probe, service};
 
@@ -127,6 +127,12 @@ fn moves(now: &Now<'_>) -> bool {
     is_model && old.is_some_and(|old| way(old) != way(&now.desired.service))
 }
 
+/// Whether a task does something to a container, on its way back too.
+fn names(task: &Task, id: &str) -> bool {
+    let steps = task.ahead.iter().chain(&task.steps).chain(&task.way_back);
+    steps.filter_map(|step| step.action.container()).any(|other| other == id)
+}
+
 /// A host, what it should have, and what it has.
 pub(super) struct Site<'a> {
     pub(super) desired: &'a Desired,
@@ -156,7 +162,15 @@ impl<'a> Site<'a> {
                 Err(why) => blocked.push(self.refuse(name, why)),
                 Ok(None) => work.drop_older(&now),
                 Ok(Some(task)) => {
-                    work.tidy.extend(self.previous(&now, &task));
+                    // What somebody started has ports and GPUs that others may need, and nobody needs it.
+                    let in_the_way = |older: &Container| {
+                        is_running(older) && !edge::stands_beside(&now, older) && !names(&task, &older.id)
+                    };
+                    if now.previous.is_some_and(in_the_way) {
+                        work.drop_older(&now);
+                    } else {
+                        work.tidy.extend(self.previous(&now, &task));
+                    }
                     busy.insert(name);
                     let needs = self.needs(&now);
                     match &service.role {

@@ -241,7 +241,9 @@ fn condition(
         (_, _, Cause::Changed(_) | Cause::Drift(_) | Cause::MadeByCompose) => {
             Condition::Differs(because.to_string())
         }
-        (State::Running, Health::Ready, Cause::LedElsewhere) => Condition::Differs(because.to_string()),
+        (State::Running, Health::Ready | Health::NotAsked, Cause::LedElsewhere) => {
+            Condition::Differs(because.to_string())
+        }
         (State::Running, _, Cause::LostGpu) => Condition::Unhealthy(because.to_string()),
         (State::Running, Health::Hung(why), _) => Condition::Unhealthy(format!("it hangs: {why}")),
         (State::Running, Health::Lacks(_), _) => Condition::Differs(because.to_string()),
@@ -272,10 +274,12 @@ fn cause<'a>(plan: &'a Plan, host: &HostName, name: &ServiceName) -> Option<&'a 
     let touches = |action: &Action| {
         !matches!(action, Action::Pull { .. } | Action::Fetch { .. } | Action::RemoveFile { .. })
     };
-    steps
-        .filter(|s| touches(&s.action))
+    let causes = steps
+        .filter(|s| touches(&s.action) && s.action.service().is_none_or(|service| service == name))
         .map(|s| &s.because)
-        .find(|c| !matches!(c, Cause::Follows(_) | Cause::NotNeeded))
+        .filter(|c| !matches!(c, Cause::Follows(_) | Cause::NotNeeded));
+    // That the edge leads elsewhere is the least of what may be told of a gateway.
+    causes.min_by_key(|cause| **cause == Cause::LedElsewhere)
 }
 
 /// Services that should not be there.

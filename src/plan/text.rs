@@ -195,7 +195,11 @@ fn effects(task: &Task) -> Vec<Line> {
         let name = old.action.service().map(ToString::to_string).unwrap_or_default();
         return vec![line(Mark::Remove, format!("set {name} aside"), old, old.interrupts)];
     }
-    let shown: Vec<Line> = task.ahead.iter().chain(&task.steps).filter_map(effect).collect();
+    // A config that is taken is written as well.
+    let steps = || task.ahead.iter().chain(&task.steps);
+    let reloads = steps().any(|step| matches!(step.action, Action::Reload { .. }));
+    let tells = |step: &&Step| !reloads || !matches!(step.action, Action::WriteFile { .. });
+    let shown: Vec<Line> = steps().filter(tells).filter_map(effect).collect();
     if shown.is_empty() { task.steps.first().map(wait).into_iter().collect() } else { shown }
 }
 
@@ -263,6 +267,7 @@ fn effect(step: &Step) -> Option<Line> {
         Action::RemoveFile { path } => (Mark::Remove, format!("remove {path}")),
         Action::RemoveNetwork { name } => (Mark::Remove, format!("remove network {name}")),
         Action::RemoveMade { .. }
+        | Action::ReloadBack { .. }
         | Action::AwaitMemory { .. }
         | Action::AwaitModel { .. }
         | Action::Reach { .. }

@@ -49,6 +49,8 @@ impl Client {
         let mut curl = Command::new("curl");
         curl.args(["-sSN", "--noproxy", "*", "--max-time", "90", "-w", "\n%{http_code}"]);
         curl.args(["-H", &format!("Authorization: Bearer {}", self.key)]);
+        let at = lab().address("lab3");
+        curl.args(["--connect-to", &format!("llm.edge.test::{at}:")]);
         if trusted {
             curl.args(["--cacert", &self.root]);
         }
@@ -139,6 +141,37 @@ fn behind_an_edge_a_gateway_is_replaced_while_it_answers_and_only_those_allowed_
     assert!(refused.ends_with("\n413") || refused.ends_with("\n502"), "{refused}");
     let files = cluster.remote_files("lab3");
     assert!(!files.iter().any(|file| file.contains("tls-") || file.contains(".next")), "{files:?}");
+    gives_up_a_config_that_brings_no_certificate(&mut cluster);
+}
+
+/// Caddy takes a config by which nobody would have an answer; whoever does not wait for that has the one before.
+fn gives_up_a_config_that_brings_no_certificate(cluster: &mut Cluster) {
+    let edge = json!({
+        "image": lab().fact("LAB_IMAGE_CADDY"),
+        "domain": "llm.edge.test",
+        "tls": "internal",
+        "http_port": cluster.port(5),
+    });
+    cluster.hosts["lab3"]["gateway"]["edge"] = edge.clone();
+    cluster.deploy();
+    let url = format!("https://llm.edge.test:{}", cluster.port(0));
+    let client = Client { url, ..Client::of(cluster) };
+    assert_eq!(client.get("/v1/models").0, "200");
+    let before = cluster.containers();
+    cluster.hosts["lab3"]["gateway"]["edge"]["tls"] = json!("acme");
+    cluster.hosts["lab3"]["gateway"]["edge"]["acme_ca"] = json!("https://127.0.0.1:1/directory");
+    let mut cut = cluster.begin(&["deploy", "--yes"]);
+    cut.says("waiting for its certificate for llm.edge.test");
+    assert_ne!(client.curl(true, "/v1/models", None).code, Some(0), "it still has the certificate of before");
+    cut.signal("INT");
+    let cut = cut.end();
+    cluster.heard(&["deploy", "--yes"], &cut);
+    let _ = cut.exits(130);
+    assert_eq!(client.get("/v1/models").0, "200");
+    cluster.run(&["plan"]).exits(0).says("~ reload caddy: the content of the Caddyfile");
+    cluster.hosts["lab3"]["gateway"]["edge"] = edge;
+    cluster.run(&["deploy"]).exits(0).says("Nothing to do");
+    assert_eq!(cluster.containers(), before);
 }
 
 /// How many requests are asked at least; docs/gateway.md has the figures of a run.

@@ -35,20 +35,6 @@ fn all_steps(plan: &Plan) -> impl Iterator<Item = (&HostName, &Step)> {
     plan.steps().chain(back)
 }
 
-/// The container an action names.
-fn id(action: &Action) -> Option<&String> {
-    match action {
-        Action::SetAside { id, .. }
-        | Action::MoveAside { id, .. }
-        | Action::Drain { id, .. }
-        | Action::Start { id, .. }
-        | Action::Restart { id, .. }
-        | Action::PutBack { id, .. }
-        | Action::Remove { id, .. } => Some(id),
-        _ => None,
-    }
-}
-
 fn find<'a>(survey: &'a Survey, host: &HostName, id: &str) -> Option<&'a Container> {
     survey.seen(host)?.containers.values().find(|c| c.id == id)
 }
@@ -60,7 +46,7 @@ fn serves(container: &Container) -> bool {
 }
 
 fn is_model(survey: &Survey, host: &HostName, step: &Step) -> bool {
-    let container = id(&step.action).and_then(|id| find(survey, host, id));
+    let container = step.action.container().and_then(|id| find(survey, host, id));
     container.is_some_and(|c| c.labels.get(label::ROLE).is_some_and(|role| role == "model"))
 }
 
@@ -160,9 +146,9 @@ proptest! {
                 step.action,
                 Action::SetAside { .. } | Action::Remove { .. } | Action::Restart { .. }
             );
-            let target = id(&step.action).filter(|_| stops);
+            let target = step.action.container().filter(|_| stops);
             let serving = target.and_then(|id| find(&scenario.survey, host, id)).is_some_and(serves);
-            let first = target.is_some_and(|id| stopped.insert(id.clone()));
+            let first = target.is_some_and(|id| stopped.insert(id.to_owned()));
             prop_assert_eq!(step.interrupts, serving && first, "{:?}", step);
         }
     }
@@ -172,7 +158,7 @@ proptest! {
         let (scenario, plan) = planned(&bytes);
         let down = plan::down(&scenario.desired.project, &scenario.survey);
         for (host, step) in all_steps(&plan).chain(all_steps(&down)) {
-            if let Some(id) = id(&step.action) {
+            if let Some(id) = step.action.container() {
                 prop_assert!(find(&scenario.survey, host, id).is_some(), "{step:?}");
             }
             if let Action::RemoveFile { path } | Action::WriteFile { path, .. } = &step.action {
@@ -230,5 +216,5 @@ proptest! {
 /// Whether what a step interrupts was seen.
 fn is_known(scenario: &Scenario, host: &HostName, step: &Step) -> bool {
     is_model(&scenario.survey, host, step)
-        || id(&step.action).is_some_and(|id| find(&scenario.survey, host, id).is_some())
+        || step.action.container().is_some_and(|id| find(&scenario.survey, host, id).is_some())
 }

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use homelab::cluster::{Model, Role};
 use homelab::desired::{Desired, DesiredService};
 use homelab::engine::Gpus;
-use homelab::gateway::CADDYFILE;
 use homelab::names::{HostName, ServiceName};
 use homelab::plan::{
     Action, Plan, ROOT_KEY_FILE, around_file, container_name, fetch_name, previous_name, upstream_file,
@@ -251,18 +250,16 @@ impl World {
         };
         let fetcher = fetcher.unwrap_or_default();
         let edge = container_name(&self.desired, &ServiceName::edge());
-        let caddyfile = self.desired.hosts[host].files.get(CADDYFILE).map(file);
         let seen = self.seen(host);
         match action {
             Action::WriteRootKey => {
                 seen.files.insert(ROOT_KEY_FILE.into(), FileSeen { sha256: "3".into(), mode: 0o600 });
             }
             Action::WriteFile { path, content } => drop(seen.files.insert(path.clone(), file(content))),
-            Action::Reload { .. } => {
+            Action::Reload { .. } | Action::ReloadBack { .. } => {
                 if !seen.containers.get(&edge).is_some_and(|c| c.state == State::Running) {
                     return Err("no edge runs that could reload".into());
                 }
-                seen.files.insert(CADDYFILE.into(), caddyfile.ok_or("there is no config")?);
             }
             Action::CreateNetwork { name } => drop(seen.networks.insert(name.clone(), true)),
             Action::Pull { image, digest } => {

@@ -369,6 +369,7 @@ fn step(step: &Step) -> String {
         Action::LeadAround { backend, .. } => format!("around {backend}"),
         Action::LeadBack { service, .. } => format!("again to {service}"),
         Action::Reload { service } => format!("reload {service}"),
+        Action::ReloadBack { service } => format!("reload {service} as it was"),
         Action::AwaitEdge { service, .. } => format!("await {service}"),
         Action::Create { service } => format!("create {service}"),
         Action::Start { id, .. } => format!("start {id}"),

@@ -5,6 +5,7 @@ use expect_test::expect;
 use super::bench::{Bench, edge, gateway, running, stopped, unpublished};
 use super::check;
 use crate::gateway::CADDYFILE;
+use crate::plan::Condition;
 use crate::survey::{FileSeen, Health};
 
 fn behind() -> Bench {
@@ -129,19 +130,19 @@ fn a_changed_config_is_reloaded_and_a_changed_edge_replaced() {
     check(
         &bench,
         &expect![[r#"
-        gateway
-          box: reload caddy, await caddy after box/litellm
-    "#]],
+            gateway
+              box: reload caddy, await caddy, write edge/Caddyfile [reload caddy as it was] after box/litellm
+        "#]],
     );
     let mut bench = bench.has("box", "caddy", running(edge(1)));
     check(
         &bench,
         &expect![[r#"
-        gateway
-          box: reload caddy, !aside #caddy-1 | create caddy, await caddy [unmake caddy, back #caddy-1] after box/litellm
-        tidy
-          box: remove #caddy-1 after box/caddy
-    "#]],
+            gateway
+              box: reload caddy, write edge/Caddyfile, !aside #caddy-1 | create caddy, await caddy [unmake caddy, back #caddy-1] after box/litellm
+            tidy
+              box: remove #caddy-1 after box/caddy
+        "#]],
     );
     // What was set aside and started again by somebody serves until it goes, whatever else is done.
     let started = behind().had("box", "caddy", running(edge(1)));
@@ -156,11 +157,11 @@ fn a_changed_config_is_reloaded_and_a_changed_edge_replaced() {
     check(
         &bench,
         &expect![[r#"
-        gateway
-          box: reload caddy, await caddy after box/litellm
-        tidy
-          box: !remove #caddy-1.previous after box/caddy
-    "#]],
+            models
+              box: !remove #caddy-1.previous |
+            gateway
+              box: reload caddy, await caddy, write edge/Caddyfile [reload caddy as it was] after box/litellm
+        "#]],
     );
     // One that does not run finds its config written.
     bench.seen("box").containers.remove("homelab-caddy-1.previous");
@@ -184,6 +185,20 @@ fn a_changed_config_is_reloaded_and_a_changed_edge_replaced() {
         gateway
           box: restart #caddy-1, await caddy after box/litellm
     "#]],
+    );
+}
+
+#[test]
+fn a_gateway_that_compose_made_is_told_of_as_such_even_if_the_edge_leads_elsewhere() {
+    let mut compose = running(unpublished(2));
+    (compose.service, compose.health) = (Err("missing".into()), Health::NotAsked);
+    let bench = behind().has("box", "litellm", compose).had("box", "litellm", running(unpublished(1)));
+    let bench = bench.leads_to("box", &["#litellm-1.previous"]);
+    let rows = crate::plan::status(&bench.desired, &bench.survey, &bench.plan());
+    let row = rows.iter().find(|row| row.service.as_ref().is_some_and(|name| name.as_str() == "litellm"));
+    assert_eq!(
+        row.map(|row| &row.condition),
+        Some(&Condition::Differs("docker compose made it, not homelab".into()))
     );
 }
 

@@ -97,7 +97,7 @@ impl Act<'_> {
             Action::MoveAside { service, id } => {
                 self.rename(id, &previous_name(self.desired, service)).await?;
             }
-            Action::Switch { service } => self.switch(service).await?,
+            Action::Switch { service, id } => self.switch(service, id.as_deref()).await?,
             Action::Drain { id, timeout, .. } => self.drain(id, *timeout).await?,
             Action::LeadAround { .. } => self.lead_around(action).await?,
             Action::LeadBack { service, gateway } => self.lead_back(service, gateway).await,

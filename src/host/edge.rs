@@ -35,9 +35,12 @@ impl Act<'_> {
         chosen.ok_or_else(|| failure(self.words, "Docker has given it no port of the host: it does not run"))
     }
 
-    /// Leads the edge to the container that has the service's name.
-    pub(super) async fn switch(&self, service: &ServiceName) -> Result<(), Failure> {
-        let id = self.running(service).await?;
+    /// Leads the edge to a container; none is the one that has the service's name.
+    pub(super) async fn switch(&self, service: &ServiceName, id: Option<&str>) -> Result<(), Failure> {
+        let id = match id {
+            Some(id) => id.to_owned(),
+            None => self.running(service).await?,
+        };
         self.hands.write_only(&self.path(&upstream_file(&id))?).await
     }
 

@@ -62,10 +62,13 @@ pub enum Action {
         /// Its id.
         id: String,
     },
-    /// Leads the edge to the container that has the service's own name, from the next request on.
+    /// Leads the edge to another container, from the next request on.
     Switch {
         /// The gateway's service.
         service: ServiceName,
+        /// The container's id; none is the one that has the service's own name.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
     },
     /// Lets a container that gets no more requests end its answers, and stops it.
     Drain {
@@ -303,7 +306,7 @@ impl Action {
             Self::Fetch { service, .. }
             | Self::SetAside { service, .. }
             | Self::MoveAside { service, .. }
-            | Self::Switch { service }
+            | Self::Switch { service, .. }
             | Self::Drain { service, .. }
             | Self::Reload { service }
             | Self::ReloadBack { service }

@@ -54,8 +54,14 @@ pub(super) fn stands_beside(now: &Now<'_>, container: &Container) -> bool {
 
 /// The step that leads the edge to the container with the service's own name.
 pub(super) fn switch(now: &Now<'_>, because: &Cause) -> Option<Step> {
-    let action = Action::Switch { service: now.name.clone() };
+    let action = Action::Switch { service: now.name.clone(), id: None };
     now.behind.as_ref().map(|_| Step { action, because: because.clone(), interrupts: false })
+}
+
+/// The step that leads the edge back to what serves beside its successor, before that goes.
+pub(super) fn switch_back(now: &Now<'_>, older: &Container) -> Option<Step> {
+    let action = Action::Switch { service: now.name.clone(), id: Some(older.id.clone()) };
+    stands_beside(now, older).then_some(Step { action, because: Cause::WayBack, interrupts: false })
 }
 
 /// The same unless it leads there already.

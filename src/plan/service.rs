@@ -175,11 +175,7 @@ fn same(now: &Now<'_>, current: &Container) -> Option<Task> {
         }
         (state, _) => start(Action::Start { service, id }, Cause::NotRunning(state_text(state))),
     };
-    let back = now.previous.map(|older| {
-        let mut back = vec![remove(now, current, Cause::WayBack)];
-        back.extend(put_back(now, older));
-        back
-    });
+    let back = now.previous.map(|older| instead_of(now, remove(now, current, Cause::WayBack), older));
     Some(Task { way_back: back.unwrap_or_default(), ..task })
 }
 
@@ -233,9 +229,13 @@ fn create(now: &Now<'_>, cause: Cause) -> Task {
 }
 
 fn way_back(now: &Now<'_>, older: &Container) -> Vec<Step> {
-    let mut steps = vec![back(Action::RemoveMade { service: now.name.clone() })];
-    steps.extend(put_back(now, older));
-    steps
+    instead_of(now, back(Action::RemoveMade { service: now.name.clone() }), older)
+}
+
+/// Leads back: what came goes, and the older one has its place.
+fn instead_of(now: &Now<'_>, gone: Step, older: &Container) -> Vec<Step> {
+    let switch = edge::switch_back(now, older);
+    switch.into_iter().chain([gone]).chain(put_back(now, older)).collect()
 }
 
 fn put_back(now: &Now<'_>, older: &Container) -> Vec<Step> {
@@ -254,10 +254,7 @@ fn put_back(now: &Now<'_>, older: &Container) -> Vec<Step> {
         _ => None,
     });
     match gateway {
-        Some(wait) => {
-            let switch = edge::switch(now, &Cause::WayBack).filter(|_| edge::stands_beside(now, older));
-            [back(bring_back(now.name, older))].into_iter().chain(switch).chain([back(wait)]).collect()
-        }
+        Some(wait) => vec![back(bring_back(now.name, older)), back(wait)],
         None => come_back(now.name, older),
     }
 }

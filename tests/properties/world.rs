@@ -176,10 +176,10 @@ impl World {
     /// What is done to the edge, or to a gateway behind it.
     fn edge_or_gateway(&mut self, host: &HostName, action: &Action, half: bool) -> Result<(), String> {
         match action {
-            Action::Switch { service } => {
+            Action::Switch { service, id } => {
                 let name = container_name(&self.desired, service);
-                let named = self.seen(host).containers.get(&name);
-                let id = named.map(|c| c.id.clone()).ok_or("no container")?;
+                let named = self.seen(host).containers.get(&name).map(|c| c.id.clone());
+                let id = id.clone().or(named).ok_or("no container")?;
                 edge::lead(self.seen(host), &id, half);
                 Ok(())
             }

@@ -23,11 +23,11 @@ fn a_new_gateway_stands_beside_the_old_one_until_it_answers() {
     check(
         &bench,
         &expect![[r#"
-        gateway
-          box: beside #litellm-1 | create litellm, ask for [], switch to litellm [unmake litellm, back #litellm-1, switch to litellm, ask for []]
-        tidy
-          box: drain #litellm-1, remove #litellm-1 after box/litellm
-    "#]],
+            gateway
+              box: beside #litellm-1 | create litellm, ask for [], switch to litellm [switch to #litellm-1, unmake litellm, back #litellm-1, ask for []]
+            tidy
+              box: drain #litellm-1, remove #litellm-1 after box/litellm
+        "#]],
     );
     expect![[r#"
         box
@@ -48,11 +48,11 @@ fn what_a_killed_run_left_is_gone_on_with() {
     check(
         &bench,
         &expect![[r#"
-        gateway
-          box: create litellm, ask for [], switch to litellm [unmake litellm, back #litellm-1.previous, switch to litellm, ask for []]
-        tidy
-          box: drain #litellm-1.previous, remove #litellm-1.previous after box/litellm
-    "#]],
+            gateway
+              box: create litellm, ask for [], switch to litellm [switch to #litellm-1.previous, unmake litellm, back #litellm-1.previous, ask for []]
+            tidy
+              box: drain #litellm-1.previous, remove #litellm-1.previous after box/litellm
+        "#]],
     );
     // It comes up.
     let mut coming = running(unpublished(2));
@@ -61,11 +61,11 @@ fn what_a_killed_run_left_is_gone_on_with() {
     check(
         &bench.leads_to("box", &["#litellm-1.previous"]),
         &expect![[r#"
-        gateway
-          box: ask for [], switch to litellm [remove #litellm-1, back #litellm-1.previous, switch to litellm, ask for []]
-        tidy
-          box: drain #litellm-1.previous, remove #litellm-1.previous after box/litellm
-    "#]],
+            gateway
+              box: ask for [], switch to litellm [switch to #litellm-1.previous, remove #litellm-1, back #litellm-1.previous, ask for []]
+            tidy
+              box: drain #litellm-1.previous, remove #litellm-1.previous after box/litellm
+        "#]],
     );
     // It answers, and nothing leads to it yet.
     let bench = behind().had("box", "litellm", old()).leads_to("box", &["#litellm-1.previous"]);
@@ -114,11 +114,11 @@ fn what_a_run_that_was_killed_late_left_goes_or_leads_on() {
     check(
         &bench.leads_to("box", &["#litellm-1.previous"]),
         &expect![[r#"
-        gateway
-          box: switch to litellm, drain #litellm-1.previous, remove #litellm-1.previous, beside #litellm-1 | create litellm, ask for [], switch to litellm [unmake litellm, back #litellm-1, switch to litellm, ask for []]
-        tidy
-          box: drain #litellm-1, remove #litellm-1 after box/litellm
-    "#]],
+            gateway
+              box: switch to litellm, drain #litellm-1.previous, remove #litellm-1.previous, beside #litellm-1 | create litellm, ask for [], switch to litellm [switch to #litellm-1, unmake litellm, back #litellm-1, ask for []]
+            tidy
+              box: drain #litellm-1, remove #litellm-1 after box/litellm
+        "#]],
     );
 }
 

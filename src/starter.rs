@@ -65,6 +65,8 @@ pub struct Answers {
     pub models: Vec<Model>,
     /// How many GPUs each host has, as far as it was asked.
     pub gpus: BTreeMap<HostName, usize>,
+    /// The hosts that are Macs, whose GPU no container sees.
+    pub macs: BTreeSet<HostName>,
 }
 
 /// The engines by name that a first inventory may use; one whose image only the user can know needs more keys.
@@ -132,6 +134,7 @@ struct HostContext<'a> {
     address: Option<&'a String>,
     user: Option<&'a String>,
     gateway: bool,
+    mac: bool,
     models: Vec<ModelContext<'a>>,
 }
 
@@ -189,6 +192,7 @@ fn together(answers: &Answers) -> Result<(), String> {
 fn host_context<'a>(host: &'a Host, answers: &'a Answers) -> HostContext<'a> {
     let here: Vec<&Model> = answers.models.iter().filter(|model| model.host == host.name).collect();
     let gpus: Vec<Gpus> = here.iter().enumerate().map(|(i, model)| gpus(model, i, answers)).collect();
+    let mac = answers.macs.contains(&host.name);
     let models = here.iter().enumerate().map(|(i, model)| ModelContext {
         name: &model.name,
         engine: &model.engine,
@@ -197,7 +201,7 @@ fn host_context<'a>(host: &'a Host, answers: &'a Answers) -> HostContext<'a> {
         port: (!shares(model)).then(|| u16::try_from(i).unwrap_or(0).saturating_add(FIRST_PORT)),
         gpu: typed(&gpus[i]),
         share: share(model, &gpus[i], &gpus),
-        mount: mount(&model.model),
+        mount: mount(&model.model).filter(|_| !mac),
     });
     HostContext {
         name: &host.name,
@@ -205,6 +209,7 @@ fn host_context<'a>(host: &'a Host, answers: &'a Answers) -> HostContext<'a> {
         address: host.address.as_ref(),
         user: host.user.as_ref(),
         gateway: host.name == answers.gateway,
+        mac,
         models: models.collect(),
     }
 }
@@ -247,4 +252,29 @@ fn share(model: &Model, mine: &Gpus, all: &[Gpus]) -> Option<f64> {
 fn mount(model: &str) -> Option<String> {
     let (dir, _) = model.rsplit_once('/').filter(|(dir, _)| dir.starts_with('/'))?;
     Some(format!("{dir}:{dir}:ro"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_of_a_mac_run_without_docker_on_its_only_gpu() {
+        let answers = Answers {
+            hosts: vec!["studio=me@studio.local".parse().unwrap(), "nas".parse().unwrap()],
+            gateway: "nas".parse().unwrap(),
+            models: vec![
+                "qwen3-14b=studio:llama_cpp:Qwen/Qwen3-14B-GGUF:Q4_K_M".parse().unwrap(),
+                "gemma=studio:ollama:gemma3:4b".parse().unwrap(),
+            ],
+            gpus: [("studio".parse().unwrap(), 0), ("nas".parse().unwrap(), 0)].into(),
+            macs: ["studio".parse().unwrap()].into(),
+        };
+        let text = inventory(&answers).unwrap();
+        let (studio, nas) = text.split_once("    nas:").unwrap();
+        assert!(studio.contains("      ansible_service_mgr: launchd"), "{text}");
+        assert_eq!(studio.matches("          runtime: native").count(), 2, "{text}");
+        assert!(!studio.contains("gpu:"), "{text}");
+        assert!(!nas.contains("launchd"), "{text}");
+    }
 }

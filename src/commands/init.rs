@@ -69,7 +69,9 @@ async fn answers(args: &InitArgs) -> Result<Answers> {
     };
     let gpus =
         survey.hosts.keys().filter_map(|h| Some((h.clone(), survey.seen(h)?.facts.gpus.len()))).collect();
-    Ok(Answers { hosts, gateway, models, gpus })
+    let is_mac = |host: &&HostName| survey.seen(host).is_some_and(|seen| seen.facts.native.is_mac());
+    let macs = survey.hosts.keys().filter(is_mac).cloned().collect();
+    Ok(Answers { hosts, gateway, models, gpus, macs })
 }
 
 /// The first host that serves nothing, else the first.
@@ -91,8 +93,9 @@ async fn look(hosts: &[Host]) -> Survey {
         dir: "~/homelab/homelab".to_owned(),
         gpus: true,
         root_key: false,
-        docker: host::Need::Docker,
-        programs: None,
+        // A Mac has none; elsewhere a deploy says how it gets there.
+        docker: host::Need::IfInstalled,
+        programs: Some(vec![]),
         endpoints: vec![],
     };
     let asks: Vec<Ask> = hosts.iter().map(ask).collect();

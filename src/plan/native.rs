@@ -45,7 +45,7 @@ pub(super) fn may_run(service: &DesiredService, host: &Native) -> Result<(), (St
 
 /// How somebody takes away a unit that is not homelab's.
 pub(super) fn removal(host: &Native) -> &'static str {
-    match host.manager.is_some_and(Manager::is_launchd) {
+    match host.is_mac() {
         true => "launchctl bootout, and remove its plist",
         false => "systemctl disable --now, and remove its file",
     }

@@ -19,6 +19,14 @@ pub struct Native {
     pub programs: BTreeMap<String, Option<String>>,
 }
 
+impl Native {
+    /// Whether the host is a Mac.
+    #[must_use]
+    pub fn is_mac(&self) -> bool {
+        self.manager.is_some_and(Manager::is_launchd)
+    }
+}
+
 /// What runs services of a host's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Manager {

@@ -86,6 +86,9 @@ pub fn hosts() -> Result<Vec<Host>> {
 pub fn found(survey: &Survey) {
     for (host, look) in &survey.hosts {
         let found = match look {
+            Look::Seen(seen) if seen.facts.native.is_mac() => {
+                "a Mac: its models run without Docker".to_owned()
+            }
             Look::Seen(seen) if seen.facts.gpus.is_empty() => "no NVIDIA GPU".to_owned(),
             Look::Seen(seen) => seen.facts.gpus.iter().map(gpu).collect::<Vec<_>>().join(", "),
             Look::Failed(why) | Look::Away(why) => format!("not reached: {}: {}", why.step, why.what),

@@ -162,33 +162,8 @@ impl<'a> Site<'a> {
                 Err(why) => blocked.push(self.refuse(name, why)),
                 Ok(None) => work.drop_older(&now),
                 Ok(Some(task)) => {
-                    // What somebody started has ports and GPUs that others may need, and nobody needs it.
-                    let in_the_way = |older: &Container| {
-                        is_running(older) && !edge::stands_beside(&now, older) && !names(&task, &older.id)
-                    };
-                    if now.previous.is_some_and(in_the_way) {
-                        work.drop_older(&now);
-                    } else {
-                        work.tidy.extend(self.previous(&now, &task));
-                    }
                     busy.insert(name);
-                    let needs = self.needs(&now);
-                    match &service.role {
-                        Role::Gateway { .. } => {
-                            work.gateway = Some(task);
-                            work.gateway_needs = Some(needs.joined(work.gateway_needs.take()));
-                        }
-                        Role::Edge(_) => {
-                            let after = vec![(self.name.clone(), ServiceName::gateway())];
-                            work.edge = Some(Task { after, ..task });
-                            work.gateway_needs = Some(needs.joined(work.gateway_needs.take()));
-                        }
-                        Role::Model(served) => {
-                            let task = around::led_around(self, &now, task);
-                            work.models.push(ModelWork { needs, model: Some(served), task });
-                        }
-                        Role::Companion => work.companions.push(ModelWork { needs, model: None, task }),
-                    }
+                    self.take_up(&mut work, &now, (&service.role, task));
                 }
             }
         }
@@ -213,6 +188,36 @@ impl<'a> Site<'a> {
         work.root_key = self.root_key();
         work.prepare = self.host_files().into_iter().chain(pulls).collect();
         work
+    }
+
+    /// Adds the task of a service, with what becomes of its previous version.
+    fn take_up(&self, work: &mut Work<'a>, now: &Now<'_>, (role, task): (&'a Role, Task)) {
+        // What somebody started has ports and GPUs that others may need, and nobody needs it.
+        let in_the_way = |older: &Container| {
+            is_running(older) && !edge::stands_beside(now, older) && !names(&task, &older.id)
+        };
+        if now.previous.is_some_and(in_the_way) {
+            work.drop_older(now);
+        } else {
+            work.tidy.extend(self.previous(now, &task));
+        }
+        let needs = self.needs(now);
+        match role {
+            Role::Gateway { .. } => {
+                work.gateway = Some(task);
+                work.gateway_needs = Some(needs.joined(work.gateway_needs.take()));
+            }
+            Role::Edge(_) => {
+                let after = vec![(self.name.clone(), ServiceName::gateway())];
+                work.edge = Some(Task { after, ..task });
+                work.gateway_needs = Some(needs.joined(work.gateway_needs.take()));
+            }
+            Role::Model(served) => {
+                let task = around::led_around(self, now, task);
+                work.models.push(ModelWork { needs, model: Some(served), task });
+            }
+            Role::Companion => work.companions.push(ModelWork { needs, model: None, task }),
+        }
     }
 
     /// What is downloaded before anything starts, and what an earlier download left.

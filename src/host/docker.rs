@@ -7,7 +7,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use tokio::time::timeout;
 
 use super::forward::Target;
-use super::http::{HttpError, Request, ask_socket};
+use super::http::{HttpError, Reply, Request, ask_socket};
 use super::link::Link;
 use super::look::Need;
 use super::{after_mark, failure, hinted, last_lines};
@@ -25,6 +25,8 @@ const LONG: Duration = Duration::from_secs(3600);
 
 /// Nobody has installed it.
 const MISSING: &str = "missing";
+/// It answers whoever asks it there.
+const FORBIDDEN: &str = "forbidden";
 
 /// Says why a socket leads nowhere. `$1` is the socket.
 const WHY: &str = r#"
@@ -58,24 +60,30 @@ impl Link {
                 path.display().to_string()
             }
         };
-        // Docker's `/version` and `/info` start programs before they answer; a ping tells enough.
+        let error = match self.ping(&path).await {
+            Ok(reply) => return usable(&path, &reply).map(Ok),
+            // Nobody asks further: it would cost a process on every run.
+            Err(_) if need == Need::Spare => return Ok(Err(meaning(MISSING, "", socket))),
+            Err(error) => error,
+        };
+        let (why, failure) = self.why_not(&error).await;
+        // Docker does answer, and sshd would have refused at once: nothing came through for a while, as after a network
+        // that was away.
+        if why == FORBIDDEN
+            && matches!(error, HttpError::Timeout)
+            && let Ok(reply) = self.ping(&path).await
+        {
+            return usable(&path, &reply).map(Ok);
+        }
+        if why == MISSING && need == Need::IfInstalled { Ok(Err(failure)) } else { Err(failure) }
+    }
+
+    /// Docker's `/version` and `/info` start programs before they answer; a ping tells enough.
+    async fn ping(&self, path: &str) -> Result<Reply, HttpError> {
         let ping = Request { path: "/_ping", ..Request::default() };
         self.count_request();
         let asked = timeout(FIRST, ask_socket(path.as_ref(), ("docker", 80), ping)).await;
-        match asked.unwrap_or(Err(HttpError::Timeout)) {
-            Ok(reply) => {
-                let header = |name| reply.headers.get(name).and_then(|v| v.to_str().ok()).map(clean);
-                new_enough(header("api-version"), header("server"))?;
-                let docker = Docker::connect_with_unix(&path, LONG.as_secs(), API_DEFAULT_VERSION);
-                docker.map(Ok).map_err(|e| failure(STEP, e.to_string()))
-            }
-            // Nobody asks further: it would cost a process on every run.
-            Err(_) if need == Need::Spare => Ok(Err(meaning(MISSING, "", socket))),
-            Err(error) => match self.why_not(&error).await {
-                (MISSING, why) if need == Need::IfInstalled => Ok(Err(why)),
-                (_, why) => Err(why),
-            },
-        }
+        asked.unwrap_or(Err(HttpError::Timeout))
     }
 
     async fn why_not(&self, error: &HttpError) -> (&'static str, Failure) {
@@ -89,14 +97,22 @@ impl Link {
         };
         let mut words = said.split_whitespace();
         let (why, user) = (words.next().unwrap_or_default(), words.next().unwrap_or("USER"));
+        let known = [MISSING, FORBIDDEN].into_iter().find(|known| *known == why);
         let found = meaning(why, user, socket);
         if why == "denied" {
             // The groups of a session are those of its login.
             self.end_master().await;
         }
-        let why = if why == MISSING { MISSING } else { "" };
-        (why, Failure { lines: last_lines(&error.to_string(), 3), ..found })
+        (known.unwrap_or_default(), Failure { lines: last_lines(&error.to_string(), 3), ..found })
     }
+}
+
+/// Docker behind a socket, if it is new enough.
+fn usable(path: &str, reply: &Reply) -> Result<Docker, Failure> {
+    let header = |name| reply.headers.get(name).and_then(|v| v.to_str().ok()).map(clean);
+    new_enough(header("api-version"), header("server"))?;
+    Docker::connect_with_unix(path, LONG.as_secs(), API_DEFAULT_VERSION)
+        .map_err(|e| failure(STEP, e.to_string()))
 }
 
 fn meaning(why: &str, user: &str, socket: &str) -> Failure {
@@ -119,7 +135,7 @@ fn meaning(why: &str, user: &str, socket: &str) -> Failure {
                  run sees the new group"
             ),
         ),
-        "forbidden" => hinted(
+        FORBIDDEN => hinted(
             STEP,
             format!("the host's sshd does not forward to {socket}"),
             "allow it in the host's sshd_config: AllowStreamLocalForwarding yes, AllowTcpForwarding yes, no \

@@ -11,6 +11,7 @@ use crate::web;
 const USER_SECRET: &str = "promise-a-secret-of-the-user-s";
 const IN_A_FILE: &str = "promise-a-secret-in-a-file";
 const FROM_A_COMMAND: &str = "promise-a-secret-from-a-command";
+const OF_A_PROVIDER: &str = "promise-a-key-of-a-provider";
 
 /// Every process of the lab and of this machine, as anybody sees it.
 fn processes() -> String {
@@ -39,7 +40,7 @@ fn secrets_are_only_where_they_are_used_and_a_wrong_key_opens_nothing() {
     let backend = cluster.secret("lab1", "alpha", "LLAMA_API_KEY");
     let root = lab().ssh("lab3", &format!("cat ~/homelab/{}/root.key", cluster.project));
     let secrets = [cluster.master_key(), backend.clone(), root.trim().to_owned()];
-    let theirs = [USER_SECRET, IN_A_FILE, FROM_A_COMMAND].map(str::to_owned);
+    let theirs = [USER_SECRET, IN_A_FILE, FROM_A_COMMAND, OF_A_PROVIDER].map(str::to_owned);
     let secrets: Vec<String> = secrets.into_iter().chain(theirs).collect();
     // The backend and the gateway need them.
     let variable = format!("docker exec {} printenv THEIRS", cluster.container("alpha"));
@@ -118,6 +119,12 @@ fn planted(cluster: &mut Cluster) -> tempfile::TempDir {
     };
     cluster.hosts["lab1"]["hf_token"] = json!({"file": kept("token", IN_A_FILE)});
     let password = json!({"command": ["cat", kept("password", FROM_A_COMMAND)]});
+    // Nobody is asked: what a provider sells is never asked for.
+    cluster.hosts["lab3"]["models"] = json!({"paid": {
+        "engine": "external", "litellm_provider": "openai", "model": "gpt-of-the-stand-in",
+        "api_base": "http://127.0.0.1:1/v1", "api_key": {"env": "PROMISE_PAID"},
+    }});
+    cluster.env("PROMISE_PAID", OF_A_PROVIDER);
     cluster.hosts["lab1"]["registry_auth"] =
         json!({"registry.lab:5000": {"username": "promise", "password": password}});
     outside
@@ -129,10 +136,20 @@ fn shown(cluster: &Cluster) {
     for name in ["THEIRS", "env PROMISE_SECRET", "login of registry.lab:5000", "command cat", "key gateway"] {
         assert!(listed.contains(name), "{name}: {listed}");
     }
-    for args in
-        [&["status", "-v"][..], &["status", "--json"], &["plan", "--json", "-v"], &["render"], &["doctor"]]
-    {
-        let _ = cluster.run(args);
+    let told: [&[&str]; 9] = [
+        &["status", "-v"],
+        &["status", "--json"],
+        &["plan", "--json", "-v"],
+        &["plan", "--diff"],
+        &["plan", "--format", "markdown"],
+        &["render"],
+        &["doctor"],
+        &["clients", "codex"],
+        &["update", "--dry-run"],
+    ];
+    for args in told {
+        let run = cluster.run(args);
+        assert!(matches!(run.code, Some(0 | 1)), "{args:?}: {run:?}");
     }
 }
 

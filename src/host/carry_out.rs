@@ -111,13 +111,23 @@ impl<'a> CarryOut<'a> {
     }
 
     async fn lane(&self, stage: StageName, lane: &Lane) {
-        let tasks: Vec<&Task> = lane.tasks.iter().filter(|task| self.may_begin(stage, lane, task)).collect();
+        let mut tasks: Vec<&Task> = vec![];
+        for task in &lane.tasks {
+            let led_back = self.has_failed(lane, task);
+            if self.may_begin(stage, lane, task) {
+                tasks.push(task);
+            } else if task.gave_way && !led_back {
+                self.lead_back(lane, task).await;
+            }
+        }
         for (i, task) in tasks.iter().enumerate() {
             if self.steps(lane, task, &task.ahead).await.is_err() {
                 // None of them may tidy up after itself: what was set aside is wanted again.
                 tasks.iter().for_each(|task| self.skip(lane, task));
-                for begun in tasks[..=i].iter().filter(|task| !task.ahead.is_empty()) {
-                    self.lead_back(lane, begun).await;
+                let begun =
+                    |(at, task): &(usize, &&Task)| task.gave_way || (*at <= i && !task.ahead.is_empty());
+                for (_, task) in tasks.iter().enumerate().filter(begun) {
+                    self.lead_back(lane, task).await;
                 }
                 return;
             }
@@ -126,7 +136,7 @@ impl<'a> CarryOut<'a> {
             if self.steps(lane, task, &task.steps).await.is_err() {
                 tasks[i + 1..].iter().for_each(|task| self.skip(lane, task));
                 self.lead_back(lane, task).await;
-                for later in tasks[i + 1..].iter().filter(|task| !task.ahead.is_empty()) {
+                for later in tasks[i + 1..].iter().filter(|task| task.gave_way || !task.ahead.is_empty()) {
                     self.lead_back(lane, later).await;
                 }
                 return;
@@ -138,9 +148,16 @@ impl<'a> CarryOut<'a> {
         }
     }
 
+    /// Whether an earlier task of one of its services failed.
+    fn has_failed(&self, lane: &Lane, task: &Task) -> bool {
+        let progress = self.progress();
+        task.services.iter().any(|service| progress.failed.contains(&(lane.host.clone(), service.clone())))
+    }
+
     /// Whether nothing it depends on failed.
     fn may_begin(&self, stage: StageName, lane: &Lane, task: &Task) -> bool {
         let stopping = *self.stop.borrow() && stage != StageName::Tidy;
+        let own = self.has_failed(lane, task);
         let fine = {
             let progress = self.progress();
             let failed = |host: &HostName, service: &ServiceName| {
@@ -149,7 +166,6 @@ impl<'a> CarryOut<'a> {
             };
             let hosts = [Some(&lane.host), task.after_host.as_ref()];
             let host = hosts.into_iter().flatten().any(|host| progress.failed_hosts.contains(host));
-            let own = task.services.iter().any(|s| progress.failed.contains(&(lane.host.clone(), s.clone())));
             !host && !own && !task.after.iter().any(|(h, s)| failed(h, s))
         };
         if !fine || stopping {

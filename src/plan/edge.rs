@@ -52,6 +52,12 @@ pub(super) fn stands_beside(now: &Now<'_>, container: &Container) -> bool {
     now.behind.is_some() && free()
 }
 
+/// Whether clients are answered by the previous version, and the current one could not stand beside its successor.
+pub(super) fn only_older_is_led_to(now: &Now<'_>, current: &Container, older: &Container) -> bool {
+    let led = now.behind.as_ref().is_some_and(|behind| behind.leads_to(older));
+    led && stands_beside(now, older) && !stands_beside(now, current)
+}
+
 /// The step that leads the edge to the container with the service's own name.
 pub(super) fn switch(now: &Now<'_>, because: &Cause) -> Option<Step> {
     let action = Action::Switch { service: now.name.clone(), id: None };

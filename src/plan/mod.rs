@@ -130,6 +130,9 @@ pub struct Task {
     /// memory from the system's.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub can_freeze: bool,
+    /// Whether what it replaces was set aside in an earlier stage already: its way back is owed even if it never begins.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gave_way: bool,
     /// What must happen before any task of the lane goes on: GPUs are freed first.
     pub ahead: Vec<Step>,
     /// The steps, in order.

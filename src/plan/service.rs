@@ -61,7 +61,9 @@ fn without_older(now: &Now<'_>) -> Result<Option<Task>, Failure> {
     Ok(Some(match (running, now.previous) {
         // It runs: it is what leads back.
         ((true, cause), None) => swap(now, current, cause),
-        ((true, cause), Some(older)) if serves(current) => {
+        ((true, cause), Some(older))
+            if serves(current) && !edge::only_older_is_led_to(now, current, older) =>
+        {
             let mut task = swap(now, current, cause);
             let first = edge::switch_unless_there(now, current, &Cause::LedElsewhere)
                 .filter(|_| edge::stands_beside(now, older));

@@ -77,7 +77,7 @@ impl Work<'_> {
             };
             let task = Task { steps: vec![], ..companion.task.clone() };
             if !task.ahead.is_empty() {
-                companion.task.ahead = vec![];
+                (companion.task.ahead, companion.task.gave_way) = (vec![], true);
                 earlier.push(ModelWork { needs: companion.needs.clone(), model: None, task });
             }
         }

@@ -95,7 +95,16 @@ impl<'w, 'd> Executor<'w, 'd> {
     /// One step of a lane; false when it is at its end.
     fn turn(&mut self, run: &mut Run<'_>) -> bool {
         if run.tasks.is_none() {
-            let tasks = run.lane.tasks.iter().filter(|task| self.may_begin(run, task)).collect();
+            let mut tasks = vec![];
+            for task in &run.lane.tasks {
+                let own = |s: &ServiceName| self.outcome.failed.contains(&(run.lane.host.clone(), s.clone()));
+                let led_back = task.services.iter().any(own);
+                if self.may_begin(run, task) {
+                    tasks.push(task);
+                } else if task.gave_way && !led_back {
+                    self.owed(&run.lane.host, task);
+                }
+            }
             run.begin(tasks);
         }
         let Some((what, task, step)) = run.following() else { return false };
@@ -128,6 +137,17 @@ impl<'w, 'd> Executor<'w, 'd> {
         !bad
     }
 
+    /// Leads back a task that never begins.
+    fn owed(&mut self, host: &HostName, task: &Task) {
+        for step in &task.way_back {
+            if let Err(why) = self.step(host, step) {
+                self.outcome.failures.push(format!("{host}: way back: {why}"));
+                self.outcome.lost.extend(task.services.iter().map(|s| (host.clone(), s.clone())));
+                return;
+            }
+        }
+    }
+
     fn skip(&mut self, host: &HostName, task: &Task) {
         if task.services.is_empty() {
             self.outcome.failed_hosts.insert(host.clone());
@@ -142,7 +162,8 @@ impl<'w, 'd> Executor<'w, 'd> {
         let later: Vec<usize> = if run.is_ahead {
             (0..run.tasks.as_ref().map_or(0, Vec::len)).filter(|other| *other != task).collect()
         } else {
-            run.waiting.iter().copied().filter(|later| !run.task(*later).ahead.is_empty()).collect()
+            let owes = |later: &usize| run.task(*later).gave_way || !run.task(*later).ahead.is_empty();
+            run.waiting.iter().copied().filter(owes).collect()
         };
         let skipped = if run.is_ahead { later.clone() } else { run.waiting.iter().copied().collect() };
         for other in skipped {

@@ -194,6 +194,16 @@ fn a_gateway_that_compose_made_is_told_of_as_such_even_if_the_edge_leads_elsewhe
     (compose.service, compose.health) = (Err("missing".into()), Health::NotAsked);
     let bench = behind().has("box", "litellm", compose).had("box", "litellm", running(unpublished(1)));
     let bench = bench.leads_to("box", &["#litellm-1.previous"]);
+    // What answers goes on until the new one does.
+    check(
+        &bench,
+        &expect![[r#"
+        gateway
+          box: !remove #litellm-1 | create litellm, ask for [], switch to litellm [switch to #litellm-1.previous, unmake litellm, back #litellm-1.previous, ask for []]
+        tidy
+          box: drain #litellm-1.previous, remove #litellm-1.previous after box/litellm
+    "#]],
+    );
     let rows = crate::plan::status(&bench.desired, &bench.survey, &bench.plan());
     let row = rows.iter().find(|row| row.service.as_ref().is_some_and(|name| name.as_str() == "litellm"));
     assert_eq!(

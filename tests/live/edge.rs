@@ -197,7 +197,7 @@ fn deploys(cluster: &mut Cluster, asked: &AtomicUsize) -> usize {
                 cluster.hosts[host]["models"]["alpha"]["ctx_size"] = json!(1024);
             }
             let before = cluster.containers();
-            cluster.run(&["deploy"]).exits(0);
+            cluster.deploy();
             let after = cluster.containers();
             assert_eq!(after[gateway], before[gateway]);
             assert!(["lab1-alpha-1", "lab2-alpha-1"].iter().all(|name| after[*name].id != before[*name].id));

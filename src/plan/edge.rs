@@ -5,7 +5,7 @@ use crate::cluster::Role;
 use crate::desired::{DesiredHost, DesiredService};
 use crate::gateway;
 use crate::names::ServiceName;
-use crate::survey::{Container, Seen};
+use crate::survey::{Container, Health, Seen};
 
 use super::cause::Change;
 use super::service::{Now, is_running, serves};
@@ -52,10 +52,12 @@ pub(super) fn stands_beside(now: &Now<'_>, container: &Container) -> bool {
     now.behind.is_some() && free()
 }
 
-/// Whether clients are answered by the previous version, and the current one could not stand beside its successor.
+/// Whether clients are answered by the previous version, and the current one does not answer, or could not stand beside
+/// its successor.
 pub(super) fn only_older_is_led_to(now: &Now<'_>, current: &Container, older: &Container) -> bool {
     let led = now.behind.as_ref().is_some_and(|behind| behind.leads_to(older));
-    led && stands_beside(now, older) && !stands_beside(now, current)
+    let could = current.health == Health::Ready && stands_beside(now, current);
+    led && stands_beside(now, older) && !could
 }
 
 /// The step that leads the edge to the container with the service's own name.

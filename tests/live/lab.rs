@@ -93,6 +93,14 @@ impl Lab {
         process::run(Command::new(&self.script).args(args))
     }
 
+    /// A host loses power and boots again.
+    pub(crate) fn restart(&self, host: &str) {
+        for command in ["stop", "start"] {
+            let ran = self.script(&[command, host]);
+            assert_eq!(ran.code, Some(0), "lab {command} {host}: {}{}", ran.stdout, ran.stderr);
+        }
+    }
+
     /// What a command on a host prints; it must succeed.
     pub(crate) fn ssh(&self, host: &str, command: &str) -> String {
         let ran = self.try_ssh(host, command);

@@ -177,10 +177,7 @@ fn cut_off(cluster: &mut Cluster) {
 fn rebooted(cluster: &Cluster) {
     let list = "<plist version=\"1.0\"><dict><key>autoLoginUser</key><string>lab</string></dict></plist>";
     lab().root(HOST, &format!("echo '{list}' >/Library/Preferences/com.apple.loginwindow.plist"));
-    for command in ["stop", "start"] {
-        let ran = lab().script(&[command, HOST]);
-        assert_eq!(ran.code, Some(0), "lab {command}: {}{}", ran.stdout, ran.stderr);
-    }
+    lab().restart(HOST);
     until("the model to be back", Duration::from_secs(60), || cluster.ask("alpha").is_chat().then_some(()));
     cluster.run(&["deploy"]).exits(0).says("Nothing to do");
 }
@@ -208,9 +205,7 @@ fn root_s_services_on_a_mac_are_daemons_and_need_nobody_at_the_screen() {
     cluster.answers("alpha");
     cluster.hosts[HOST]["models"]["alpha"]["restart"] = json!("always");
     cluster.deploy();
-    for command in ["stop", "start"] {
-        assert_eq!(lab().script(&[command, HOST]).code, Some(0));
-    }
+    lab().restart(HOST);
     until("the model to be back", Duration::from_secs(60), || cluster.ask("alpha").is_chat().then_some(()));
     cluster.run(&["down", "--yes"]).exits(0);
     assert_eq!(left(&cluster), "");

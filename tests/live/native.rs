@@ -211,10 +211,7 @@ fn cut_off(cluster: &mut Cluster) {
 
 /// The machine comes back with its model, and nobody of homelab's was there.
 fn rebooted(cluster: &Cluster) {
-    for command in ["stop", "start"] {
-        let ran = lab().script(&[command, HOST]);
-        assert_eq!(ran.code, Some(0), "lab {command}: {}{}", ran.stdout, ran.stderr);
-    }
+    lab().restart(HOST);
     until("the model to be back", Duration::from_secs(60), || cluster.ask("alpha").is_chat().then_some(()));
     cluster.run(&["deploy"]).exits(0).says("Nothing to do");
 }

@@ -73,10 +73,7 @@ fn models_of_a_host_s_own_ollama_come_and_answer_are_swapped_with_a_way_back_and
     cluster.answers("first");
 
     // The machine comes back with what was loaded, and nobody of homelab's was there.
-    for command in ["stop", "start"] {
-        let ran = lab().script(&[command, HOST]);
-        assert_eq!(ran.code, Some(0), "lab {command}: {}{}", ran.stdout, ran.stderr);
-    }
+    lab().restart(HOST);
     until("the model to be loaded again", Duration::from_secs(60), || {
         (!running(&cluster, HOST).is_empty()).then_some(())
     });

@@ -74,10 +74,7 @@ fn a_bare_host_with_systemd_that_restarts_serves_again_by_itself() {
     cluster.model("bare13", "alpha", 1);
     cluster.run(&["deploy", "--bootstrap", "--yes"]).exits(0);
     let before = cluster.containers();
-    for command in ["stop", "start"] {
-        let ran = lab().script(&[command, "bare13"]);
-        assert_eq!(ran.code, Some(0), "lab {command} bare13: {}", ran.stderr);
-    }
+    lab().restart("bare13");
     until("alpha", BACK, || cluster.ask("alpha").is_chat().then_some(()));
     let id =
         |all: &std::collections::BTreeMap<String, crate::cluster::Seen>| all["bare13-alpha-1"].id.clone();

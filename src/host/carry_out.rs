@@ -116,7 +116,7 @@ impl<'a> CarryOut<'a> {
             let led_back = self.has_failed(lane, task);
             if self.may_begin(stage, lane, task) {
                 tasks.push(task);
-            } else if task.gave_way && !led_back {
+            } else if task.owes_way_back(false) && !led_back {
                 self.lead_back(lane, task).await;
             }
         }
@@ -124,9 +124,8 @@ impl<'a> CarryOut<'a> {
             if self.steps(lane, task, &task.ahead).await.is_err() {
                 // None of them may tidy up after itself: what was set aside is wanted again.
                 tasks.iter().for_each(|task| self.skip(lane, task));
-                let begun =
-                    |(at, task): &(usize, &&Task)| task.gave_way || (*at <= i && !task.ahead.is_empty());
-                for (_, task) in tasks.iter().enumerate().filter(begun) {
+                let owed = |(at, task): &(usize, &&Task)| task.owes_way_back(*at <= i);
+                for (_, task) in tasks.iter().enumerate().filter(owed) {
                     self.lead_back(lane, task).await;
                 }
                 return;
@@ -136,7 +135,7 @@ impl<'a> CarryOut<'a> {
             if self.steps(lane, task, &task.steps).await.is_err() {
                 tasks[i + 1..].iter().for_each(|task| self.skip(lane, task));
                 self.lead_back(lane, task).await;
-                for later in tasks[i + 1..].iter().filter(|task| task.gave_way || !task.ahead.is_empty()) {
+                for later in tasks[i + 1..].iter().filter(|task| task.owes_way_back(true)) {
                     self.lead_back(lane, later).await;
                 }
                 return;

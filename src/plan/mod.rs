@@ -141,6 +141,15 @@ pub struct Task {
     pub way_back: Vec<Step>,
 }
 
+impl Task {
+    /// Whether its way back is owed although its own steps never began: what it replaces gave way in an earlier stage, or
+    /// in the steps ahead, if those have begun.
+    #[must_use]
+    pub fn owes_way_back(&self, ahead_begun: bool) -> bool {
+        self.gave_way || (ahead_begun && !self.ahead.is_empty())
+    }
+}
+
 /// One effect and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {

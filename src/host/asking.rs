@@ -115,25 +115,29 @@ pub(super) fn is_loaded(name: &str, reply: &Reply) -> Result<(), Refusal> {
     let status =
         all.filter(|model| model["id"] == name).map(|model| &model["status"]).next().unwrap_or(&Value::Null);
     let value = status["value"].as_str().map(clean);
-    match value.as_deref() {
-        _ if status["failed"] == true => {
-            let code = status["exit_code"]
-                .as_i64()
-                .map(|code| format!(", with exit code {code}"))
-                .unwrap_or_default();
-            Err(Refusal::Ever(format!("{name} could not be loaded{code}")))
-        }
-        None | Some("loaded" | "sleeping") => Ok(()),
-        Some(other) => Err(Refusal::Yet(format!("{name} is {other}"))),
+    match (value.as_deref(), failed(status)) {
+        (_, Some(how)) => Err(Refusal::Ever(format!("{name} {how}"))),
+        (None | Some("loaded" | "sleeping"), None) => Ok(()),
+        (Some(other), None) => Err(Refusal::Yet(format!("{name} is {other}"))),
     }
 }
 
-/// The models that such a list says are loaded; none where it tells nothing of that.
+/// How the last try to load a model ended, if it failed.
+fn failed(status: &Value) -> Option<String> {
+    let code =
+        status["exit_code"].as_i64().map(|code| format!(", with exit code {code}")).unwrap_or_default();
+    (status["failed"] == true).then(|| format!("could not be loaded{code}"))
+}
+
+/// The models that such a list says are loaded or could not be; none where it tells nothing of that.
 pub(super) fn loaded(reply: &Reply) -> Option<Vec<Loaded>> {
     let body: Value = serde_json::from_slice(&reply.body).ok()?;
-    let all = body["data"].as_array()?.iter().filter(|model| model["status"]["value"] == "loaded");
-    let name = |model: &Value| model["id"].as_str().map(clean);
-    Some(all.filter_map(name).map(|name| Loaded { name, amiss: None }).collect())
+    let one = |model: &Value| {
+        let (is_loaded, amiss) = (model["status"]["value"] == "loaded", failed(&model["status"]));
+        let name = model["id"].as_str().map(clean).filter(|_| is_loaded || amiss.is_some())?;
+        Some(Loaded { name, is_loaded, amiss })
+    };
+    Some(body["data"].as_array()?.iter().filter_map(one).collect())
 }
 
 /// Which of these models, with commas between them, a model list does not have.
@@ -152,7 +156,8 @@ pub(super) fn in_memory(probe: &Probe, reply: &Reply) -> Option<Vec<Loaded>> {
     let one = |seen: &Value| {
         let name = clean(seen["name"].as_str()?);
         let known = probe.models.iter().find(|known| known.name == name);
-        Some(Loaded { amiss: known.and_then(|known| amiss(known, probe.gpus, seen)), name })
+        let amiss = known.and_then(|known| amiss(known, probe.gpus, seen));
+        Some(Loaded { name, is_loaded: true, amiss })
     };
     Some(body["models"].as_array()?.iter().filter_map(one).collect())
 }
@@ -206,7 +211,10 @@ mod tests {
         assert_eq!(is_loaded("b", &list), Err(Refusal::Yet("b is loading".into())));
         let failed = Refusal::Ever("c could not be loaded, with exit code 1".into());
         assert_eq!(is_loaded("c", &list), Err(failed));
-        assert_eq!(loaded(&list), Some(vec![Loaded { name: "a".to_owned(), amiss: None }]));
+        let told: Vec<_> =
+            loaded(&list).unwrap().into_iter().map(|one| (one.name, one.is_loaded, one.amiss)).collect();
+        let why = Some("could not be loaded, with exit code 1".to_owned());
+        assert_eq!(told, [("a".to_owned(), true, None), ("c".to_owned(), false, why)]);
     }
 
     #[test]

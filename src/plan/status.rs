@@ -86,11 +86,13 @@ pub struct Behind {
     pub amiss: Option<String>,
 }
 
-/// A model that a server says it has loaded, by the server's own name.
+/// What a server says of a model that it has loaded or could not load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
-    /// The name.
+    /// What the server calls it.
     pub name: String,
+    /// Whether it is loaded.
+    pub is_loaded: bool,
     /// In which way it is not loaded as it should be.
     pub amiss: Option<String>,
 }
@@ -327,7 +329,7 @@ impl Row {
     pub fn with_loaded(mut self, loaded: Option<&[Loaded]>) -> Self {
         for model in &mut self.models {
             let found = loaded.map(|all| all.iter().find(|one| one.name == model.upstream));
-            model.loaded = found.map(|found| found.is_some());
+            model.loaded = found.map(|found| found.is_some_and(|one| one.is_loaded));
             model.amiss = found.flatten().and_then(|found| found.amiss.clone());
         }
         self

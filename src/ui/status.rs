@@ -117,6 +117,7 @@ fn model(row: &Row) -> String {
     let one = |model: &Behind| match (model.loaded, &model.amiss) {
         (Some(true), None) => format!("{} (loaded)", model.name),
         (Some(true), Some(amiss)) => format!("{} (loaded, but {amiss})", model.name),
+        (Some(false), Some(amiss)) => format!("{} ({amiss})", model.name),
         (Some(false) | None, _) => model.name.to_string(),
     };
     match row.models.as_slice() {

@@ -34,6 +34,7 @@ mod shared;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod weighed;
 mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +56,7 @@ pub use pinned::{Open, Opened};
 pub use resolve::{LocalFiles, expanded, resolve};
 pub use routes::api_base;
 pub use spec::{HostSpec, ModelSpec, Spec, mistakes, read};
+pub use weighed::Weighed;
 
 /// The cluster as it should be.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 //! `homelab fit`: whether models fit GPUs, and what would. It looks at hosts only where nobody says what GPUs they have,
 //! and changes nothing.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -9,13 +10,13 @@ use anyhow::Result;
 use super::prepare::{self, Said};
 use super::{Exit, fitting, measuring};
 use crate::cli::{Common, FitArgs};
-use crate::cluster::{HostSpec, ModelSpec, TypedGpu};
+use crate::cluster::{HostSpec, ModelSpec, TypedGpu, Weighed};
 use crate::engine::Gpus;
 use crate::fit::{self, Context, Extra, Gpu, Options, Outcome, Server, Verdict};
 use crate::hub::{self, Hub, Known, Unknown};
 use crate::inventory::Values;
 use crate::lock::Pins;
-use crate::names::{ByteSize, HostName};
+use crate::names::{ByteSize, HostName, ModelName};
 use crate::survey::Survey;
 use crate::ui::{self, fit::Judged};
 
@@ -44,7 +45,9 @@ fn named(common: &Common, model: &str) -> bool {
     }
     let Ok(inventory) = prepare::inventory(common, Values::Sealed) else { return false };
     let Ok(spec) = crate::cluster::read(&inventory, Pins::default(), false) else { return false };
-    spec.hosts.values().flat_map(|host| &host.models).any(|known| known.name.as_str() == model)
+    let is = |name: &ModelName| name.as_str() == model;
+    let has = |server: &ModelSpec| is(&server.name) || server.members.iter().any(|member| is(&member.name));
+    spec.hosts.values().flat_map(|host| &host.models).any(has)
 }
 
 /// What is known of a model: of a path, if there is one of that name, else of the hub's.
@@ -102,25 +105,26 @@ async fn of_inventory(common: &Common, args: &FitArgs, only: Option<&str>) -> Re
     let mut facts = Facts::new();
     let mut all = Vec::new();
     for (name, host) in files.spec.hosts.iter().filter(|(name, _)| files.within.contains(name)) {
-        let models: Vec<&ModelSpec> = on_gpus(host).collect();
+        let models = Weighed::on_gpus(host);
         for model in &models {
-            let id = model.model.clone().unwrap_or_default();
-            if !facts.contains_key(&id) && only.is_none_or(|only| only == model.name.as_str()) {
-                let known = match fitting::known(&files, model) {
-                    Some(known) => Ok(known),
-                    None => known(&id).await,
-                };
-                facts.insert(id, known);
+            let id = model.model().unwrap_or_default().to_owned();
+            if facts.contains_key(&id) {
+                continue;
             }
+            // Of those that only stand beside it nobody is asked.
+            let known = match fitting::known(&files, *model) {
+                Some(known) => Ok(known),
+                None if only.is_none_or(|only| model.is_called(only)) => known(&id).await,
+                None => continue,
+            };
+            facts.insert(id, known);
         }
-        all.extend(judged_on(
-            name,
-            (&models, &host.hf_home),
-            (&facts, &gpus_of((name, host), &args.gpus, survey)),
-            args.context,
-        ));
+        let gpus = gpus_of((name, host), &args.gpus, survey);
+        let judged = judged_on(name, (&models, &host.hf_home), (&facts, &gpus), args.context);
+        let asked =
+            models.iter().zip(judged).filter(|(model, _)| only.is_none_or(|only| model.is_called(only)));
+        all.extend(asked.map(|(_, judged)| judged));
     }
-    all.retain(|judged| only.is_none_or(|only| only == judged.model));
     measuring::add(&files, &seen, &mut all).await;
     seen.close().await;
     if all.is_empty() {
@@ -131,12 +135,6 @@ async fn of_inventory(common: &Common, args: &FitArgs, only: Option<&str>) -> Re
         return Err(Said(Exit::Usage).into());
     }
     Ok(all)
-}
-
-/// The models of a host that want a GPU and of which it is known what they load.
-pub(super) fn on_gpus(host: &HostSpec) -> impl Iterator<Item = &ModelSpec> {
-    let known = |model: &&ModelSpec| model.engine.memory(&model.serve(&host.hf_home)).is_some();
-    host.models.iter().filter(|model| model.gpus != Gpus::None).filter(known)
 }
 
 /// The GPUs of a host by index: those that were named, else those that were seen, else those that the inventory has.
@@ -170,7 +168,7 @@ pub(super) type Facts = BTreeMap<String, Result<Known, Unknown>>;
 
 /// A model of a host, ready to be judged.
 struct Ready<'a> {
-    model: &'a ModelSpec,
+    model: Weighed<'a>,
     known: Result<Known, Unknown>,
     options: Options,
     extras: Vec<Extra>,
@@ -187,28 +185,26 @@ impl Ready<'_> {
     }
 }
 
-/// The models of one host: each alone at first, then beside what the others take of its GPUs.
+/// The models of one host: each alone at first, then beside what the others take of its GPUs. Of those behind one server
+/// the largest are loaded, as many as it keeps.
 pub(super) fn judged_on(
     host: &HostName,
-    (models, hf_home): (&[&ModelSpec], &str),
+    (models, hf_home): (&[Weighed<'_>], &str),
     (facts, gpus): (&Facts, &BTreeMap<u32, Gpu>),
     context: Option<u64>,
 ) -> Vec<Judged> {
     let all: Vec<Ready<'_>> =
-        models.iter().filter_map(|model| ready((model, hf_home), (facts, gpus), context)).collect();
+        models.iter().filter_map(|model| ready((*model, hf_home), (facts, gpus), context)).collect();
     let takes: Vec<u64> = all.iter().map(|one| one.judge(0).map_or(0, |verdict| verdict.takes)).collect();
     let one = |(i, one): (usize, &Ready<'_>)| {
-        let meets = |other: &Ready<'_>| other.on.iter().any(|gpu| one.on.contains(gpu));
-        let others = all.iter().zip(&takes).enumerate().filter(|(j, (other, _))| *j != i && meets(other));
-        let taken = others.map(|(_, (_, takes))| *takes).fold(0, u64::saturating_add);
         let verdict = one.known.clone().and_then(|_| {
-            one.judge(taken).ok_or_else(|| Unknown {
+            one.judge(beside(i, &all, &takes)).ok_or_else(|| Unknown {
                 what: format!("the memory of the GPUs of {host} is not known"),
                 hint: Some("homelab fit --gpu 24GB says it; homelab doctor tells why".to_owned()),
             })
         });
         Judged {
-            model: one.model.name.to_string(),
+            model: one.model.name().to_string(),
             host: Some(host.clone()),
             gpu: one.gpu.map(|gpu| gpu.bytes),
             from: one.known.as_ref().ok().map(|known| known.from.clone()),
@@ -219,18 +215,38 @@ pub(super) fn judged_on(
     all.iter().enumerate().map(one).collect()
 }
 
+/// What the others take of the GPUs of one, at most.
+fn beside(i: usize, all: &[Ready<'_>], takes: &[u64]) -> u64 {
+    let one = &all[i];
+    let mut servers: BTreeMap<&ModelName, (usize, Vec<u64>)> = BTreeMap::new();
+    for (_, (other, takes)) in all.iter().zip(takes).enumerate().filter(|(j, _)| *j != i) {
+        if other.on.iter().any(|gpu| one.on.contains(gpu)) {
+            let own = usize::from(other.model.server.name == one.model.server.name);
+            let (_, list) = servers
+                .entry(&other.model.server.name)
+                .or_insert_with(|| (other.model.at_once() - own, vec![]));
+            list.push(*takes);
+        }
+    }
+    let largest = |(at_once, mut takes): (usize, Vec<u64>)| {
+        takes.sort_unstable_by_key(|takes| Reverse(*takes));
+        takes.into_iter().take(at_once).fold(0, u64::saturating_add)
+    };
+    servers.into_values().map(largest).fold(0, u64::saturating_add)
+}
+
 fn ready<'a>(
-    (model, hf_home): (&'a ModelSpec, &str),
+    (model, hf_home): (Weighed<'a>, &'a str),
     (facts, gpus): (&Facts, &BTreeMap<u32, Gpu>),
     context: Option<u64>,
 ) -> Option<Ready<'a>> {
-    let (mut options, mut extras) = model.engine.memory(&model.serve(hf_home))?;
+    let (mut options, mut extras) = model.server.engine.memory(&model.serve(hf_home))?;
     options.context = context.map_or(options.context, Context::Tokens);
-    let known = facts.get(model.model.as_deref().unwrap_or_default()).cloned();
+    let known = facts.get(model.model().unwrap_or_default()).cloned();
     let known = known.unwrap_or_else(|| Err(Unknown { what: "nobody asked".to_owned(), hint: None }));
     extras.extend(known.iter().flat_map(|known| known.extras.iter().cloned()));
     let parts = usize::try_from(options.tensor.saturating_mul(options.pipeline)).unwrap_or(usize::MAX);
-    let on: Vec<u32> = match &model.gpus {
+    let on: Vec<u32> = match &model.server.gpus {
         Gpus::Some(some) => some.iter().copied().collect(),
         _ => gpus.keys().copied().take(parts).collect(),
     };

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::fit::{env, gpus_of, judged_on, on_gpus};
+use super::fit::{env, gpus_of, judged_on};
 use super::prepare::Files;
-use crate::cluster::{HostSpec, ModelSpec, disagreement};
+use crate::cluster::{HostSpec, Weighed, disagreement};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::fit::{Outcome, Verdict, gib};
 use crate::hub::{self, Known};
@@ -33,11 +33,12 @@ pub(super) fn check(files: &Files, survey: &Survey) -> Result<()> {
 }
 
 /// What the lock says of a model, or Hugging Face's cache of this machine: at the commit that is pinned, if one is.
-pub(super) fn known(files: &Files, model: &ModelSpec) -> Option<Known> {
-    let id = model.model.as_deref()?;
+pub(super) fn known(files: &Files, model: Weighed<'_>) -> Option<Known> {
+    let id = model.model()?;
     let pin = model
+        .server
         .engine
-        .repositories(&model.serve("~"))
+        .repositories(&model.server.serve("~"))
         .into_iter()
         .find(|one| one.id == id || id.strip_prefix(&one.id).is_some_and(|rest| rest.starts_with(':')));
     let pin = pin.and_then(|repository| repository.commit);
@@ -54,28 +55,29 @@ pub(super) fn known(files: &Files, model: &ModelSpec) -> Option<Known> {
 
 fn of_host(files: &Files, (name, host): (&HostName, &HostSpec), survey: &Survey) -> Vec<Diagnostic> {
     let gpus = gpus_of((name, host), &[], survey);
-    let wanted = |model: &&ModelSpec| model.check_fit && !gpus.is_empty();
-    let models: Vec<&ModelSpec> = on_gpus(host).filter(wanted).collect();
+    let mut models = Weighed::on_gpus(host);
+    models.retain(|model| model.server.check_fit && !gpus.is_empty());
     let mut facts = BTreeMap::new();
     for model in &models {
-        if let (Some(id), Some(known)) = (&model.model, known(files, model)) {
-            facts.insert(id.clone(), Ok(known));
+        if let (Some(id), Some(known)) = (model.model(), known(files, *model)) {
+            facts.insert(id.to_owned(), Ok(known));
         }
     }
     let judged = judged_on(name, (&models, &host.hf_home), (&facts, &gpus), None);
     let said = models.iter().zip(judged);
-    said.filter_map(|(model, judged)| of_model(name, model, &judged.verdict.ok()?)).collect()
+    said.filter_map(|(model, judged)| of_model(name, *model, &judged.verdict.ok()?)).collect()
 }
 
 /// The verdict at the place where the model is named, if it is a bad one.
-fn of_model(host: &HostName, model: &ModelSpec, verdict: &Verdict) -> Option<Diagnostic> {
+fn of_model(host: &HostName, model: Weighed<'_>, verdict: &Verdict) -> Option<Diagnostic> {
     let sums = verdict.lines.iter().filter_map(|line| Some(format!("{} {}", line.what, gib(line.bytes?))));
     let sums: Vec<String> = sums.collect();
-    let message = format!("`{}` on {host}: {} ({})", model.name, verdict.sentence, sums.join(", "));
+    let message = format!("`{}` on {host}: {} ({})", model.name(), verdict.sentence, sums.join(", "));
     let mut hint = verdict.instead.clone();
     let said = match verdict.outcome {
         Outcome::TooLarge => {
-            hint.push("`check_fit: false` tries it all the same".to_owned());
+            let on = model.member.map(|_| format!(" on server `{}`", model.server.name)).unwrap_or_default();
+            hint.push(format!("`check_fit: false`{on} tries it all the same"));
             Diagnostic::error(model.value_place("model"), message)
         }
         Outcome::Short | Outcome::Crowded => Diagnostic::warning(model.value_place("model"), message),

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::fit::{env, on_gpus};
+use super::fit::env;
 use super::prepare::{Files, Seen};
-use crate::cluster::{Cluster, HostSpec, Unit};
+use crate::cluster::{Cluster, HostSpec, Unit, Weighed};
 use crate::engine::Repository;
 use crate::host::Vault;
 use crate::hub::{Hub, Known, Unknown};
@@ -67,11 +67,12 @@ pub(super) fn loaded(
     all
 }
 
-/// The model of a service, if what is known of this repository tells whether it fits.
-fn judged(host: &HostSpec, unit: &Unit, id: &str) -> Option<String> {
-    let is = |name: &str| name == id || name.strip_prefix(id).is_some_and(|rest| rest.starts_with(':'));
-    let mut models = on_gpus(host).filter(|model| ServiceName::of_model(&model.name) == unit.name);
-    models.find_map(|model| model.model.clone().filter(|name| is(name)))
+/// The models of a service of which this repository tells whether they fit.
+fn judged(host: &HostSpec, unit: &Unit, id: &str) -> Vec<String> {
+    let is = |name: &&str| *name == id || name.strip_prefix(id).is_some_and(|rest| rest.starts_with(':'));
+    let mut models = Weighed::on_gpus(host);
+    models.retain(|model| ServiceName::of_model(&model.server.name) == unit.name);
+    models.iter().filter_map(Weighed::model).filter(is).map(str::to_owned).collect()
 }
 
 impl Loaded {

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 
-use super::fit::{Facts, gpus_of, judged_on, on_gpus};
+use super::fit::{Facts, gpus_of, judged_on};
 use super::fitting;
 use super::prepare::{Files, Seen};
-use crate::cluster::ModelSpec;
+use crate::cluster::{ModelSpec, Weighed};
 use crate::fit::Measured;
 use crate::names::{HostName, ServiceName};
 use crate::survey::State;
@@ -54,14 +54,15 @@ pub(super) async fn of_started(
         if !host.models.iter().any(|model| model.engine.measures() && is_started(model)) {
             continue;
         }
-        let models: Vec<&ModelSpec> = on_gpus(host).collect();
-        let known =
-            models.iter().filter_map(|model| Some((model.model.clone()?, Ok(fitting::known(files, model)?))));
+        let models = Weighed::on_gpus(host);
+        let known = models
+            .iter()
+            .filter_map(|model| Some((model.model()?.to_owned(), Ok(fitting::known(files, *model)?))));
         let facts: Facts = known.collect();
         let gpus = gpus_of((name, host), &[], &seen.survey);
         let judged = judged_on(name, (&models, &host.hf_home), (&facts, &gpus), None);
         all.extend(
-            models.iter().zip(judged).filter(|(model, _)| is_started(model)).map(|(_, judged)| judged),
+            models.iter().zip(judged).filter(|(model, _)| is_started(model.server)).map(|(_, judged)| judged),
         );
     }
     add(files, seen, &mut all).await;

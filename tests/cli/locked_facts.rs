@@ -113,3 +113,49 @@ fn fit_needs_no_hub_for_what_the_lock_knows() {
         .run();
     assert!(ran.stdout.contains("from: homelab.lock"), "{}", ran.stdout);
 }
+
+/// Two models on a card of 24 GB behind one server, which keeps so many of them.
+fn several(at_once: u64) -> String {
+    format!(
+        "\
+all:
+  hosts:
+    box:
+      ansible_host: 10.0.0.9
+      gpus: 24GB
+      servers:
+        chat: {{engine: llama_cpp, port: 8080, gpu: 0, models_max: {at_once}, ctx_size: 8192}}
+      models:
+        large: {{server: chat, model: Qwen/Large-GGUF}}
+        small: {{server: chat, model: Qwen/Small-GGUF}}
+      gateway: {{engine: litellm}}
+"
+    )
+}
+
+#[test]
+fn of_models_behind_one_server_as_many_count_as_it_keeps() {
+    let known = [
+        ("Qwen/Large-GGUF", "qwen3-30b-a3b", 18_000_000_000),
+        ("Qwen/Small-GGUF", "qwen3-4b", 8_044_936_192),
+    ];
+    let of = |at_once: u64, asked: &[&str], code: i32| {
+        let inventory = several(at_once);
+        let test = Test::new().file("inventory.yml", &inventory).file("homelab.lock", &lock(&known));
+        let args: Vec<&str> = ["fit"].iter().chain(asked).copied().chain(["--gpu", "24GB"]).collect();
+        test.env("HF_ENDPOINT", "http://127.0.0.1:1").args(args).code(code).run().stdout
+    };
+    let told = |said: &str| -> Vec<String> {
+        said.lines()
+            .filter(|line| line.contains(" on box"))
+            .map(|line| line.split(" on").next().unwrap().to_owned())
+            .collect()
+    };
+    let (alone, both) = (["✓ fits: large", "✓ fits: small"], ["! spills: large", "! spills: small"]);
+    assert_eq!(told(&of(1, &[], 0)), alone);
+    assert_eq!(told(&of(2, &[], 0)), both);
+    assert!(of(2, &[], 0).contains("without 9.37 GiB of other models"));
+    // The server's name asks about all of them, a model's about it beside the others.
+    assert_eq!(told(&of(2, &["chat"], 0)), both);
+    assert_eq!(told(&of(2, &["small"], 0)), both[1..]);
+}

@@ -190,7 +190,7 @@ impl Beside<'_> {
             gpus: Gpus::None,
             port: Some(spec.port),
             ready_timeout: READY_TIMEOUT,
-            weights: None,
+            weights: vec![],
             repositories: vec![],
             open: None,
         })

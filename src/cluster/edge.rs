@@ -79,7 +79,7 @@ pub(super) fn unit(
         gpus: Gpus::None,
         port: Some(spec.options.port),
         ready_timeout: READY_TIMEOUT,
-        weights: None,
+        weights: vec![],
         repositories: vec![],
         open: None,
     })

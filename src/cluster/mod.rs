@@ -124,18 +124,20 @@ pub struct Unit {
     /// How long it may take until it answers, in seconds.
     pub ready_timeout: u64,
     /// What is downloaded before it starts.
-    pub weights: Option<Weights>,
+    pub weights: Vec<Weights>,
     /// The repositories of the hub that it loads from and whose commit is left open, each with its pin.
     pub repositories: Vec<Repository>,
     /// What it would be without these pins, where there are any.
     pub open: Option<Box<Open>>,
 }
 
-/// What a server needs of a hub or a library, and how a container of its image downloads it.
+/// What a server, or one of its models, needs of a hub or a library, and how a container of its image downloads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weights {
     /// What is downloaded, as people call it.
     pub what: String,
+    /// The hub's repositories that it is of, by their ids.
+    pub repositories: Vec<String>,
     /// Equal for equal downloads to the same place on a host, with whatever image: 16 hexadecimal digits.
     pub key: String,
     /// The container's entrypoint.
@@ -146,7 +148,7 @@ pub struct Weights {
     pub cache: String,
     /// The same directory on the host.
     pub on_host: String,
-    /// The repositories in it that are pinned, with their commits.
+    /// Those of them that are pinned, with their commits.
     pub commits: BTreeSet<(String, String)>,
     /// The key of the same download without pins: if these commits came of that, nothing is missing.
     pub open_key: Option<String>,

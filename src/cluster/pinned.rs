@@ -15,7 +15,7 @@ pub struct Open {
     /// Its Compose keys.
     pub service: Service,
     /// What is downloaded before it starts.
-    pub weights: Option<Weights>,
+    pub weights: Vec<Weights>,
 }
 
 /// The services that run as they were made before there were pins.
@@ -31,11 +31,13 @@ pub(super) fn mark(service: &mut Service, repositories: &[Repository]) {
 }
 
 /// Tells what is downloaded which commits it has, and by which name the same came without pins.
-pub(super) fn tell(unit: &mut Unit, open: Option<&Weights>) {
-    let Some(weights) = &mut unit.weights else { return };
-    let one = |repository: &Repository| Some((repository.id.clone(), repository.commit.clone()?));
-    weights.commits = unit.repositories.iter().filter_map(one).collect();
-    weights.open_key = open.map(|open| open.key.clone());
+pub(super) fn tell(unit: &mut Unit, open: &[Weights]) {
+    let pins = |repository: &Repository| Some((repository.id.clone(), repository.commit.clone()?));
+    let pins: Vec<(String, String)> = unit.repositories.iter().filter_map(pins).collect();
+    for (weights, open) in unit.weights.iter_mut().zip(open) {
+        weights.commits = pins.iter().filter(|(id, _)| weights.repositories.contains(id)).cloned().collect();
+        weights.open_key = Some(open.key.clone());
+    }
 }
 
 impl Cluster {

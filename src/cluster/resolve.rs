@@ -147,7 +147,7 @@ fn model_unit(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Resul
     if unit.repositories.iter().any(|repository| repository.commit.is_some()) {
         let free = ModelSpec { revisions: Arc::default(), ..model.clone() };
         let Unit { service, weights, .. } = unit_of(&free, place, files)?;
-        pinned::tell(&mut unit, weights.as_ref());
+        pinned::tell(&mut unit, &weights);
         unit.open = Some(Box::new(Open { service, weights }));
     }
     Ok(unit)
@@ -184,8 +184,8 @@ fn unit_of(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Result<U
     let mut service = finish(base, &model.overlay, place.home);
     service.image.clone_from(&model.image);
     // Without a container of its image nothing else could download for it.
-    let weights = if is_native { None } else { weights::of(model, &serve, &mut service, &secrets) };
-    let pinnable = weights.is_some() || (!is_native && engine.takes_revisions());
+    let weights = if is_native { vec![] } else { weights::of(model, &serve, &mut service, &secrets) };
+    let pinnable = !weights.is_empty() || (!is_native && engine.takes_revisions());
     let repositories = if pinnable { engine.repositories(&serve) } else { vec![] };
     mark(&mut service, &repositories);
     Ok(Unit {
@@ -366,7 +366,7 @@ fn gateway_unit(
         // Behind an edge only the host itself reaches it.
         port: spec.options.edge.is_none().then_some(spec.options.port),
         ready_timeout: spec.options.ready_timeout,
-        weights: None,
+        weights: vec![],
         repositories: vec![],
         open: None,
     })

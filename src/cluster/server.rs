@@ -21,12 +21,6 @@ const MODELS_MAX: u64 = 1;
 pub(super) const OF_MODELS: [&str; 8] =
     ["aliases", "kind", "litellm_params", "load", "model", "model_info", "ttl", "variants"];
 
-/// Whether a key says nothing of a server of this engine. `prefetch` does where what the server needs is fetched at all.
-pub(super) fn is_of_models(key: &str, engine: Option<&dyn Engine>) -> bool {
-    let fetches = engine.is_some_and(|engine| engine.shared_port().is_some());
-    OF_MODELS.contains(&key) || (key == "prefetch" && !fetches)
-}
-
 /// A model behind a server of several.
 #[derive(Clone)]
 pub struct MemberSpec {
@@ -118,11 +112,11 @@ fn server(entry: &Entry, vars: &HostVars, problems: &mut Diagnostics) -> Option<
     let own_word = engine.and_then(Engine::models_max);
     let mut most = None;
     if let Value::Map(map) = &mut own.node.value {
-        for typed in map.0.iter().filter(|typed| is_of_models(&typed.key, engine)) {
+        for typed in map.0.iter().filter(|typed| OF_MODELS.contains(&typed.key.as_str())) {
             let set = Diagnostic::error(&typed.origin, format!("`{}` cannot be set for a server", typed.key));
             problems.push(set.hint("it belongs to each of the models that say `server`"));
         }
-        map.0.retain(|entry| !is_of_models(&entry.key, engine));
+        map.0.retain(|entry| !OF_MODELS.contains(&entry.key.as_str()));
         most = map.get("models_max").map(|entry| entry.node.clone()).filter(|node| node.value != Value::Null);
         if let (Some(word), Some(typed)) = (own_word, map.get("models_max")) {
             let set = Diagnostic::error(&typed.origin, "`models_max` cannot be set here");

@@ -7,7 +7,7 @@ use crate::inventory::{Entry, HostVars, Map, Node, Value};
 
 use super::defaults;
 use super::model_spec::{self, stand_in};
-use super::server::{self, is_of_models};
+use super::server::{self, OF_MODELS};
 use super::spec::ModelSpec;
 
 /// The server of these models of a host; none if none of them is to be served.
@@ -48,7 +48,7 @@ pub(super) fn read(
 fn is_model_s(engine: &dyn Engine, key: &str) -> bool {
     let is_option = |name: &str| engine.options().iter().any(|option| option.name == name);
     ["enabled", "engine", "server"].contains(&key)
-        || is_of_models(key, Some(engine))
+        || OF_MODELS.contains(&key)
         || (is_option(key) && engine.is_of_model(key))
 }
 

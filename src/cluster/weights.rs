@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use crate::engine::{HUB_OFFLINE, Serve};
+use crate::engine::{Fetch, HUB_OFFLINE, Serve};
 use crate::secret::SecretRef;
 use crate::service::Service;
 
@@ -15,21 +15,29 @@ use super::spec::ModelSpec;
 /// What else keeps a server from the hub, or leads it to another one.
 const ELSEWHERE: [&str; 3] = [HUB_OFFLINE, "TRANSFORMERS_OFFLINE", "VLLM_USE_MODELSCOPE"];
 
-/// What is downloaded for a model before it starts. A server that needs nothing but that is told to
+/// What is downloaded for a server before it starts. One that needs nothing but that is told to
 /// stay offline: vLLM asks the hub even for what it has, and ends where nobody answers (seen with 0.32.0).
 pub(super) fn of(
     model: &ModelSpec,
     serve: &Serve<'_>,
     service: &mut Service,
     secrets: &BTreeMap<String, SecretRef>,
-) -> Option<Weights> {
+) -> Vec<Weights> {
     let typed = |name: &&str| service.environment.contains_key(*name) || secrets.contains_key(*name);
-    let fetch = model.engine.fetch(serve).filter(|_| model.prefetch)?;
-    if fetch.directory.is_none() && ELSEWHERE.iter().any(typed) {
-        return None;
+    let is_elsewhere = ELSEWHERE.iter().any(typed);
+    let mut fetches = model.engine.fetches(serve);
+    fetches.retain(|fetch| model.prefetch && (fetch.directory.is_some() || !is_elsewhere));
+    let offline = fetches.iter().map(|fetch| fetch.offline).reduce(Option::and).flatten();
+    let all: Vec<Weights> = fetches.into_iter().filter_map(|fetch| placed(fetch, service)).collect();
+    if let Some(variable) = offline.filter(|_| !all.is_empty()) {
+        service.environment.insert(variable.to_owned(), "1".to_owned());
     }
+    all
+}
+
+/// A download with its place on the host; none where it would be gone with the container.
+fn placed(fetch: Fetch, service: &Service) -> Option<Weights> {
     let cache = fetch.cache(&service.environment);
-    // Elsewhere it would be gone with the container.
     let on_host = on_host(&service.volumes, &cache)?;
     let key = key(&fetch.what, &fetch.command, &on_host);
     let own = service.entrypoint.clone().filter(|_| fetch.runs_server).unwrap_or_default();
@@ -39,12 +47,10 @@ pub(super) fn of(
         command.insert(0, cache.clone());
         command.extend(own.into_iter().chain(server));
     }
-    if let Some(variable) = fetch.offline {
-        service.environment.insert(variable.to_owned(), "1".to_owned());
-    }
     let moved_by = if fetch.directory.is_some() { "volumes" } else { "hf_home" };
     Some(Weights {
         what: fetch.what.join(", "),
+        repositories: fetch.repositories,
         key,
         entrypoint: fetch.entrypoint,
         command,

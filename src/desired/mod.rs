@@ -69,7 +69,7 @@ pub struct DesiredService {
     /// How long it may take until it answers, in seconds.
     pub ready_timeout: u64,
     /// What is downloaded before it starts.
-    pub weights: Option<Weights>,
+    pub weights: Vec<Weights>,
     /// The repositories of the hub that it loads from and whose commit is left open, each with its pin.
     pub repositories: Vec<Repository>,
 }

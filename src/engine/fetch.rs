@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub struct Fetch {
     /// What it downloads, as people call it: `Qwen/Qwen3-4B`, `user/repo:Q8_0`.
     pub what: Vec<String>,
+    /// The hub's repositories that this is of, by their ids.
+    pub repositories: Vec<String>,
     /// The entrypoint of a container of the model's own image that downloads it and ends.
     pub entrypoint: Vec<String>,
     /// Whether the server's own entrypoint comes after that and the directory, to be run from there.
@@ -62,6 +64,7 @@ mod tests {
     fn the_cache_is_where_the_variables_say() {
         let fetch = Fetch {
             what: vec![],
+            repositories: vec![],
             entrypoint: vec![],
             runs_server: true,
             command: vec![],

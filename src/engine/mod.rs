@@ -245,8 +245,9 @@ pub trait Engine: Sync {
     /// The container that serves it, or the program of the host's own.
     fn draft(&self, serve: &Serve<'_>) -> Draft;
 
-    /// What it downloads when it starts, and how that is done before; none where there is nothing, or no way.
-    fn fetch(&self, serve: &Serve<'_>) -> Option<Fetch>;
+    /// What it downloads when it starts or loads a model, and how that is done before; none where there is nothing, or
+    /// no way.
+    fn fetches(&self, serve: &Serve<'_>) -> Vec<Fetch>;
 
     /// The repositories of the hub that it loads from and whose commit is left open, each with its pin.
     fn repositories(&self, _serve: &Serve<'_>) -> Vec<Repository> {

@@ -93,8 +93,8 @@ impl Engine for OpenAi {
         }
     }
 
-    fn fetch(&self, _serve: &Serve<'_>) -> Option<Fetch> {
-        None
+    fn fetches(&self, _serve: &Serve<'_>) -> Vec<Fetch> {
+        vec![]
     }
 
     fn phase(&self, _line: &str) -> Option<Phase> {

@@ -19,7 +19,7 @@ use crate::engine::Load;
 use crate::image;
 use crate::names::{HostName, Secret, ServiceName};
 use crate::plan::{
-    Action, Ask, Probe, ROOT_KEY_FILE, container_name, fetch_name, network_name, previous_name,
+    Action, Ask, Probe, ROOT_KEY_FILE, container_name, fetch_marker, fetch_name, network_name, previous_name,
 };
 use crate::secret::Content;
 use crate::service::{Runtime, label};
@@ -213,7 +213,8 @@ impl Act<'_> {
     /// Downloads what a service needs, and writes down where it lies.
     async fn fetch(&self, name: &ServiceName, marker: &str) -> Result<(), Failure> {
         let desired = self.service(name)?;
-        let (Some(weights), Role::Model(served)) = (&desired.weights, &desired.role) else {
+        let weights = desired.weights.iter().find(|weights| fetch_marker(weights) == marker);
+        let (Some(weights), Role::Model(served)) = (weights, &desired.role) else {
             return Err(failure(self.words, format!("{name} downloads nothing")));
         };
         let (placed, secrets) = self.placed(name)?;
@@ -232,8 +233,9 @@ impl Act<'_> {
 
     /// Ends what downloads; what has arrived stays. If that fails, the next deploy does it.
     async fn stop_fetching(&self, action: &Action) {
-        let Action::Fetch { service, .. } = action else { return };
-        if let Some(weights) = self.service(service).ok().and_then(|service| service.weights.as_ref()) {
+        let Action::Fetch { service, marker, .. } = action else { return };
+        let all = self.service(service).map(|service| service.weights.as_slice()).unwrap_or_default();
+        if let Some(weights) = all.iter().find(|weights| fetch_marker(weights) == *marker) {
             let _ = self.hands.remove(&fetch_name(self.desired, weights)).await;
         }
     }

@@ -186,6 +186,7 @@ mod tests {
     fn weights() -> Weights {
         Weights {
             what: "a/b".into(),
+            repositories: vec!["a/b".into()],
             key: "0123456789abcdef".into(),
             entrypoint: vec!["python3".into()],
             command: vec!["[]".into()],

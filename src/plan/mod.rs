@@ -48,7 +48,7 @@ pub use cause::{Cause, Change};
 pub use diff::{FileChange, FileDiff, diffs, unified_texts};
 pub use down::down;
 pub use edge::upstream_file;
-pub use fetch::fetch_name;
+pub use fetch::{fetch_marker, fetch_name};
 pub use files::ROOT_KEY_FILE;
 pub use markdown::markdown;
 pub use order::plan;

@@ -106,7 +106,7 @@ mod tests {
             gpus: Gpus::None,
             port: Some(Port::new(8080).unwrap()),
             ready_timeout: 60,
-            weights: None,
+            weights: vec![],
             repositories: vec![],
         }
     }

@@ -165,8 +165,7 @@ fn stages(all: Vec<Work<'_>>) -> Vec<Stage> {
         // models' own images.
         prepare
             .extend(work.prepare.into_iter().map(|task| Lane { host: work.host.clone(), tasks: vec![task] }));
-        fetches
-            .extend(work.fetches.into_iter().map(|task| Lane { host: work.host.clone(), tasks: vec![task] }));
+        fetches.extend(work.fetches.into_iter().map(|tasks| Lane { host: work.host.clone(), tasks }));
         for (wave, lanes) in waves((work.host, work.seen), work.models, &mut replaced) {
             models.entry(wave).or_default().extend(lanes);
         }

@@ -11,7 +11,7 @@ use crate::secret::{Content, SecretRef};
 use crate::service::{Runtime, label};
 use crate::survey::{Before, Container, Health, Look, Manager, Native, Old, RootKey, Seen, State, Survey};
 
-use super::fetch::marker;
+use super::fetch::fetch_marker;
 use super::files::file_seen;
 use super::{FileChange, container_name, network_name, upstream_file};
 
@@ -55,7 +55,7 @@ fn seen((base, there): (&Desired, &DesiredHost), (head, wanted): (&Desired, &Des
     seen.images.0.extend(there.services.values().filter_map(pinned));
     if same_project && there.dir == wanted.dir {
         seen.files = there.files.iter().map(|(path, content)| (path.clone(), file_seen(content))).collect();
-        let fetched = there.services.values().filter_map(|service| service.weights.as_ref()).map(marker);
+        let fetched = there.services.values().flat_map(|service| &service.weights).map(fetch_marker);
         seen.files.extend(fetched.map(|path| (path, file_seen(&Content::default()))));
     }
     if same_project && there.files.contains_key(gateway::CADDYFILE) {

@@ -10,7 +10,7 @@ use crate::names::{HostName, ProjectName, ServiceName};
 use crate::service::label;
 use crate::survey::{Container, Seen, Survey};
 
-use super::fetch::{is_there, marker};
+use super::fetch::{fetch_marker, is_there};
 use super::named;
 use super::service::{Now, difference};
 
@@ -21,18 +21,18 @@ fn container<'a>(seen: &'a Seen, project: &ProjectName, service: &ServiceName) -
 }
 
 /// The commits of a repository that came with these weights, as far as their host tells.
-fn came<'a>(seen: &'a Seen, weights: Option<&Weights>, id: &'a str) -> impl Iterator<Item = &'a String> {
-    let all = weights.and_then(|weights| seen.snapshots.get(&marker(weights)));
-    all.into_iter().flatten().filter(move |(name, _)| name == id).map(|(_, commit)| commit)
+fn came<'a>(seen: &'a Seen, weights: &'a [Weights], id: &'a str) -> impl Iterator<Item = &'a String> {
+    let all = weights.iter().filter_map(|weights| seen.snapshots.get(&fetch_marker(weights)));
+    all.flatten().filter(move |(name, _)| name == id).map(|(_, commit)| commit)
 }
 
 /// Whether what a service downloads is not on its host yet, or, if nothing is downloaded for it, it has no container
 /// there. Of a host that was not seen nothing is new.
 #[must_use]
 pub fn is_new(project: &ProjectName, unit: &Unit, seen: Option<&Seen>) -> bool {
-    seen.is_some_and(|seen| match &unit.weights {
-        Some(weights) => !is_there(seen, weights),
-        None => container(seen, project, &unit.name).is_none(),
+    seen.is_some_and(|seen| match unit.weights.as_slice() {
+        [] => container(seen, project, &unit.name).is_none(),
+        all => all.iter().any(|weights| !is_there(seen, weights)),
     })
 }
 
@@ -45,7 +45,7 @@ pub fn made_before_pins(cluster: &Cluster, survey: &Survey) -> Opened {
         let made = container(seen, &cluster.project, &unit.name)?.service.as_ref().ok()?;
         let agrees = |repository: &Repository| {
             let Some(pin) = &repository.commit else { return true };
-            let mut came = came(seen, open.weights.as_ref(), &repository.id).peekable();
+            let mut came = came(seen, &open.weights, &repository.id).peekable();
             came.peek().is_none() || came.any(|commit| commit == pin)
         };
         let is_open = !made.labels.contains_key(label::REVISIONS) && unit.repositories.iter().all(agrees);
@@ -91,7 +91,7 @@ pub(super) fn learnt(desired: &Desired, survey: &Survey) -> BTreeMap<String, Vec
         let Some(seen) = survey.seen(name) else { continue };
         for service in host.services.values() {
             for open in service.repositories.iter().filter(|one| one.commit.is_none()) {
-                let came: BTreeSet<&String> = came(seen, service.weights.as_ref(), &open.id).collect();
+                let came: BTreeSet<&String> = came(seen, &service.weights, &open.id).collect();
                 // Of two at once nobody knows which is which.
                 if let (1, Some(commit)) = (came.len(), came.first()) {
                     found.entry(open.key()).or_default().push(((*commit).clone(), name.clone()));

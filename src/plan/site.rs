@@ -26,7 +26,7 @@ pub(super) struct Work<'a> {
     pub(super) root_key: Option<Task>,
     pub(super) prepare: Vec<Task>,
     /// What is downloaded once the images are there.
-    pub(super) fetches: Vec<Task>,
+    pub(super) fetches: Vec<Vec<Task>>,
     pub(super) models: Vec<ModelWork<'a>>,
     pub(super) gateway: Option<Task>,
     /// What stands before the gateway.

@@ -3,45 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
+use crate::hub::{COMMIT, Cache, GEMMA, Hub};
 use crate::lab::lab;
-
-/// A server that somebody else started by hand, under a name that homelab would not give.
-struct Stranger {
-    name: String,
-    port: u16,
-}
-
-impl Stranger {
-    fn start(port: u16) -> Self {
-        let (image, models, model) =
-            (lab().fact("LAB_IMAGE_LLAMA"), lab().fact("LAB_MODELS_DIR"), lab().fact("LAB_MODEL"));
-        let name = format!("promise-stranger-{}", std::process::id());
-        lab().ssh(
-            "lab2",
-            &format!(
-                "docker run -d --name {name} -p {port}:8080 -v {models}:/models:ro {image} \
-                 --model {model} --alias theirs --host 0.0.0.0 --port 8080 --ctx-size 512 --parallel 1 --threads 1"
-            ),
-        );
-        Self { name, port }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}:{}/v1", lab().address("lab2"), self.port)
-    }
-
-    /// Its id, when it was started, and how often it was restarted.
-    fn seen(&self) -> String {
-        let format = "{{.Id}} {{.State.StartedAt}} {{.RestartCount}} {{.State.Status}}";
-        lab().ssh("lab2", &format!("docker inspect --format '{format}' {}", self.name))
-    }
-}
-
-impl Drop for Stranger {
-    fn drop(&mut self) {
-        lab().try_ssh("lab2", &format!("docker rm -f {}", self.name));
-    }
-}
+use crate::others::{Stranger, any_server, server_of_several};
 
 fn row(cluster: &Cluster, code: i32, model: &str) -> Value {
     let said = cluster.run(&["status", "--json"]).exits(code);
@@ -63,36 +27,9 @@ fn what_somebody_else_runs_is_routed_to_and_never_touched_and_any_other_server_r
     cluster.env("PAID", "sk-none");
     cluster.vars["models"] = catalogue;
     cluster.host("lab1");
-    let model = |alias: &str| {
-        json!([
-            "--model",
-            lab().fact("LAB_MODEL"),
-            "--alias",
-            alias,
-            "--host",
-            "0.0.0.0",
-            "--port",
-            "7000",
-            "--ctx-size",
-            "512",
-            "--parallel",
-            "1",
-            "--threads",
-            "1"
-        ])
-    };
-    cluster.hosts["lab1"]["homelab_models"]["any"] = json!({
-        "engine": "openai",
-        "image": lab().fact("LAB_IMAGE_LLAMA"),
-        "command": model("its-own-name"),
-        "container_port": 7000,
-        "health": "/v1/health",
-        "api_key_variable": "LLAMA_API_KEY",
-        "model": "its-own-name",
-        "port": cluster.port(1),
-        "gpu": "none",
-        "volumes": [format!("{}:/models:ro", lab().fact("LAB_MODELS_DIR"))],
-    });
+    any_server(&mut cluster, ("lab1", 1), "any");
+    let own = cluster.hosts["lab1"].as_object_mut().unwrap().remove("models").unwrap();
+    cluster.hosts["lab1"]["homelab_models"] = own;
     cluster.hosts["lab3"]["gateway"]["fallbacks"] = json!({"any": ["one"]});
     cluster.deploy();
     for name in ["one", "two", "any"] {
@@ -119,22 +56,24 @@ fn what_somebody_else_runs_is_routed_to_and_never_touched_and_any_other_server_r
 
 #[test]
 fn models_behind_one_server_are_loaded_on_demand_and_no_wait_or_look_loads_one() {
+    let (hub, cache) = (Hub::of_gemma(), Cache::on_lab1("several"));
     let mut cluster = Cluster::new("several");
+    cluster.env("HF_HUB_OFFLINE", "0");
     cluster.host("lab1");
-    cluster.hosts["lab1"]["servers"]["chat"] = json!({
-        "engine": "llama_cpp",
-        "image": lab().fact("LAB_IMAGE_LLAMA"),
-        "port": cluster.port(1),
-        "gpu": "none",
-        "models_max": 1,
-        "ctx_size": 512,
-        "parallel": 1,
-        "threads": 1,
-        "volumes": [format!("{}:/models:ro", lab().fact("LAB_MODELS_DIR"))],
-    });
-    let model = |load: &str| json!({"server": "chat", "model": lab().fact("LAB_MODEL"), "load": load});
-    cluster.hosts["lab1"]["models"] = json!({"first": model("startup"), "org/second:4b": model("on_demand")});
+    server_of_several(&mut cluster, ("lab1", 1), "chat");
+    let server = &mut cluster.hosts["lab1"]["servers"]["chat"];
+    server["environment"] = json!({"HF_ENDPOINT": hub.endpoint, "HF_HOME": "/hf"});
+    server["volumes"].as_array_mut().unwrap().push(json!(format!("{}:/hf", cache.0)));
+    let model = |model: &str, load: &str| json!({"server": "chat", "model": model, "load": load});
+    let file = lab().fact("LAB_MODEL");
+    cluster.hosts["lab1"]["models"] = json!({"first": model(file, "startup"), "org/second:4b": model(GEMMA, "on_demand"),
+            "torn": model("/models/torn.gguf", "on_demand")});
+    cluster.run(&["plan"]).exits(0).says(&format!("+ fetch {GEMMA}"));
     cluster.deploy();
+    // What is loaded on demand, too, was there and pinned before the server started, which asks for nothing more.
+    let locked = std::fs::read_to_string(cluster.path("homelab.lock")).unwrap();
+    assert!(locked.contains(&format!("    {GEMMA}: {COMMIT}\n")), "{locked}");
+    let asked = hub.asked().len();
     let loaded = |cluster: &Cluster| -> Vec<String> {
         let row = row(cluster, 0, "chat");
         let all = row["models"].as_array().unwrap().iter().filter(|model| model["loaded"] == true);
@@ -149,13 +88,20 @@ fn models_behind_one_server_are_loaded_on_demand_and_no_wait_or_look_loads_one()
     assert_eq!(loads(&cluster), 1);
     cluster.answers("org/second:4b");
     assert_eq!(loaded(&cluster), ["org/second:4b"]);
-    cluster.run(&["status"]).exits(0).says("first, org/second:4b (loaded)");
+    assert_eq!(hub.asked()[asked..], [""; 0]);
+    cluster.run(&["status"]).exits(0).says("first, org/second:4b (loaded), torn");
     cluster.run(&["plan", "--detailed-exitcode"]).exits(0);
     assert_eq!((loaded(&cluster), loads(&cluster)), (vec!["org/second:4b".to_owned()], 2));
     cluster.answers("first");
     assert_eq!(loaded(&cluster), ["first"]);
 
+    // One that could not be loaded when somebody asked for it is told of.
+    assert_eq!(cluster.ask("torn").status, 500);
+    cluster.run(&["status"]).exits(0).says("torn (could not be loaded, with exit code 1)");
+
     // One that cannot be loaded when the server starts: the old server is back, and the key is that model's.
+    let models = cluster.hosts["lab1"]["models"].as_object_mut().unwrap();
+    models.remove("torn");
     let good = cluster.hosts.clone();
     cluster.hosts["lab1"]["models"]["first"]["model"] = json!("/models/no-such-file.gguf");
     let failed = cluster.run(&["deploy", "--yes"]).exits(1);

@@ -18,6 +18,24 @@ use crate::lab::lab;
 pub(crate) const COMMIT: &str = "89abcdef0123456789abcdef0123456789abcdef";
 pub(crate) const MOVED: &str = "fedcba9876543210fedcba9876543210fedcba98";
 
+/// The repository that has the lab's model.
+pub(crate) const GEMMA: &str = "lab/gemma-3-270m-GGUF";
+
+/// A cache on lab1 that containers fill as root, which no sweep of the user's may remove.
+pub(crate) struct Cache(pub(crate) String);
+
+impl Cache {
+    pub(crate) fn on_lab1(name: &str) -> Self {
+        Self(format!("/tmp/promise-{name}-{}", std::process::id()))
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        lab().root("lab1", &format!("rm -rf {}", self.0));
+    }
+}
+
 /// A file of a repository, and the digest that the hub knows it by.
 pub(crate) struct Blob {
     pub(crate) name: String,
@@ -45,6 +63,18 @@ struct State {
 }
 
 impl Hub {
+    /// The lab's model in a repository as its authors have them.
+    pub(crate) fn of_gemma() -> Self {
+        let state = lab().fact("LAB_STATE");
+        let sha256 = std::fs::read_to_string(format!("{state}/model.sha256")).unwrap();
+        let blob = Blob {
+            name: "gemma-3-270m-Q4_K_M.gguf".to_owned(),
+            path: format!("{state}/models/gemma-3-270m.gguf").into(),
+            sha256: sha256.split_whitespace().next().unwrap().to_owned(),
+        };
+        Self::of(GEMMA, vec![blob])
+    }
+
     /// Listens where the lab's hosts and the containers on them reach this machine.
     pub(crate) fn of(repository: &str, blobs: Vec<Blob>) -> Self {
         let listener = TcpListener::bind((lab().fact("LAB_GATEWAY_ADDRESS"), 0)).unwrap();

@@ -31,6 +31,7 @@ mod metrics;
 mod native;
 mod ollama;
 mod ollama_native;
+mod others;
 mod plain_compose;
 mod prefetch;
 mod process;

@@ -4,41 +4,20 @@
 use serde_json::json;
 
 use crate::faults::ending::counted;
-use crate::hub::{Blob, COMMIT, Hub, MOVED};
+use crate::hub::{COMMIT, Cache, GEMMA, Hub, MOVED};
 use crate::lab::lab;
 use crate::running::Running;
 
 const TOKEN: &str = "hf_promiseATokenForTheHubThatShowsNowhere0000";
-const REPOSITORY: &str = "lab/gemma-3-270m-GGUF";
-
-fn hub() -> Hub {
-    let state = lab().fact("LAB_STATE");
-    let sha256 = std::fs::read_to_string(format!("{state}/model.sha256")).unwrap();
-    let blob = Blob {
-        name: "gemma-3-270m-Q4_K_M.gguf".to_owned(),
-        path: format!("{state}/models/gemma-3-270m.gguf").into(),
-        sha256: sha256.split_whitespace().next().unwrap().to_owned(),
-    };
-    Hub::of(REPOSITORY, vec![blob])
-}
-
-/// The cache that containers fill as root, which no sweep of the user's may remove.
-struct Cache(String);
-
-impl Drop for Cache {
-    fn drop(&mut self) {
-        lab().root("lab1", &format!("rm -rf {}", self.0));
-    }
-}
 
 #[test]
 fn weights_come_while_the_old_version_serves() {
-    let hub = hub();
-    let cache = Cache(format!("/tmp/promise-hf-{}", std::process::id()));
+    let hub = Hub::of_gemma();
+    let cache = Cache::on_lab1("hf");
     let mut cluster = Running::borrow("prefetch");
     let first = cluster.containers();
     from_the_hub(&mut cluster, &hub, &cache);
-    cluster.run(&["plan"]).exits(0).says(&format!("+ fetch {REPOSITORY}: while the old version serves"));
+    cluster.run(&["plan"]).exits(0).says(&format!("+ fetch {GEMMA}: while the old version serves"));
     let untouched = |cluster: &Running| {
         assert_eq!(cluster.containers(), first);
         cluster.answers("alpha");
@@ -47,7 +26,7 @@ fn weights_come_while_the_old_version_serves() {
     hub.set_up(false);
     let failed = cluster.run(&["deploy", "--yes"]).exits(1);
     let error = failed.first_error();
-    assert!(error.starts_with(&format!("error: lab1: alpha: fetching {REPOSITORY}: ")), "{error}");
+    assert!(error.starts_with(&format!("error: lab1: alpha: fetching {GEMMA}: ")), "{error}");
     failed.says("the host does not reach Hugging Face");
     untouched(&cluster);
 
@@ -95,15 +74,15 @@ fn weights_come_while_the_old_version_serves() {
 /// The model of the hub's in the place of `alpha`.
 fn from_the_hub(cluster: &mut Running, hub: &Hub, cache: &Cache) {
     let alpha = &mut cluster.hosts["lab1"]["models"]["alpha"];
-    alpha["model"] = json!(REPOSITORY);
+    alpha["model"] = json!(GEMMA);
     alpha["environment"] = json!({"HF_ENDPOINT": hub.endpoint, "HF_HOME": "/hf"});
     alpha["volumes"].as_array_mut().unwrap().push(json!(format!("{}:/hf", cache.0)));
 }
 
 #[test]
 fn a_revision_stays_until_somebody_moves_its_pin() {
-    let hub = hub();
-    let cache = Cache(format!("/tmp/promise-revisions-{}", std::process::id()));
+    let hub = Hub::of_gemma();
+    let cache = Cache::on_lab1("revisions");
     let mut cluster = Running::borrow("revisions");
     from_the_hub(&mut cluster, &hub, &cache);
     let locked = |cluster: &Running| std::fs::read_to_string(cluster.path("homelab.lock")).unwrap();
@@ -118,11 +97,11 @@ fn a_revision_stays_until_somebody_moves_its_pin() {
 
     // CI changes no lock, and asks nobody.
     let refused = cluster.run(&["deploy", "--yes", "--locked"]).exits(65);
-    assert!(refused.first_error().contains(&format!("it does not pin {REPOSITORY}")), "{}", refused.stderr);
+    assert!(refused.first_error().contains(&format!("it does not pin {GEMMA}")), "{}", refused.stderr);
     assert_eq!(hub.asked(), [""; 0]);
     cluster.deploy();
     cluster.answers("alpha");
-    let pin = format!("    {REPOSITORY}: {COMMIT}\n");
+    let pin = format!("    {GEMMA}: {COMMIT}\n");
     assert!(locked(&cluster).contains(&pin), "{}", locked(&cluster));
     let asked = hub.asked().len();
     let there = cluster.containers();
@@ -144,8 +123,8 @@ fn a_revision_stays_until_somebody_moves_its_pin() {
 
     // The pin moves only when somebody says so.
     let there = cluster.containers();
-    let shown = cluster.run(&["update", REPOSITORY]).exits(0).stdout;
-    assert_eq!(shown, format!("~ {REPOSITORY}: {} → {}\n", &COMMIT[..12], &MOVED[..12]));
+    let shown = cluster.run(&["update", GEMMA]).exits(0).stdout;
+    assert_eq!(shown, format!("~ {GEMMA}: {} → {}\n", &COMMIT[..12], &MOVED[..12]));
     assert_eq!(cluster.containers(), there, "an update touches no host");
     assert!(locked(&cluster).contains(&pin.replace(COMMIT, MOVED)), "{}", locked(&cluster));
     let planned = cluster.run(&["plan", "--locked"]).exits(0);

@@ -14,6 +14,8 @@ mod hub;
 #[path = "../live/lab.rs"]
 #[expect(dead_code, reason = "the tests of other engines use the rest")]
 mod lab;
+#[path = "../live/others.rs"]
+mod others;
 mod prefetch;
 #[path = "../live/process.rs"]
 #[expect(dead_code, reason = "the tests of other engines use the rest")]
@@ -21,6 +23,7 @@ mod process;
 mod serving;
 mod stack;
 mod swap;
+mod together;
 mod vllm;
 #[path = "../live/web.rs"]
 mod web;

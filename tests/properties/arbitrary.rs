@@ -264,22 +264,17 @@ pub(crate) fn desired_service(service: Service, role: Role, (gpus, port): (Gpus,
         gpus,
         port,
         ready_timeout: 60,
-        weights: None,
+        weights: vec![],
         repositories: vec![],
     }
 }
 
-/// What a model downloads; two of one host may need the same.
-fn weights(dice: &mut Dice<'_>, name: &str) -> Option<Weights> {
-    let what = match dice.below(4) {
-        0 | 1 => return None,
-        2 => "lab/shared".to_owned(),
-        _ => format!("lab/{name}"),
-    };
-    let key = format!("key-of-{}", what.rsplit('/').next().unwrap_or_default());
-    Some(Weights {
+/// What a server downloads: nothing, its own, what others of its host may need too, or both.
+fn weights(dice: &mut Dice<'_>, name: &str) -> Vec<Weights> {
+    let of = |what: String| Weights {
+        key: format!("key-of-{}", what.rsplit('/').next().unwrap_or_default()),
+        repositories: vec![what.clone()],
         what,
-        key,
         entrypoint: vec![],
         command: vec![],
         cache: "/hub".into(),
@@ -287,7 +282,14 @@ fn weights(dice: &mut Dice<'_>, name: &str) -> Option<Weights> {
         commits: [].into(),
         open_key: None,
         moved_by: "hf_home",
-    })
+    };
+    let (own, shared) = (of(format!("lab/{name}")), of("lab/shared".to_owned()));
+    match dice.below(5) {
+        0 | 1 => vec![],
+        2 => vec![shared],
+        3 => vec![own],
+        _ => vec![own, shared],
+    }
 }
 
 pub(crate) fn add(host: &mut DesiredHost, name: ServiceName, service: DesiredService) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use homelab::desired::{Desired, DesiredHost};
 use homelab::engine::Gpus;
 use homelab::names::{HostName, ServiceName};
-use homelab::plan::{container_name, network_name, previous_name};
+use homelab::plan::{container_name, fetch_marker, network_name, previous_name};
 use homelab::service::{Service, label};
 use homelab::survey::{Container, Failure, FileSeen, Gpu, Health, Look, RootKey, Seen, State, Survey};
 use sha2::{Digest as _, Sha256};
@@ -256,8 +256,12 @@ impl Around<'_, '_> {
 
     /// What a run that was killed left downloading.
     fn unfinished(&mut self, host: &DesiredHost, seen: &mut Seen) {
-        for (name, wanted) in &host.services {
-            let Some(weights) = wanted.weights.as_ref().filter(|_| self.dice.once_in(6)) else { continue };
+        let all =
+            host.services.iter().flat_map(|(name, wanted)| wanted.weights.iter().map(move |w| (name, w)));
+        for (name, weights) in all {
+            if !self.dice.once_in(6) {
+                continue;
+            }
             let container = homelab::plan::fetch_name(self.desired, weights);
             let id = format!("{}/{container}", self.name);
             let labels = [(label::ROLE, "fetch".to_owned()), (label::FETCH, name.to_string())];
@@ -309,9 +313,8 @@ impl Around<'_, '_> {
                 let id = if self.dice.once_in(3) { "other" } else { PIN };
                 seen.images.0.insert(wanted.service.image.clone(), id.to_owned());
             }
-            if let Some(weights) = wanted.weights.as_ref().filter(|_| self.dice.coin()) {
-                let marker = format!("fetched/{}.txt", weights.key);
-                seen.files.insert(marker, FileSeen { sha256: "4".into(), mode: 0o644 });
+            for weights in wanted.weights.iter().filter(|_| self.dice.coin()) {
+                seen.files.insert(fetch_marker(weights), FileSeen { sha256: "4".into(), mode: 0o644 });
             }
         }
         if !self.dice.once_in(4) {

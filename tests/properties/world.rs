@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homelab::cluster::{Model, Role};
+use homelab::cluster::{Model, Role, Weights};
 use homelab::desired::{Desired, DesiredService};
 use homelab::engine::Gpus;
 use homelab::names::{HostName, ServiceName};
 use homelab::plan::{
-    Action, Plan, ROOT_KEY_FILE, around_file, container_name, fetch_name, previous_name, upstream_file,
+    Action, Plan, ROOT_KEY_FILE, around_file, container_name, fetch_marker, fetch_name, previous_name,
+    upstream_file,
 };
 use homelab::service::label;
 use homelab::survey::{Container, FileSeen, Health, Look, Seen, State, Survey};
@@ -243,8 +244,9 @@ impl World {
         let mounted = self.mounted(host);
         let wanted = self.desired.hosts[host].services.clone();
         let fetcher = match action {
-            Action::Fetch { service, .. } => {
-                wanted[service].weights.as_ref().map(|w| fetch_name(&self.desired, w))
+            Action::Fetch { service, marker, .. } => {
+                let mut all = wanted[service].weights.iter();
+                all.find(|w| fetch_marker(w) == *marker).map(|w| fetch_name(&self.desired, w))
             }
             _ => None,
         };
@@ -271,7 +273,8 @@ impl World {
                 if !seen.images.contains(&wanted.service.image) {
                     return Err(format!("there is no image {}", wanted.service.image));
                 }
-                if wanted.weights.as_ref().is_none_or(|weights| weights.what != *what) {
+                let is = |w: &Weights| w.what == *what && fetch_marker(w) == *marker;
+                if !wanted.weights.iter().any(is) {
                     return Err(format!("{service} does not need {what}"));
                 }
                 // What was left of an earlier try gives way.
@@ -364,7 +367,7 @@ impl World {
         if let Some(path) = mentioned(&wanted).into_iter().find(|path| !seen.files.contains_key(path)) {
             return Err(format!("there is no file {path}"));
         }
-        if let Some(weights) = weights.filter(|w| !seen.files.keys().any(|path| path.contains(&w.key))) {
+        if let Some(weights) = weights.iter().find(|w| !seen.files.contains_key(&fetch_marker(w))) {
             return Err(format!("{} is not downloaded", weights.what));
         }
         let mut labels = wanted.labels.clone();

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::cluster::external::NAME;
-use crate::cluster::server::is_of_models;
+use crate::cluster::server::OF_MODELS;
 use crate::engine::{self, Engine, Kind, Load, Opt};
 
 use super::{
@@ -91,7 +91,7 @@ pub(super) fn server() -> Value {
     let keys = |engine: &&'static dyn Engine| {
         let mut all = engine_keys(*engine);
         if let Some(keys) = all["properties"].as_object_mut() {
-            keys.retain(|name, _| !is_of_models(name, Some(*engine)));
+            keys.retain(|name, _| !OF_MODELS.contains(&name.as_str()));
             let most = json!({"type": "integer", "minimum": 1});
             if engine.models_max().is_none() {
                 keys.insert("models_max".into(), key("How many are loaded at the same time at most", most));

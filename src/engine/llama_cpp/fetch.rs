@@ -36,13 +36,26 @@ fn id(name: &str) -> &str {
     name.split(':').next().unwrap_or(name)
 }
 
+/// All that it serves: a router several models, any other server itself.
+fn models<'s, 'a>(serve: &'s Serve<'a>) -> &'s [Serve<'a>] {
+    serve.several.as_ref().map_or(std::slice::from_ref(serve), |several| &several.members)
+}
+
+/// Whether it downloads besides what no repository tells: a file of a URL, or what a kind of drafting takes.
+fn needs_more(serve: &Serve<'_>) -> bool {
+    ["mmproj_url", "spec_type"].iter().any(|name| serve.options.contains_key(*name))
+        || carry(serve.args, &["--mmproj-url", "-mmu", "--spec-type"])
+        || matches!(serve.model.map(source), Some(Source::Url(_)))
+}
+
 pub(super) fn repositories(serve: &Serve<'_>) -> Vec<Repository> {
-    // What a kind of drafting downloads besides, only the server knows.
-    if serve.options.contains_key("spec_type") || carry(serve.args, &["--spec-type"]) {
+    let models = models(serve);
+    if models.iter().any(needs_more) {
         return vec![];
     }
+    let names = models.iter().flat_map(named);
     let mut all: Vec<Repository> =
-        named(serve).iter().filter_map(|name| Repository::open(id(name), None, serve.revisions)).collect();
+        names.filter_map(|name| Repository::open(id(name), None, serve.revisions)).collect();
     all.sort();
     all.dedup();
     // It is offline for all of them or for none.
@@ -52,8 +65,19 @@ pub(super) fn repositories(serve: &Serve<'_>) -> Vec<Repository> {
     all
 }
 
-/// None where there is nothing to download from the hub, or where it may not.
-pub(super) fn fetch(serve: &Serve<'_>) -> Option<Fetch> {
+/// What each of its models needs of the hub; nothing of one that needs nothing, or may not ask.
+pub(super) fn fetches(serve: &Serve<'_>) -> Vec<Fetch> {
+    let open = repositories(serve);
+    let mut all = vec![];
+    for fetch in models(serve).iter().filter_map(|model| of_model(model, &open)) {
+        if !all.contains(&fetch) {
+            all.push(fetch);
+        }
+    }
+    all
+}
+
+fn of_model(serve: &Serve<'_>, open: &[Repository]) -> Option<Fetch> {
     let text = |name: &str| serve.options.get(name).and_then(Value::as_str);
     let is = |name: &str, value: bool| serve.options.get(name) == Some(&Value::Bool(value));
     let what = named(serve);
@@ -67,7 +91,6 @@ pub(super) fn fetch(serve: &Serve<'_>) -> Option<Fetch> {
     let port = PORT.to_string();
     server.extend(["--host", "127.0.0.1", "--port", &port]);
     server.extend(["--ctx-size", "512", "--parallel", "1", "--gpu-layers", "0", "--no-warmup"]);
-    let open = repositories(serve);
     let commit = |name: &str| open.iter().find(|one| one.id == id(name))?.commit.as_deref();
     let asked = |name: &&str| match commit(name) {
         Some(commit) => format!("{name}@{commit}"),
@@ -83,6 +106,7 @@ pub(super) fn fetch(serve: &Serve<'_>) -> Option<Fetch> {
         offline: commit(model).map(|_| OFFLINE),
         own_cache: Some("LLAMA_CACHE"),
         directory: None,
+        repositories: what.iter().map(|name| id(name).to_owned()).collect(),
         what: what.into_iter().map(str::to_owned).collect(),
     })
 }

@@ -164,8 +164,8 @@ impl Engine for LlamaCpp {
         }
     }
 
-    fn fetch(&self, serve: &Serve<'_>) -> Option<Fetch> {
-        fetch::fetch(serve)
+    fn fetches(&self, serve: &Serve<'_>) -> Vec<Fetch> {
+        fetch::fetches(serve)
     }
 
     fn repositories(&self, serve: &Serve<'_>) -> Vec<Repository> {

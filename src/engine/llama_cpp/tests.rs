@@ -153,7 +153,7 @@ fn a_slot_has_its_part_of_the_context_unless_each_may_have_all() {
 }
 
 fn fetched(world: &World) -> Option<(String, String)> {
-    let fetch = world.with(|serve| LlamaCpp.fetch(serve))?;
+    let fetch = world.with(|serve| LlamaCpp.fetches(serve)).pop()?;
     assert!(fetch.runs_server && fetch.offline.is_none());
     Some((fetch.what.join(", "), fetch.command.join(" | ")))
 }
@@ -182,14 +182,19 @@ fn what_is_pinned_is_put_into_its_cache_and_it_is_offline_then() {
         ..self::world()
     };
     let pins = [("Qwen/Qwen3-4B-GGUF", &model), ("a/draft", &draft)];
-    let fetch = world(&pins).with(|serve| LlamaCpp.fetch(serve)).unwrap();
+    let fetch = world(&pins).with(|serve| LlamaCpp.fetches(serve)).pop().unwrap();
     assert_eq!(fetch.command[0], format!("Qwen/Qwen3-4B-GGUF:Q4_K_M@{model} a/draft:Q8_0@{draft}"));
     assert_eq!(fetch.offline, Some("LLAMA_ARG_OFFLINE"));
     // It is offline for all of them or for none.
-    let fetch = world(&pins[..1]).with(|serve| LlamaCpp.fetch(serve)).unwrap();
+    let fetch = world(&pins[..1]).with(|serve| LlamaCpp.fetches(serve)).pop().unwrap();
     assert_eq!((fetch.command[0].as_str(), fetch.offline), ("Qwen/Qwen3-4B-GGUF a/draft", None));
     let open = world(&pins[..1]).with(|serve| LlamaCpp.repositories(serve));
     assert!(open.len() == 2 && open.iter().all(|one| one.commit.is_none()));
+    // Nor where it needs something of a URL, too.
+    let mut seeing = world(&pins);
+    seeing.options.insert("mmproj_url".to_owned(), json!("https://example.org/mmproj.gguf"));
+    assert_eq!(seeing.with(|serve| LlamaCpp.repositories(serve)), []);
+    assert_eq!(seeing.with(|serve| LlamaCpp.fetches(serve)).pop().unwrap().offline, None);
 }
 
 #[test]

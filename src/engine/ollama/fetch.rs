@@ -25,5 +25,6 @@ pub(super) fn fetch(serve: &Serve<'_>) -> Option<Fetch> {
         own_cache: Some("OLLAMA_MODELS"),
         directory: Some(DIRECTORY),
         what,
+        repositories: vec![],
     })
 }

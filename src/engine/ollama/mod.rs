@@ -153,8 +153,8 @@ impl Engine for Ollama {
         }
     }
 
-    fn fetch(&self, serve: &Serve<'_>) -> Option<Fetch> {
-        fetch::fetch(serve)
+    fn fetches(&self, serve: &Serve<'_>) -> Vec<Fetch> {
+        fetch::fetch(serve).into_iter().collect()
     }
 
     fn phase(&self, line: &str) -> Option<Phase> {

@@ -60,7 +60,7 @@ fn a_service_gives_each_model_its_name_and_parameters_and_loads_what_it_should()
                         "\n"
                     )
                 );
-                let fetch = Ollama.fetch(&server).unwrap();
+                let fetch = Ollama.fetches(&server).pop().unwrap();
                 assert_eq!(fetch.what, ["nomic-embed-text", "qwen3:14b"]);
                 assert_eq!(
                     fetch.command.join(" "),

@@ -64,6 +64,7 @@ pub(super) fn fetch(serve: &Serve<'_>) -> Option<Fetch> {
     let odd = local.iter().any(|repository| !repository.id.starts_with('/'));
     Some(Fetch {
         what: fetched.iter().map(Loaded::called).collect(),
+        repositories: fetched.iter().map(|loaded| loaded.id.clone()).collect(),
         entrypoint: ["python3", "-c", PROGRAM].map(str::to_owned).to_vec(),
         runs_server: false,
         command: vec![fetched.iter().map(one).collect::<Value>().to_string()],

@@ -133,8 +133,8 @@ impl Engine for Vllm {
         }
     }
 
-    fn fetch(&self, serve: &Serve<'_>) -> Option<Fetch> {
-        fetch::fetch(serve)
+    fn fetches(&self, serve: &Serve<'_>) -> Vec<Fetch> {
+        fetch::fetch(serve).into_iter().collect()
     }
 
     fn repositories(&self, serve: &Serve<'_>) -> Vec<Repository> {

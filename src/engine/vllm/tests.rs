@@ -228,7 +228,7 @@ fn a_share_is_of_the_gpus_that_surely_are_used() {
 }
 
 fn fetched(world: &World) -> Option<(Vec<String>, Value, bool)> {
-    let fetch = world.with(|serve| Vllm.fetch(serve))?;
+    let fetch = world.with(|serve| Vllm.fetches(serve)).pop()?;
     assert_eq!((fetch.runs_server, fetch.own_cache), (false, None));
     let [asked] = &fetch.command[..] else { panic!("{:?}", fetch.command) };
     Some((fetch.what, serde_json::from_str(asked).unwrap(), fetch.offline == Some("HF_HUB_OFFLINE")))

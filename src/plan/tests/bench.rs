@@ -164,7 +164,7 @@ impl Bench {
             gpus,
             port,
             ready_timeout: 60,
-            weights: None,
+            weights: vec![],
             repositories: vec![],
         };
         self.desired.hosts.get_mut(&host(at)).unwrap().services.insert(service(name), wanted);

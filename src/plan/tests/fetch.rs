@@ -9,10 +9,11 @@ use crate::survey::{Container, FileSeen};
 use super::bench::{Bench, host, model, running, service};
 use super::check;
 
-fn needs(mut bench: Bench, names: &[&str]) -> Bench {
-    let weights = Weights {
-        what: "a/b".into(),
-        key: "0123456789abcdef".into(),
+fn weights(what: &str, key: &str) -> Weights {
+    Weights {
+        what: what.into(),
+        repositories: vec![what.into()],
+        key: key.into(),
         entrypoint: vec![],
         command: vec![],
         cache: "/hub".into(),
@@ -20,12 +21,19 @@ fn needs(mut bench: Bench, names: &[&str]) -> Bench {
         commits: [].into(),
         open_key: None,
         moved_by: "hf_home",
-    };
+    }
+}
+
+fn needs(mut bench: Bench, names: &[&str]) -> Bench {
     for name in names {
-        let services = &mut bench.desired.hosts.get_mut(&host("box")).unwrap().services;
-        services.get_mut(&service(name)).unwrap().weights = Some(weights.clone());
+        needed(&mut bench, name, vec![weights("a/b", "0123456789abcdef")]);
     }
     bench
+}
+
+fn needed(bench: &mut Bench, name: &str, weights: Vec<Weights>) {
+    let services = &mut bench.desired.hosts.get_mut(&host("box")).unwrap().services;
+    services.get_mut(&service(name)).unwrap().weights = weights;
 }
 
 fn two() -> Bench {
@@ -65,6 +73,46 @@ fn what_two_models_need_is_fetched_once_after_their_image() {
         "#]],
     );
     assert!(bench.text().contains("+ fetch a/b: while the old version serves\n"), "{}", bench.text());
+}
+
+#[test]
+fn what_one_service_needs_comes_one_after_the_other_and_first_what_others_wait_for() {
+    let mut bench = Bench::new(&["box"]).wants("box", "a", "0", 8000).wants("box", "b", "1", 8001);
+    let shared = || weights("z/shared", "0");
+    needed(&mut bench, "a", vec![weights("y/own", "1"), weights("x/own", "2"), shared()]);
+    needed(&mut bench, "b", vec![shared(), weights("b/own", "3")]);
+    let there = FileSeen { sha256: "0".into(), mode: 0o644 };
+    check(
+        &bench,
+        &expect![[r#"
+        prepare
+          box: fetch z/shared; fetch x/own; fetch y/own
+          box: fetch b/own
+        models
+          box: create a, await a [unmake a]
+          box: create b, await b [unmake b]
+        gateway
+          box: ask for [a b]
+    "#]],
+    );
+    bench.seen("box").files.extend(["0", "2"].map(|key| (format!("fetched/{key}.txt"), there.clone())));
+    unfinished(&mut bench, "homelab-fetch-1");
+    unfinished(&mut bench, "homelab-fetch-2");
+    check(
+        &bench,
+        &expect![[r#"
+        prepare
+          box: fetch y/own
+          box: fetch b/own
+        models
+          box: create a, await a [unmake a]
+          box: create b, await b [unmake b]
+        gateway
+          box: ask for [a b]
+        tidy
+          box: unfetch #left
+    "#]],
+    );
 }
 
 #[test]

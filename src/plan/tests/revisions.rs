@@ -6,8 +6,8 @@ use crate::cluster::{Cluster, LocalFiles, Opened, read, resolve};
 use crate::desired::{Desired, Overrides, render};
 use crate::inventory::parse;
 use crate::lock::Pins;
-use crate::plan::fetch::marker;
-use crate::plan::{as_if_deployed, learnt, made_before_pins, moving, plan, unpinned_revisions};
+use crate::plan::fetch::fetch_marker;
+use crate::plan::{StageName, as_if_deployed, learnt, made_before_pins, moving, plan, unpinned_revisions};
 use crate::secret::Versions;
 use crate::survey::{Look, Survey};
 
@@ -46,9 +46,10 @@ fn rendered(cluster: &Cluster) -> Desired {
 fn survey(deployed: &Desired, came: &[(&str, &str, &str, char)]) -> Survey {
     let mut survey = as_if_deployed(deployed, deployed);
     for (at, name, id, of) in came {
-        let weights = deployed.hosts[&host(at)].services[&service(name)].weights.as_ref().unwrap();
+        let all = &deployed.hosts[&host(at)].services[&service(name)].weights;
+        let weights = all.iter().find(|weights| weights.repositories.contains(&(*id).to_owned())).unwrap();
         let Some(Look::Seen(seen)) = survey.hosts.get_mut(&host(at)) else { panic!("{at}") };
-        seen.snapshots.entry(marker(weights)).or_default().insert(((*id).to_owned(), commit(*of)));
+        seen.snapshots.entry(fetch_marker(weights)).or_default().insert(((*id).to_owned(), commit(*of)));
     }
     survey
 }
@@ -132,4 +133,67 @@ fn what_is_replaced_anyhow_gets_its_pins() {
     let other = cluster(&longer, &[("q/big", 'c'), ("q/small", 'b')]);
     let text = crate::plan::text(&plan(&rendered(&other), &seen), 2);
     assert_eq!(text.matches("+ fetch q/big").count(), 2, "{text}");
+}
+
+const SEVERAL: &str = "
+all:
+  hosts:
+    box:
+      servers:
+        chat: {engine: llama_cpp, port: 8000, gpu: none}
+      models:
+        one: {server: chat, model: q/one}
+        two: {server: chat, model: \"q/two:Q8_0\"}
+        again: {server: chat, model: q/one, ctx_size: 512}
+        file: {server: chat, model: /models/a.gguf}
+      gateway: {engine: litellm}
+";
+
+#[test]
+fn what_is_behind_one_server_is_pinned_and_fetched_model_by_model() {
+    let before = rendered(&cluster(SEVERAL, &[]));
+    let mut empty = as_if_deployed(&before, &before);
+    let Some(Look::Seen(seen)) = empty.hosts.get_mut(&host("box")) else { panic!() };
+    seen.containers.clear();
+    seen.files.clear();
+    let fetching = plan(&before, &empty);
+    let waves = &fetching.stages.iter().find(|stage| stage.name == StageName::Prepare).unwrap().waves;
+    assert_eq!(waves.last().unwrap().len(), 1, "one lane: what one service needs comes one after the other");
+    let text = crate::plan::text(&fetching, 2);
+    assert_eq!(text.matches("+ fetch ").count(), 2, "the same twice comes once: {text}");
+    assert!(text.find("+ fetch q/one") < text.find("+ fetch q/two:Q8_0"), "{text}");
+
+    // One of two pins does not keep the server off the hub; both do, and replace nothing.
+    let offline = |desired: &Desired| {
+        let service = &desired.hosts[&host("box")].services[&service("chat")].service;
+        service.environment.contains_key("LLAMA_ARG_OFFLINE")
+    };
+    let came = [("box", "chat", "q/one", 'a'), ("box", "chat", "q/two", 'b')];
+    let seen = survey(&before, &came);
+    assert_eq!(
+        learnt(&before, &seen).revisions,
+        [("q/one".to_owned(), commit('a')), ("q/two".to_owned(), commit('b'))].into()
+    );
+    assert!(!offline(&rendered(&cluster(SEVERAL, &[("q/one", 'a')]))));
+    let pinned = cluster(SEVERAL, &[("q/one", 'a'), ("q/two", 'b')]);
+    assert!(offline(&rendered(&pinned)));
+    let opened = made_before_pins(&pinned, &seen);
+    assert_eq!(opened.len(), 1);
+    assert!(plan(&rendered(&pinned.opened(&opened)), &seen).is_empty());
+
+    // A pin that moves takes along its own model only.
+    let before = rendered(&cluster(SEVERAL, &[("q/one", 'a'), ("q/two", 'b')]));
+    let after = rendered(&cluster(SEVERAL, &[("q/one", 'a'), ("q/two", 'c')]));
+    let text = crate::plan::text(&plan(&after, &survey(&before, &came)), 2);
+    assert!(text.contains("+ fetch q/two:Q8_0") && !text.contains("fetch q/one"), "{text}");
+    assert!(text.contains("~ replace chat: revision"), "{text}");
+
+    // What nobody can pin, or what may not be fetched, leaves the server as it is.
+    let url = SEVERAL.replace("/models/a.gguf", "https://h/a.gguf");
+    let both = [("q/one", 'a'), ("q/two", 'b')];
+    assert!(!offline(&rendered(&cluster(&url, &both))));
+    let unfetched = SEVERAL.replace("gpu: none", "gpu: none, prefetch: false");
+    let unfetched = rendered(&cluster(&unfetched, &both));
+    assert!(!offline(&unfetched) && unpinned_revisions(&unfetched).count() == 0);
+    assert!(!crate::plan::text(&plan(&unfetched, &empty), 2).contains("fetch"));
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::fit::{env, gpus_of, judged_on};
+use super::hubs::env;
+use super::judging::{gpus_of, judged_on};
 use super::prepare::Files;
 use crate::cluster::{HostSpec, Weighed, disagreement};
 use crate::diagnostic::{Diagnostic, Diagnostics};

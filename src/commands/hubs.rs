@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::fit::env;
 use super::prepare::{Files, Seen};
 use crate::cluster::{Cluster, HostSpec, Unit, Weighed};
 use crate::engine::Repository;
@@ -20,6 +19,11 @@ use crate::ui;
 
 /// How long a deploy waits for the hub: without it, what is downloaded is pinned afterwards.
 const PATIENCE: Duration = Duration::from_secs(8);
+
+/// A variable of this machine, by which the hub's own clients are led.
+pub(super) fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
 
 /// A repository that something loads, and how its hub is asked for it.
 pub(super) struct Loaded {

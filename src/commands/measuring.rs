@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 
-use super::fit::{Facts, gpus_of, judged_on};
 use super::fitting;
+use super::judging::{Facts, gpus_of, judged_on};
 use super::prepare::{Files, Seen};
 use crate::cluster::{ModelSpec, Weighed};
 use crate::fit::Measured;

@@ -14,6 +14,7 @@ mod guard;
 mod hubs;
 mod init;
 mod inventory;
+mod judging;
 mod lock;
 mod measuring;
 mod passwords;

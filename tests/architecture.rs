@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -203,6 +203,88 @@ fn imports_go_strictly_downward() {
         }
     }
     none_of(found, "a module imports only what stands before it in ORDER");
+}
+
+/// The paths that a list of imports names, as in `a::{b, c::{d, e}}`.
+fn paths(tree: &str) -> Vec<String> {
+    let Some((head, list)) = tree.split_once('{') else { return vec![tree.trim().to_owned()] };
+    let (mut depth, mut parts) = (0, vec![String::new()]);
+    for c in list.trim_end().trim_end_matches('}').chars() {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        match c {
+            ',' if depth == 0 => parts.push(String::new()),
+            c => parts.last_mut().unwrap().push(c),
+        }
+    }
+    let one = |part: &String| -> Vec<String> {
+        paths(part).into_iter().map(|path| format!("{}{path}", head.trim())).collect()
+    };
+    parts.iter().filter(|part| !part.trim().is_empty()).flat_map(one).collect()
+}
+
+/// The modules that a file imports, from the root.
+fn imported(file: &Rust) -> Vec<Vec<String>> {
+    let code: Vec<String> = file.code().map(|(_, line)| line).collect();
+    let code = code.join("\n");
+    let own = own_path(file);
+    let absolute = |path: String| {
+        let mut parts: Vec<&str> = path.split("::").map(str::trim).collect();
+        let ups = parts.iter().take_while(|part| **part == "super").count();
+        match parts[0] {
+            "crate" => Some(parts.split_off(1).into_iter().map(str::to_owned).collect()),
+            "super" => {
+                let base = own[..own.len() - ups].iter().cloned();
+                Some(base.chain(parts.split_off(ups).into_iter().map(str::to_owned)).collect())
+            }
+            _ => None,
+        }
+    };
+    let uses = code.split("\nuse ").skip(1).filter_map(|rest| rest.split(';').next());
+    uses.flat_map(paths).filter_map(absolute).collect()
+}
+
+/// A file's module, from the root.
+fn own_path(file: &Rust) -> Vec<String> {
+    let path = file.path.with_extension("");
+    let parts = path.iter().map(|part| part.to_string_lossy().into_owned());
+    parts.filter(|part| part != "mod").collect()
+}
+
+/// Takes away whatever imports nothing that is left, until nothing more goes.
+fn circles(mut edges: BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, BTreeSet<String>> {
+    loop {
+        let before = edges.len();
+        let names: BTreeSet<String> = edges.keys().cloned().collect();
+        edges.retain(|_, to| to.iter().any(|other| names.contains(other)));
+        if edges.len() == before {
+            return edges;
+        }
+    }
+}
+
+#[test]
+fn files_beside_one_another_do_not_import_in_circles() {
+    let files: Vec<Rust> = sources().into_iter().filter(|file| !file.is_test()).collect();
+    let mut below: BTreeMap<String, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    for file in &files {
+        let own = own_path(file);
+        for other in imported(file) {
+            let same = own.iter().zip(&other).take_while(|(a, b)| a == b).count();
+            // A module and what is below it are one; those at the top have their order.
+            let (Some(from), Some(to)) = (own.get(same), other.get(same)) else { continue };
+            let is_module = files.iter().any(|file| own_path(file).starts_with(&other[..=same]));
+            if same > 0 && is_module {
+                let beside = below.entry(own[..same].join("/")).or_default();
+                beside.entry(from.clone()).or_default().insert(to.clone());
+            }
+        }
+    }
+    assert!(below["cluster"]["resolve"].contains("spec"), "{:?}", below["cluster"]);
+    let found = below.into_iter().flat_map(|(directory, edges)| {
+        let left = circles(edges);
+        left.into_iter().map(move |(from, to)| format!("src/{directory}: {from} imports {to:?}"))
+    });
+    none_of(found.collect(), "of files beside one another none imports what imports it");
 }
 
 #[test]

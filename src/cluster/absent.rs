@@ -6,8 +6,7 @@ use crate::inventory::{Fields, HostVars, Node, Value, parsed};
 use crate::names::{HostName, Port, Seconds};
 use crate::wake::{self, Mac, Wake};
 
-use super::model_spec::port;
-use super::spec::{Spec, variable};
+use super::keys::{port, variable};
 
 /// How a host is woken, as the user said it.
 #[derive(Clone, Debug)]
@@ -122,23 +121,5 @@ fn timeout(text: &str) -> Result<u64, String> {
     match text.parse::<Seconds>()? {
         Seconds(0) => Err("`0` leaves no time to wake up: seconds, or a time such as 2m".to_owned()),
         Seconds(some) => Ok(some),
-    }
-}
-
-/// Hosts that are to be woken by others that cannot.
-pub(super) fn check(spec: &Spec, problems: &mut Diagnostics) {
-    for (name, host) in &spec.hosts {
-        let Some((via, origin)) = host.wake.as_ref().and_then(|wake| wake.via.as_ref()) else { continue };
-        if via == name {
-            let itself = Diagnostic::error(origin, format!("{name} would have to wake itself"));
-            problems.push(
-                itself.hint("`via` names a host of the same network that stays on, such as the gateway's"),
-            );
-        } else if !spec.hosts.contains_key(via) {
-            let unknown = Diagnostic::error(origin, format!("there is no host `{via}`")).of_absence();
-            let names = spec.hosts.keys().map(HostName::as_str);
-            let near = crate::diagnostic::did_you_mean(via.as_str(), names);
-            problems.push(unknown.meant(near, "`via` names a host of the inventory that sends the packet"));
-        }
     }
 }

@@ -7,9 +7,6 @@ use crate::names::HostName;
 
 use super::{contest, defaults};
 
-/// How many names a hint shows.
-const SHOWN: usize = 6;
-
 /// What to do where `models` is not homelab's.
 pub(super) const OTHER_SHAPE: &str = "if `models` means something else in this inventory, put homelab's models under `homelab_models`, which wins";
 
@@ -132,19 +129,9 @@ fn unknown(picks: &[Pick], (name, origin, map): (&str, &Origin, &Map), problems:
         let keys = || map.0.iter().map(|entry| entry.key.as_str());
         problems.push(match did_you_mean(&pick.name, keys()) {
             Some(near) => error.hint(format!("did you mean `{near}`? `{name}` stands at {origin}")),
-            None => error.hint(format!("`{name}` stands at {origin} and has {}", few(keys()))),
+            None => error.hint(format!("`{name}` stands at {origin} and has {}", contest::few(keys()))),
         });
     }
-}
-
-/// Names for a message, not too many of them.
-pub(super) fn few<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let mut names: Vec<&str> = names.collect();
-    if names.len() > SHOWN {
-        names.truncate(SHOWN - 1);
-        names.push("…");
-    }
-    names.join(", ")
 }
 
 /// Hosts that pick from models they do not have. What several hosts are told at once, as by `-e`, is for those

@@ -2,6 +2,7 @@
 //! hosts that the gateway cannot reach. It finds; it changes nothing.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::engine::Gpus;
@@ -13,9 +14,8 @@ use super::access::Access;
 use super::companion_spec::{CompanionSpec, MetricsSpec};
 use super::gateway_spec::GatewaySpec;
 use super::public::Public;
-use super::resolve::is_loopback;
 use super::spec::{HostSpec, ModelSpec, Spec};
-use super::{External, absent, exposed, fallbacks, image, memory, server};
+use super::{External, exposed, fallbacks, floating, memory, server, woken};
 
 /// Everything that can be seen without a host.
 pub(super) fn all(spec: &Spec) -> Diagnostics {
@@ -28,10 +28,10 @@ pub(super) fn all(spec: &Spec) -> Diagnostics {
         engines(host, &mut problems);
         memory::check(name, host, &mut problems);
     }
-    image::check(spec, &mut problems);
+    floating::check(spec, &mut problems);
     exposed::check(spec, &mut problems);
     public_names(spec, &mut problems);
-    absent::check(spec, &mut problems);
+    woken::check(spec, &mut problems);
     endpoints(spec, &mut problems);
     one_gateway(spec, &mut problems);
     problems
@@ -293,4 +293,9 @@ pub(super) fn address(
         }
     }
     Ok(Some(address))
+}
+
+/// Whether an address reaches only the machine that uses it.
+pub(super) fn is_loopback(address: &str) -> bool {
+    address == "localhost" || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

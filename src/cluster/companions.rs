@@ -16,10 +16,9 @@ use crate::survey::Survey;
 use super::access::Access;
 use super::companion_spec::{CompanionSpec, MetricsSpec};
 use super::gateway_spec::GatewaySpec;
-use super::overlay::LocalFile;
-use super::resolve::{Home, LocalFiles, configs, finish, labels};
 use super::spec::{HostSpec, ModelSpec, Spec};
-use super::{Config, Host, Role, Unit, check, native};
+use super::unit::{Home, LocalFiles, configs, finish, labels};
+use super::{Config, Host, Role, Unit, check, program};
 
 /// How long a companion may take until it answers, in seconds: Open WebUI downloads a model for searching at its first
 /// start.
@@ -46,7 +45,7 @@ impl Beside<'_> {
             let local = local(hosts);
             let mut draft = companion::prometheus(&targets, &metrics.retention, metrics.price, &local);
             if let Some(host) = hosts.get(at) {
-                native::reach(&host.units, &mut draft.service);
+                program::reach(&host.units, &mut draft.service);
             }
             let url = format!("http://{}:{}", draft.name, draft.container_port);
             self.put(hosts, (at, &metrics.prometheus, draft), problems);
@@ -88,7 +87,7 @@ impl Beside<'_> {
             let address = match &served.address {
                 Some(address) => format!("{}:{}", gateway::bracketed(address), published.host),
                 None if unit.service.runtime() == Runtime::Native => {
-                    format!("{}:{}", native::OWN_HOST, published.host)
+                    format!("{}:{}", program::OWN_HOST, published.host)
                 }
                 None => format!("{}:{}", unit.name, published.container),
             };
@@ -228,22 +227,4 @@ fn local(hosts: &BTreeMap<HostName, Host>) -> BTreeSet<ModelName> {
         Role::Gateway { .. } | Role::Companion | Role::Edge(_) => &[],
     });
     models.flat_map(|model| model.public().cloned()).collect()
-}
-
-impl GatewaySpec {
-    /// Everything that stands beside it on its own host.
-    pub(super) fn beside(&self) -> impl Iterator<Item = &CompanionSpec> {
-        self.metrics.iter().flat_map(MetricsSpec::beside).chain(&self.webui)
-    }
-
-    /// Everything it asks for besides itself, on whichever host.
-    pub(super) fn companions(&self) -> impl Iterator<Item = &CompanionSpec> {
-        self.beside().chain(self.metrics.iter().flat_map(MetricsSpec::exporters))
-    }
-
-    /// The files of the user's that it and its companions mount.
-    pub(super) fn local_files(&self) -> impl Iterator<Item = &LocalFile> {
-        let overlays = self.companions().map(|one| &one.overlay).chain([&self.overlay]);
-        overlays.flat_map(|overlay| overlay.configs.values())
-    }
 }

@@ -6,7 +6,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{HostVars, Node, parsed};
 use crate::names::Port;
 
-use super::spec::variable;
+use super::keys::variable;
 
 /// Reads how to get to a host.
 pub(super) fn read(vars: &HostVars, problems: &mut Diagnostics) -> Connection {

@@ -4,7 +4,8 @@
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{Contest, HostVars, Node, Value, Why};
 
-use super::catalogue::few;
+/// How many names a hint shows.
+const SHOWN: usize = 6;
 
 /// Groups of a host, none within another, that set `name`, which is `models` or `serve`: one of them wins and
 /// the rest would be dropped without a word.
@@ -72,4 +73,14 @@ pub(super) fn lost_models(vars: &HostVars, name: &str, problems: &mut Diagnostic
         );
         problems.push(Diagnostic::warning(&winner.origin, message).hint(hint));
     }
+}
+
+/// Names for a message, not too many of them.
+pub(super) fn few<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut names: Vec<&str> = names.collect();
+    if names.len() > SHOWN {
+        names.truncate(SHOWN - 1);
+        names.push("…");
+    }
+    names.join(", ")
 }

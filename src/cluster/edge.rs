@@ -9,8 +9,8 @@ use crate::names::{HostName, ServiceName};
 use crate::secret::SecretRef;
 use crate::service::label;
 
+use super::check::is_loopback;
 use super::gateway_spec::GatewaySpec;
-use super::resolve::is_loopback;
 use super::spec::{HostSpec, Spec};
 use super::{Before, Role, Unit, check};
 

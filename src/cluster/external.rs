@@ -11,7 +11,7 @@ use crate::names::ModelName;
 use crate::secret::SecretRef;
 use crate::survey::Endpoint;
 
-use super::model_spec::{aliases, kind};
+use super::keys::{aliases, kind};
 use super::overlay::secret;
 
 /// Its word where other models name an engine.

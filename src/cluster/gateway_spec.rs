@@ -7,9 +7,8 @@ use crate::inventory::{Fields, HostVars};
 
 use super::companion_spec::{self, CompanionSpec, MetricsSpec};
 use super::image;
-use super::overlay::{Overlay, secret};
-use super::place::Origins;
-use super::spec::variable;
+use super::keys::{Origins, variable};
+use super::overlay::{LocalFile, Overlay, secret};
 
 /// What the user said of the gateway.
 #[derive(Clone, Debug)]
@@ -28,6 +27,24 @@ pub struct GatewaySpec {
     pub metrics: Option<MetricsSpec>,
     /// Open WebUI, if it is wanted.
     pub webui: Option<CompanionSpec>,
+}
+
+impl GatewaySpec {
+    /// Everything that stands beside it on its own host.
+    pub(super) fn beside(&self) -> impl Iterator<Item = &CompanionSpec> {
+        self.metrics.iter().flat_map(MetricsSpec::beside).chain(&self.webui)
+    }
+
+    /// Everything it asks for besides itself, on whichever host.
+    pub(super) fn companions(&self) -> impl Iterator<Item = &CompanionSpec> {
+        self.beside().chain(self.metrics.iter().flat_map(MetricsSpec::exporters))
+    }
+
+    /// The files of the user's that it and its companions mount.
+    pub(super) fn local_files(&self) -> impl Iterator<Item = &LocalFile> {
+        let overlays = self.companions().map(|one| &one.overlay).chain([&self.overlay]);
+        overlays.flat_map(|overlay| overlay.configs.values())
+    }
 }
 
 /// Reads it, if it is there and sound.

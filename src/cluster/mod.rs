@@ -14,18 +14,23 @@ mod edge;
 mod exposed;
 mod external;
 mod fallbacks;
+mod floating;
 mod gateway_spec;
 mod gpus;
 mod image;
+mod keys;
 mod memory;
 mod model_spec;
+mod models;
 mod native;
 mod offer;
 mod overlay;
 mod pinned;
 mod place;
 mod pool;
+mod program;
 mod public;
+mod read;
 mod resolve;
 mod routes;
 pub mod schema;
@@ -34,8 +39,11 @@ mod shared;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod told;
+mod unit;
 mod weighed;
 mod weights;
+mod woken;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,14 +56,17 @@ use crate::survey::Manager;
 
 pub use absent::WakeSpec;
 pub use external::External;
-pub use gpus::{TypedGpu, disagreement};
+pub use gpus::TypedGpu;
 pub use memory::headroom;
 pub use offer::offer;
 pub use overlay::LocalFile;
 pub use pinned::{Open, Opened};
-pub use resolve::{LocalFiles, expanded, resolve};
+pub use read::{mistakes, read};
+pub use resolve::resolve;
 pub use routes::api_base;
-pub use spec::{HostSpec, ModelSpec, Spec, mistakes, read};
+pub use spec::{HostSpec, ModelSpec, Spec};
+pub use told::disagreement;
+pub use unit::{LocalFiles, expanded};
 pub use weighed::Weighed;
 
 /// The cluster as it should be.

@@ -1,73 +1,23 @@
-//! The models of a host, each as typed keys.
+//! A model as typed keys.
 //! It looks at no other model and at no host.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
-use crate::engine::{self, Chip, Engine, Gpus, Kind, Opt, Takes};
+use crate::engine::{self, Chip, Engine, Gpus, Kind};
 use crate::gateway;
 use crate::inventory::{Entry, Fields, HostVars, Map, Node, Value, parsed};
-use crate::names::{ModelName, Port, Seconds};
+use crate::names::{ModelName, Seconds};
 use crate::service::Runtime;
 
 use super::access::Access;
-use super::catalogue::{self, OTHER_SHAPE};
-use super::spec::{ModelSpec, variable};
-use super::{External, defaults, external, image, native, overlay, server, shared};
+use super::catalogue::OTHER_SHAPE;
+use super::keys::{aliases, explain_reserved, kind, option, places, port, variable};
+use super::spec::ModelSpec;
+use super::{defaults, external, image, native, overlay};
 
 /// How long a model may take to answer when nobody says: half an hour, in seconds.
 const READY_TIMEOUT: u64 = 30 * 60;
-
-/// The models that a host serves, and the endpoints its variables name. Those that it has besides are read for their
-/// mistakes.
-pub(super) fn read_all(vars: &HostVars, problems: &mut Diagnostics) -> (Vec<ModelSpec>, Vec<External>) {
-    let models = catalogue::read(vars, problems);
-    let mut under_all = BTreeMap::new();
-    let (mut served, mut externals) = (Vec::new(), Vec::new());
-    let mut members = Vec::new();
-    let mut together: BTreeMap<&str, Vec<Entry>> = BTreeMap::new();
-    for entry in &models.served {
-        if server::of(entry).is_some() {
-            members.push(entry);
-            continue;
-        }
-        if external::is(entry) {
-            externals.extend(external::read(entry, problems));
-            continue;
-        }
-        let Some(engine) = defaults::engine_of(entry) else {
-            served.extend(read_one(entry, vars, problems));
-            continue;
-        };
-        if engine.shared_port().is_some() {
-            together.entry(engine.name()).or_default().push(entry.clone());
-            continue;
-        }
-        let under = under_all.entry(engine.name()).or_insert_with(|| defaults_of(engine, vars, problems));
-        served.extend(read_one(&defaults::laid_under(under, entry), vars, problems));
-    }
-    for entry in models.others.iter().filter(|entry| entry.node.is_plain()) {
-        if external::is(entry) {
-            external::read(entry, problems);
-            continue;
-        }
-        if server::of(entry).is_some() {
-            continue;
-        }
-        if let Some(engine) = defaults::engine_of(entry).filter(|engine| engine.shared_port().is_some()) {
-            shared::read(engine, std::slice::from_ref(entry), vars, problems);
-            continue;
-        }
-        // Where it is served may say which port.
-        let _ =
-            read_one(&defaults::laid_under(&stand_in("port", Value::Int(1), entry), entry), vars, problems);
-    }
-    let all = together.iter().filter_map(|(name, entries)| Some((engine::by_name(name)?, entries)));
-    served.extend(all.filter_map(|(engine, entries)| shared::read(engine, entries, vars, problems)));
-    served.extend(server::read(vars, &members, problems));
-    (served, externals)
-}
 
 /// What goes under every model of an engine. Its mistakes are said here, once, and not of each model.
 pub(super) fn defaults_of(engine: &dyn Engine, vars: &HostVars, problems: &mut Diagnostics) -> Map {
@@ -86,7 +36,7 @@ pub(super) fn stand_in(key: &str, value: Value, entry: &Entry) -> Map {
     Map(vec![Entry { key: key.to_owned(), text: true, origin, node }])
 }
 
-fn read_one(entry: &Entry, vars: &HostVars, problems: &mut Diagnostics) -> Option<ModelSpec> {
+pub(super) fn read_one(entry: &Entry, vars: &HostVars, problems: &mut Diagnostics) -> Option<ModelSpec> {
     read_keys(entry, format!("model `{}`", entry.key), vars, problems)
 }
 
@@ -242,37 +192,6 @@ fn no_image(engine: &dyn Engine, entry: &Entry, name: &ModelName) -> Diagnostic 
     ))
 }
 
-/// Where each key of an entry is typed, and where its value is.
-pub(super) type Places = BTreeMap<String, (Origin, Origin)>;
-
-pub(super) fn places(entry: &Entry) -> Places {
-    let place = |e: &Entry| (e.key.clone(), (e.origin.clone(), e.node.origin.clone()));
-    entry.node.as_map().map(|map| map.0.iter().map(place).collect()).unwrap_or_default()
-}
-
-/// Options that homelab sets itself: says why, instead of "unknown".
-pub(super) fn explain_reserved(map: &Map, engine: &'static dyn Engine, fields: &mut Fields<'_>) {
-    for (key, why) in engine.reserved() {
-        if let Some(entry) = map.get(key) {
-            fields.node(key);
-            let set = Diagnostic::error(&entry.origin, format!("`{key}` cannot be set here"));
-            fields.problems.push(set.hint(*why));
-        }
-    }
-}
-
-pub(super) fn aliases(node: &Node) -> Result<Vec<(ModelName, Origin)>, Diagnostic> {
-    let one = |n: &Node| Ok((parsed(n, |text| text.parse())?, n.origin.clone()));
-    match &node.value {
-        Value::Seq(items) => items.iter().map(one).collect(),
-        _ => Ok(vec![one(node)?]),
-    }
-}
-
-pub(super) fn port(number: i64, node: &Node) -> Result<Port, Diagnostic> {
-    Port::new(number).map_err(|why| Diagnostic::because(&node.origin, &why))
-}
-
 fn gpus(node: &Node) -> Result<Gpus, Diagnostic> {
     let wrong = || {
         Diagnostic::error(&node.origin, "`gpu` is none, all, an index or a UUID, or a list of either")
@@ -301,11 +220,6 @@ fn is_uuid(text: &str) -> bool {
     rest.is_some_and(|rest| rest.len() >= 8 && rest.chars().all(|c| c.is_ascii_hexdigit() || c == '-'))
 }
 
-pub(super) fn kind(text: &str) -> Result<Kind, String> {
-    let list = || Kind::ALL.map(Kind::word).join(", ");
-    Kind::by_word(text).ok_or_else(|| format!("`{text}` is not a kind of model: {}", list()))
-}
-
 fn api_key(text: &str) -> Result<bool, String> {
     match text {
         "none" => Ok(false),
@@ -318,28 +232,4 @@ fn ready_timeout(text: &str) -> Result<u64, String> {
         Seconds(0) => Err("`0` leaves no time to answer: seconds, or a time such as 30m".to_owned()),
         Seconds(some) => Ok(some),
     }
-}
-
-/// The value of an engine's option, if it is of the kind the engine takes.
-pub(super) fn option(option: &Opt, node: &Node) -> Result<serde_json::Value, Diagnostic> {
-    let is_list = matches!(node.value, Value::Seq(_));
-    let (fits, wants) = match option.takes {
-        Takes::Flag | Takes::Switch => (matches!(node.value, Value::Bool(_)), "true or false"),
-        Takes::Int => (matches!(node.value, Value::Int(_)), "a whole number"),
-        Takes::Size => (matches!(node.value, Value::Int(_) | Value::Str(_)), "a whole number or a string"),
-        Takes::Number => (matches!(node.value, Value::Int(_) | Value::Float(_)), "a number"),
-        Takes::Text => (!is_list && !matches!(node.value, Value::Map(_)), "a string"),
-        Takes::Many | Takes::Each | Takes::Commas => {
-            (!matches!(node.value, Value::Map(_)), "a list or a string")
-        }
-        Takes::Json => (true, "a map, a list or a string"),
-    };
-    if !fits {
-        return Err(node.expected(&format!("`{}` to be {wants}", option.name)));
-    }
-    Ok(match option.takes {
-        Takes::Text => node.as_text()?.into(),
-        Takes::Many | Takes::Each | Takes::Commas if !is_list => vec![node.as_text()?].into(),
-        _ => node.to_json()?,
-    })
 }

@@ -1,17 +1,12 @@
 //! Where a key that may have to change stands in the inventory, or where it would have to stand.
 //! It answers from the spec; it knows no key's meaning.
 
-use std::collections::BTreeMap;
-
 use crate::diagnosis::Place;
 use crate::diagnostic::Origin;
 use crate::names::{HostName, ServiceName};
 
-use super::server::{MemberSpec, OF_MODELS};
-use super::spec::{HostSpec, ModelSpec, Spec};
-
-/// Where each key stands that was typed.
-pub(super) type Origins = BTreeMap<String, Origin>;
+use super::server::OF_MODELS;
+use super::spec::{HostSpec, MemberSpec, ModelSpec, Spec};
 
 /// Keys that are variables of hosts.
 const OF_HOSTS: [&str; 3] = ["hf_home", "hf_token", "registry_auth"];

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
@@ -17,15 +16,12 @@ use crate::survey::{Facts, Survey};
 use super::access::Access;
 use super::companions::{Beside, counting};
 use super::gateway_spec::GatewaySpec;
-use super::overlay::Overlay;
 use super::pinned::{self, Open, mark};
 use super::pool::Pool;
 use super::routes::{Keys, routes_of, routes_to};
 use super::spec::{HostSpec, ModelSpec, Spec};
-use super::{Cluster, Config, Host, Model, Role, Served, Unit, check, edge, native, weights};
-
-/// What files of the user's hold, by their path in the inventory; or why one cannot be read.
-pub type LocalFiles = BTreeMap<String, Result<Vec<u8>, String>>;
+use super::unit::{Home, LocalFiles, configs, finish, labels};
+use super::{Cluster, Config, Host, Model, Role, Served, Unit, check, edge, program, weights};
 
 /// Resolves everything.
 ///
@@ -71,7 +67,7 @@ pub fn resolve(spec: &Spec, files: &LocalFiles, survey: &Survey) -> Result<Clust
     problems.settle();
     let (Some(mut unit), false) = (unit, problems.has_errors()) else { return Err(problems) };
     if let Some(host) = hosts.get_mut(gateway_host) {
-        native::reach(&host.units, &mut unit.service);
+        program::reach(&host.units, &mut unit.service);
         host.units.push(unit);
         host.units.extend(before);
     }
@@ -96,7 +92,7 @@ fn resolved(host: &HostSpec, home: Home<'_>, facts: Option<&Facts>, units: Vec<U
         home: home.0.to_owned(),
         units,
         logins: host.registry_auth.clone(),
-        manager: native::manager(host, facts),
+        manager: program::manager(host, facts),
         vars: host.vars.clone(),
     }
 }
@@ -106,25 +102,6 @@ fn edge_before(unit: &Unit, spec: &Spec, survey: &Survey) -> Option<Unit> {
     let (name, gateway) = check::gateway(spec)?;
     let Role::Gateway { master_key, .. } = &unit.role else { return None };
     edge::unit((name, spec.hosts.get(name)?), gateway, survey.address(name), master_key)
-}
-
-/// The SSH user's home directory, or `~` where it is not known.
-#[derive(Clone, Copy)]
-pub(super) struct Home<'a>(pub(super) &'a str);
-
-impl Home<'_> {
-    fn expand(self, path: &str) -> String {
-        expanded(path, self.0)
-    }
-}
-
-/// A path on a host with `~` as its home directory.
-#[must_use]
-pub fn expanded(path: &str, home: &str) -> String {
-    match path.strip_prefix('~') {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
-        _ => path.to_owned(),
-    }
 }
 
 /// Where a model runs.
@@ -168,7 +145,7 @@ fn unit_of(model: &ModelSpec, place: &Place<'_>, files: &LocalFiles) -> Result<U
     let models = models(model, &serve);
     base.labels.extend(model_labels(model, &models));
     if is_native {
-        native::settle(&mut base, model, native::manager(place.host, place.facts), place.facts);
+        program::settle(&mut base, model, program::manager(place.host, place.facts), place.facts);
     } else {
         access.give(&model.gpus, place.facts, &mut base);
     }
@@ -287,58 +264,6 @@ fn secrets(model: &ModelSpec, host: &HostSpec) -> BTreeMap<String, SecretRef> {
     secrets
 }
 
-pub(super) fn labels(role: &str, engine: &str, health: &str, gpus: &Gpus) -> BTreeMap<String, String> {
-    let gpus = gpus.to_string();
-    let pairs = [(label::ROLE, role), (label::ENGINE, engine), (label::HEALTH, health), (label::GPUS, &gpus)];
-    pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
-}
-
-/// The user's Compose keys over ours, and `~` made absolute.
-pub(super) fn finish(base: Service, overlay: &Overlay, home: Home<'_>) -> Service {
-    let mut base = base;
-    // As Compose merges them: of two mounts at one place in the container the user's is meant.
-    let target = |volume: &String| volume.split(':').nth(1).map(|path| path.trim_end_matches('/').to_owned());
-    base.volumes.retain(|ours| overlay.service.volumes.iter().all(|theirs| target(theirs) != target(ours)));
-    let mut service = overlay.service.clone().laid_over(base);
-    if overlay.service.shm_size.is_some() && overlay.service.ipc.is_none() {
-        // A size for /dev/shm means nothing in the host's own.
-        service.ipc = None;
-    }
-    for variable in overlay.secrets.keys() {
-        service.environment.remove(variable);
-    }
-    service.networks.dedup();
-    for volume in &mut service.volumes {
-        *volume = home.expand(volume);
-    }
-    if service.runtime() == Runtime::Native {
-        let words = service.entrypoint.iter_mut().chain(&mut service.command).flatten();
-        words.chain(service.environment.values_mut()).for_each(|text| {
-            if text.starts_with("~/") {
-                *text = home.expand(text);
-            }
-        });
-    }
-    service
-}
-
-pub(super) fn configs(overlay: &Overlay, files: &LocalFiles) -> Result<BTreeMap<String, Config>, Diagnostic> {
-    let one = |(target, file): (&String, &super::LocalFile)| {
-        let content = match files.get(&file.path) {
-            Some(Ok(bytes)) => Content::plain(bytes.clone()),
-            Some(Err(why)) => {
-                let unread =
-                    Diagnostic::error(&file.origin, format!("`{}` cannot be read: {why}", file.path));
-                return Err(unread.hint("its path is taken from the inventory's directory"));
-            }
-            None => return Err(Diagnostic::error(&file.origin, format!("`{}` was not read", file.path))),
-        };
-        let name = file.path.rsplit('/').next().unwrap_or("file").to_owned();
-        Ok((target.clone(), Config { name, content }))
-    };
-    overlay.configs.iter().map(one).collect()
-}
-
 fn gateway_unit(
     (spec, home): (&GatewaySpec, Home<'_>),
     (names, around): (BTreeMap<ModelName, (Kind, Load)>, Option<u64>),
@@ -370,9 +295,4 @@ fn gateway_unit(
         repositories: vec![],
         open: None,
     })
-}
-
-/// Whether an address reaches only the machine that uses it.
-pub(super) fn is_loopback(address: &str) -> bool {
-    address == "localhost" || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -14,7 +14,7 @@ use crate::service::{Runtime, Service};
 
 use super::external::OPENAI_LIKE;
 use super::spec::{HostSpec, ModelSpec};
-use super::{External, Model, Role, Unit, native};
+use super::{External, Model, Role, Unit, program};
 
 /// The gateway's environment variables that carry backends' keys.
 pub(super) type Keys = BTreeMap<String, SecretRef>;
@@ -26,7 +26,7 @@ pub fn api_base(address: Option<&str>, name: &ServiceName, service: &Service) ->
     let (address, port) = match address {
         Some(address) => (gateway::bracketed(address), port.host),
         // Nothing of Docker's leads to it but the host's own address.
-        None if service.runtime() == Runtime::Native => (native::OWN_HOST.to_owned(), port.host),
+        None if service.runtime() == Runtime::Native => (program::OWN_HOST.to_owned(), port.host),
         None => (name.to_string(), port.container),
     };
     Some(format!("http://{address}:{port}/v1"))

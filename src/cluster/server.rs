@@ -1,18 +1,17 @@
 //! Several models behind one server: `servers`, and the models that say `server: NAME`.
 //! It looks at no host; what a server's keys mean is read as for a model.
 
-use std::collections::BTreeMap;
-
-use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::engine::{Engine, Kind, Load};
-use crate::gateway::{self, Words};
+use crate::gateway;
 use crate::inventory::{Entry, Fields, HostVars, Map, Node, Value, parsed};
 use crate::names::{ModelName, Seconds};
 
 use super::catalogue::twin;
 use super::defaults;
-use super::model_spec::{self, aliases, kind, option, places};
-use super::spec::ModelSpec;
+use super::keys::{aliases, explain_reserved, kind, option, places};
+use super::model_spec;
+use super::spec::{MemberSpec, ModelSpec};
 
 /// How many models a server has loaded at most when nobody says: what fits beside one another only the user knows.
 const MODELS_MAX: u64 = 1;
@@ -20,41 +19,6 @@ const MODELS_MAX: u64 = 1;
 /// Keys of a model that say nothing of a server.
 pub(super) const OF_MODELS: [&str; 8] =
     ["aliases", "kind", "litellm_params", "load", "model", "model_info", "ttl", "variants"];
-
-/// A model behind a server of several.
-#[derive(Clone)]
-pub struct MemberSpec {
-    /// Where it is named.
-    pub origin: Origin,
-    /// Where each of its keys is typed, and where the value is.
-    pub(super) places: model_spec::Places,
-    /// Its public name.
-    pub name: ModelName,
-    /// Further public names, and where each stands.
-    pub aliases: Vec<(ModelName, Origin)>,
-    /// What it is for.
-    pub kind: Kind,
-    /// The repo id or file.
-    pub model: Option<String>,
-    /// The engine's options, its own over those of its server.
-    pub options: BTreeMap<String, serde_json::Value>,
-    /// When it is loaded.
-    pub load: Load,
-    /// After how many idle seconds it is unloaded.
-    pub ttl: Option<u64>,
-    /// What is said of it to LiteLLM.
-    pub words: Words,
-    /// The same of those of its aliases that have parameters of their own.
-    pub variants: BTreeMap<ModelName, Words>,
-}
-
-impl MemberSpec {
-    /// Where the value of a key is typed, or the model where it is not.
-    #[must_use]
-    pub fn value_place(&self, key: &str) -> &Origin {
-        self.places.get(key).map_or(&self.origin, |(_, value)| value)
-    }
-}
 
 /// The server that a model's entry names.
 pub(super) fn of(entry: &Entry) -> Option<&Node> {
@@ -179,7 +143,7 @@ pub(super) fn member(entry: &Entry, server: &ModelSpec, problems: &mut Diagnosti
             fields.problems.push(set.hint(hint));
         }
     }
-    model_spec::explain_reserved(map, server.engine, &mut fields);
+    explain_reserved(map, server.engine, &mut fields);
     let words = gateway::words(&mut fields);
     let variants = gateway::variants(&mut fields, &words);
     let mut aliases = fields.parse("aliases", aliases).unwrap_or_default();

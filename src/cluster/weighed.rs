@@ -5,8 +5,7 @@ use crate::diagnostic::Origin;
 use crate::engine::{Gpus, Serve};
 use crate::names::ModelName;
 
-use super::server::MemberSpec;
-use super::spec::{HostSpec, ModelSpec};
+use super::spec::{HostSpec, MemberSpec, ModelSpec};
 
 /// A model whose engine tells what it loads.
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{lock, whole};
+use super::whole;
 use crate::client::{File, Place, merge};
 use crate::diagnostic::{Diagnostic, without_secrets};
 use crate::inventory;
@@ -42,7 +42,7 @@ fn target(file: &File, project: Option<&Path>) -> Result<Target, Diagnostic> {
     let path = located(file.place, project)?;
     let path = followed(if file.may_be_jsonc { with_comments(path) } else { path });
     let unreadable = |e: io::Error| Diagnostic::everywhere(format!("{}: {e}", path.display()));
-    let old = match lock::present(&path) {
+    let old = match whole::present(&path) {
         false => None,
         true => {
             let mode = fs::metadata(&path).map_err(unreadable)?.permissions().mode() & 0o777;
@@ -70,7 +70,7 @@ fn located(place: Place, project: Option<&Path>) -> Result<PathBuf, Diagnostic> 
 /// The file that is called `.jsonc` instead, if it is there.
 fn with_comments(path: PathBuf) -> PathBuf {
     let other = path.with_extension("jsonc");
-    if lock::present(&other) { other } else { path }
+    if whole::present(&other) { other } else { path }
 }
 
 /// What a link leads to: people keep such files elsewhere and link to them.
@@ -130,7 +130,7 @@ impl Target {
     /// When it cannot be written, or is another one than was read.
     pub(super) fn write(&self) -> Result<Option<String>> {
         let name = self.shown();
-        let now = lock::present(&self.path).then(|| fs::read_to_string(&self.path)).transpose();
+        let now = whole::present(&self.path).then(|| fs::read_to_string(&self.path)).transpose();
         let now = now.with_context(|| format!("reading {name}"))?;
         let then = self.old.as_ref().map(|(text, _)| text.as_str());
         if now.as_deref().map(|text| text.strip_prefix('\u{feff}').unwrap_or(text)) != then {
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), meanwhile);
         let before = target();
         fs::remove_file(&path).unwrap();
-        assert!(before.write().is_err() && !lock::present(&path));
+        assert!(before.write().is_err() && !whole::present(&path));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

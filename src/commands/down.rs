@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::deploy::carry_out;
 use super::prepare::{self, Files, Said, Seen};
 use super::turn::{self, Asking, Taken};
-use super::{Exit, lock, wake};
+use super::{Exit, lock, locked, wake};
 use crate::cli::{Common, DownArgs, Format};
 use crate::desired::Desired;
 use crate::host::{self, Ask, Need, Vault};
@@ -64,7 +64,7 @@ fn targets(common: &Common, files: &Files, dropped: bool) -> Result<BTreeMap<Pro
         return Err(Said(Exit::Usage).into());
     }
     let mut by_project: BTreeMap<ProjectName, Vec<Ask>> = BTreeMap::new();
-    for (name, host) in lock::dropped(&files.lock, &files.spec) {
+    for (name, host) in locked::dropped(&files.lock, &files.spec) {
         let ask = Ask {
             connection: host.connection(&name),
             project: host.project.clone(),

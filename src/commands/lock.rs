@@ -1,47 +1,17 @@
-//! `homelab.lock` on disk: read by every verb that looks, written by `deploy`, `down` and `update` alone.
+//! Writing `homelab.lock`, which `deploy`, `down` and `update` do and nobody else.
 //! It appears whole or not at all, and only when it changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
-
-use anyhow::Result;
 
 use super::prepare::Files;
 use super::whole;
-use crate::cluster::Spec;
 use crate::desired::Desired;
-use crate::diagnostic::Diagnostics;
-use crate::inventory;
 use crate::lock::{LOCK_FILE, Lock, LockedHost, LockedModel, Pins};
 use crate::names::HostName;
 use crate::plan;
 use crate::survey::Survey;
 use crate::ui;
-
-/// Whether there is something of this name, a link to nowhere included.
-pub(super) fn present(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok()
-}
-
-/// The lock beside an inventory; an empty one where there is none.
-pub(super) fn read(dir: &Path) -> Result<Lock> {
-    let path = dir.join(LOCK_FILE);
-    if !present(&path) {
-        return Ok(Lock::default());
-    }
-    let lock = inventory::read(&path).and_then(|source| {
-        inventory::within_limits(&source)?;
-        Lock::parse(&source)
-    });
-    Ok(lock.map_err(Diagnostics::from)?)
-}
-
-/// Hosts that the lock knows and the inventory does not name.
-pub(super) fn dropped(lock: &Lock, spec: &Spec) -> BTreeMap<HostName, LockedHost> {
-    let gone = lock.hosts.iter().filter(|(name, _)| !spec.hosts.contains_key(*name));
-    gone.map(|(name, host)| (name.clone(), host.clone())).collect()
-}
 
 /// Keeps what a deploy has come to: hosts with a service are there, those that should have nothing are not, if it
 /// worked; and each image is what it was found to be. `--locked` has made sure that this changes nothing.

@@ -16,6 +16,7 @@ mod init;
 mod inventory;
 mod judging;
 mod lock;
+mod locked;
 mod measuring;
 mod passwords;
 mod plan;

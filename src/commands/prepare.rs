@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::{Exit, guard, lock, passwords};
+use super::{Exit, guard, locked, passwords, whole};
 use crate::cli::Common;
 use crate::cluster::{self, Cluster, LocalFiles, Spec};
 use crate::desired::{self, Desired, Overrides, TEMPLATES};
@@ -127,7 +127,7 @@ pub(super) fn base(common: &Common, dir: &Path) -> Result<Files> {
 
 fn read(inventory: Inventory, within: BTreeSet<HostName>) -> Result<Files> {
     let overrides = overrides(&inventory)?;
-    let lock = lock::read(&inventory.dir)?;
+    let lock = locked::read(&inventory.dir)?;
     let pins = || lock.pins.clone();
     let spec =
         guard::within(inventory.hosts.len(), || cluster::read(&inventory, pins(), !overrides.is_empty()))?;
@@ -142,7 +142,7 @@ fn overrides(inventory: &Inventory) -> Result<Overrides> {
     let mut problems = Diagnostics::default();
     let dir = inventory.dir.join("templates");
     let there =
-        TEMPLATES.iter().map(|(name, _)| (name, dir.join(name))).filter(|(_, path)| lock::present(path));
+        TEMPLATES.iter().map(|(name, _)| (name, dir.join(name))).filter(|(_, path)| whole::present(path));
     let read =
         there.filter_map(|(name, path)| Some(((*name).to_owned(), problems.take(inventory::read(&path))?)));
     let overrides = read.collect();
@@ -249,7 +249,7 @@ impl Files {
 
     /// The hosts that left the inventory.
     pub(super) fn dropped(&self) -> BTreeSet<HostName> {
-        lock::dropped(&self.lock, &self.spec).into_keys().collect()
+        locked::dropped(&self.lock, &self.spec).into_keys().collect()
     }
 
     /// The gateway's host, as far as the inventory names one.

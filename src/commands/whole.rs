@@ -36,6 +36,11 @@ fn replace(path: &Path, text: &str, mode: u32, exactly: bool) -> io::Result<()> 
     written
 }
 
+/// Whether there is something of this name, a link to nowhere included.
+pub(super) fn present(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

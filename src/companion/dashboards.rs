@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::grafana::DATA_SOURCE;
+/// The uid of the data source, by which dashboards name it.
+pub(super) const DATA_SOURCE: &str = "homelab";
 
 /// Who tells a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,11 +5,9 @@ use serde_json::{Value, json};
 use crate::secret::SecretRef;
 use crate::service::Service;
 
-use super::dashboards::dashboards;
+use super::dashboards::{DATA_SOURCE, dashboards};
 use super::{Draft, GRAFANA, file, pairs};
 
-/// The uid of the data source, by which dashboards name it.
-pub(super) const DATA_SOURCE: &str = "homelab";
 /// Where the dashboards lie in its container.
 const DASHBOARDS: &str = "/etc/homelab/dashboards";
 

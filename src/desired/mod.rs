@@ -2,6 +2,8 @@
 //! Pure: what a template renders is read back, and only what was read back runs.
 
 mod compose;
+mod installed;
+mod kept;
 mod native;
 mod plist;
 mod render;
@@ -18,7 +20,8 @@ use crate::secret::{Content, Login, SecretRef};
 use crate::service::{Runtime, Service};
 
 pub use compose::read_back;
-pub use native::{Installed, installed, project_of, to_install};
+pub use installed::Installed;
+pub use native::{installed, project_of, to_install};
 pub use render::{COMPOSE_FILE, KEYS, family, render};
 pub use templates::{Overrides, TEMPLATES, render_plain};
 

@@ -13,26 +13,10 @@ use crate::secret::Content;
 use crate::service::Service;
 use crate::survey::Manager;
 
-use super::render::{RENDERED, kept};
+use super::installed::Installed;
+use super::kept::{RENDERED, kept};
 use super::templates::{self, Overrides};
 use super::{DesiredHost, plist, unit};
-
-/// What a unit says.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Installed {
-    /// What runs.
-    pub service: Service,
-    /// Whose it is.
-    pub project: String,
-    /// The service's name.
-    pub name: String,
-    /// Where the project's files lie.
-    pub dir: String,
-    /// The version of the root key that its keys are derived from, once it was installed.
-    pub root_key: Option<String>,
-    /// What else is said of its keys then.
-    pub keys: String,
-}
 
 /// Where a service's unit lies below the project's directory; what runs is installed from there.
 fn unit_file(service: &ServiceName, manager: Manager) -> String {
@@ -172,23 +156,4 @@ pub(super) fn render(
     }
     kept(of, &read.service).map_err(|why| at_line(1, why))?;
     Ok((file, Content::plain(rendered.text.as_bytes()), read.service))
-}
-
-/// A command line as its program and its arguments.
-pub(super) fn split(mut words: Vec<String>, service: &mut Service) {
-    let arguments = words.split_off(words.len().min(1));
-    service.entrypoint = Some(words);
-    service.command = Some(arguments).filter(|arguments| !arguments.is_empty());
-}
-
-/// Files below the project's directory, as Compose would write them.
-pub(super) fn relative(files: &[String], dir: &str) -> Result<Vec<String>, String> {
-    let one = |path: &String| {
-        let below = path.strip_prefix(dir).filter(|rest| !dir.is_empty() && rest.starts_with('/'));
-        let below = below.filter(|rest| !rest.split('/').any(|part| part == ".."));
-        below
-            .map(|rest| format!(".{rest}"))
-            .ok_or_else(|| format!("{path} lies outside the project's directory"))
-    };
-    files.iter().map(one).collect()
 }

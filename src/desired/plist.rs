@@ -7,7 +7,7 @@ use plist::{Dictionary, Value};
 
 use crate::names::{ByteSize, Seconds};
 
-use super::native::{Installed, relative, split};
+use super::installed::{Installed, relative, split};
 use super::unit::Wrong;
 
 /// The key that is ours: launchd passes over those that it does not know.

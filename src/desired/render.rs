@@ -16,6 +16,7 @@ use crate::secret::{Content, SecretRef, Versions};
 use crate::service::{Runtime, Service};
 
 use super::compose::{ComposeFile, ReadBackError, read_back};
+use super::kept::{RENDERED, kept};
 use super::native;
 use super::templates::{self, Dollar, Overrides};
 use super::{Desired, DesiredHost, DesiredService};
@@ -25,7 +26,6 @@ pub const COMPOSE_FILE: &str = "compose.yml";
 /// Where files lie that are nothing but a secret.
 pub const KEYS: &str = "keys/";
 const COMPOSE_TEMPLATE: &str = "compose.yml.tera";
-pub(super) const RENDERED: &str = "this is what the template rendered, not the template itself";
 const CONFIG_TEMPLATE: &str = "litellm.yml.tera";
 
 #[derive(Serialize)]
@@ -345,26 +345,6 @@ fn desired_service(unit: &Unit, service: Service) -> DesiredService {
 /// What a template does to keep all that homelab goes by.
 const EVERY_SERVICE: &str =
     "render each of `services` with all of `service.keys`, as in {{ service.keys | yaml }}";
-
-/// Whether a service still has what a survey finds it and asks it by; without that nobody could
-/// tell that it is as it should be.
-pub(super) fn kept(unit: &Unit, service: &Service) -> Result<(), String> {
-    let own = unit.service.labels.iter().filter(|(name, _)| name.starts_with("dev.homelab."));
-    for (name, value) in own {
-        if service.labels.get(name) != Some(value) {
-            return Err(format!("the template does not give `{}` its label `{name}: {value}`", unit.name));
-        }
-    }
-    if matches!(unit.role, Role::Gateway { drain: Some(_), .. })
-        && service.own_port().is_none_or(|port| port.host != 0)
-    {
-        return Err(format!("the template does not publish `{}` as `service.keys.ports` says", unit.name));
-    }
-    match unit.port.filter(|wanted| !service.published().any(|port| port.host == wanted.get())) {
-        None => Ok(()),
-        Some(port) => Err(format!("the template does not publish port {port} of `{}`", unit.name)),
-    }
-}
 
 fn read_back_diagnostic(rendered: &Arc<Source>, error: ReadBackError) -> Diagnostic {
     let (line, column) = error.place.unwrap_or((1, 1));

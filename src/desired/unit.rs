@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::names::{ByteSize, Seconds};
 use crate::service::Service;
 
-use super::native::Installed;
+use super::installed::{self, Installed};
 
 /// The section that systemd leaves alone: it ignores those whose names begin so (systemd.unit(5)).
 const OWN: &str = "X-Homelab";
@@ -150,7 +150,7 @@ impl Unit {
         if found.service.entrypoint.is_none() {
             return Err("the unit has no `ExecStart`".to_owned());
         }
-        found.service.env_file = super::native::relative(&self.files, &found.dir)?;
+        found.service.env_file = installed::relative(&self.files, &found.dir)?;
         found.service.restart = Some(match (self.restart.as_str(), self.tries, self.at_boot) {
             ("always", None, true) => "always".to_owned(),
             ("on-failure", None, false) => "on-failure".to_owned(),
@@ -167,7 +167,7 @@ fn exec(value: &str, service: &mut Service) -> Result<(), String> {
         return Err("a unit of homelab's has one `ExecStart`".to_owned());
     }
     let words = words(value)?.into_iter().map(|word| single(&word, '$')).collect::<Result<Vec<_>, _>>()?;
-    super::native::split(words, service);
+    installed::split(words, service);
     Ok(())
 }
 

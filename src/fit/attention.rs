@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::keys::{Keys, MOST_LAYERS};
+use super::pattern::Kind;
 use super::{Heads, Keeps, Run, pattern, runs, state};
 
 /// What all layers keep.
@@ -21,22 +22,6 @@ pub(super) fn layers(keys: Keys<'_>, notes: &mut Vec<String>) -> Result<Vec<Run>
     let all =
         kinds(keys, many, notes)?.into_iter().map(|kind| keeps(keys, kind)).collect::<Result<_, _>>()?;
     Ok(runs(shared(keys, all)?))
-}
-
-/// The width of a token within the model.
-pub(super) fn hidden(keys: Keys<'_>) -> Option<u64> {
-    keys.number(&["hidden_size", "n_embd", "d_model", "dim"])
-}
-
-/// What a layer is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Kind {
-    Full,
-    Window(u64),
-    Linear,
-    Mamba,
-    Conv,
-    Nothing,
 }
 
 fn keeps(keys: Keys<'_>, kind: Kind) -> Result<Keeps, String> {
@@ -141,7 +126,7 @@ fn head_dim(keys: Keys<'_>) -> Result<u64, String> {
     if keys.family() == "gemma3_text" {
         return Ok(256);
     }
-    let hidden = hidden(keys).ok_or("config.json does not say how wide the model is")?;
+    let hidden = keys.hidden().ok_or("config.json does not say how wide the model is")?;
     let heads = query_heads(keys)?;
     match hidden % heads {
         0 => Ok(hidden / heads),

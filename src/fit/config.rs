@@ -45,7 +45,7 @@ fn context(keys: Keys<'_>) -> Option<u64> {
 }
 
 fn shape(keys: Keys<'_>) -> Shape {
-    let hidden = attention::hidden(keys).unwrap_or(0);
+    let hidden = keys.hidden().unwrap_or(0);
     let dense = keys.number(&[
         "intermediate_size",
         "ffn_hidden_size",

@@ -41,6 +41,11 @@ impl<'a> Keys<'a> {
         self.get(key).or_else(|| self.outer.get(key).filter(|value| !value.is_null()))
     }
 
+    /// The width of a token within the model.
+    pub(super) fn hidden(&self) -> Option<u64> {
+        self.number(&["hidden_size", "n_embd", "d_model", "dim"])
+    }
+
     /// The first of these keys that is a number above 0.
     pub(super) fn number(&self, keys: &[&str]) -> Option<u64> {
         let one = |key: &&str| match key.split_once('.') {

@@ -4,6 +4,7 @@
 mod attention;
 mod cache;
 mod config;
+mod element;
 mod gguf;
 mod gguf_layers;
 mod judge;
@@ -13,18 +14,21 @@ mod offload;
 mod options;
 mod pattern;
 mod state;
+mod verdict;
 mod weights;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
-pub use cache::{Cache, Element, cache};
+pub use cache::{Cache, cache};
 pub use config::from_config;
+pub use element::Element;
 pub use gguf::{Header, MOST_HEADER, Read, Value as GgufValue};
 pub use gguf_layers::from_gguf;
-pub use judge::{Extra, Line, Outcome, Verdict, judge};
+pub use judge::judge;
 pub use measured::Measured;
 pub use options::{Context, Gpu, Layers, Options, Server};
+pub use verdict::{Extra, Line, Outcome, Verdict};
 pub use weights::{Files, that_load};
 pub use words::{gib, tokens};
 

@@ -1,8 +1,8 @@
 //! The verdict for llama.cpp, which puts layers that do not fit into the system's memory.
 //! Layers are put there one by one, the first ones first; several GPUs count as one.
 
-use super::judge::{Extra, Line, Outcome, Verdict, besides, of_room, unknown, weight_lines};
 use super::options::{Gpu, Layers, Options, Settled};
+use super::verdict::{Extra, Line, Outcome, Verdict, besides, of_room, unknown, weight_lines};
 use super::{ModelFacts, Run, cache, gib, tokens};
 
 /// What `--fit` leaves free, and the shortest context that it makes (llama-server's help: `--fit-target`, `--fit-ctx`).

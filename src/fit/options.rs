@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::ModelFacts;
-use super::cache::Element;
+use super::element::Element;
 use super::weights::of_dtype;
 
 /// What serves a model.

@@ -3,8 +3,18 @@
 
 use serde_json::Value;
 
-use super::attention::Kind;
 use super::keys::Keys;
+
+/// What a layer is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    Full,
+    Window(u64),
+    Linear,
+    Mamba,
+    Conv,
+    Nothing,
+}
 
 /// One letter for each layer (Nemotron-H): `M` Mamba, `*` attention, `-` and `E` layers without a cache.
 pub(super) fn letters(pattern: &str, many: u64) -> Result<Vec<Kind>, String> {

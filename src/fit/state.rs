@@ -3,7 +3,6 @@
 
 use serde_json::Value;
 
-use super::attention::hidden;
 use super::keys::Keys;
 
 /// Bytes of a number of a convolution's state: the model's own type.
@@ -63,13 +62,13 @@ pub(super) fn mamba(keys: Keys<'_>) -> Result<u64, String> {
         return Ok(product(&[back, width, CONV]).saturating_add(product(&[heads, dim, state, exact(keys)])));
     }
     let expand = keys.number(&["mamba_expand"]).ok_or_else(|| missing("mamba_expand"))?;
-    let width = product(&[expand, hidden(keys).ok_or_else(|| missing("hidden_size"))?]);
+    let width = product(&[expand, keys.hidden().ok_or_else(|| missing("hidden_size"))?]);
     Ok(product(&[back, width, CONV]).saturating_add(product(&[width, state, exact(keys)])))
 }
 
 /// A short convolution (LFM2).
 pub(super) fn conv(keys: Keys<'_>) -> Result<u64, String> {
     let kernel = keys.number(&["conv_L_cache"]).ok_or("convolutions, and no `conv_L_cache`")?;
-    let hidden = hidden(keys).ok_or("config.json does not say how wide the model is")?;
+    let hidden = keys.hidden().ok_or("config.json does not say how wide the model is")?;
     Ok(product(&[kernel.saturating_sub(1), hidden, CONV]))
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::litellm::Route;
+use super::route::Route;
 
 /// The directory below the project's where files name servers that get no more requests.
 pub const AROUND_DIRECTORY: &str = "around";

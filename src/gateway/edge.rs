@@ -10,7 +10,7 @@ use crate::names::{ByteSize, Port};
 use crate::secret::SecretRef;
 use crate::service::Service;
 
-use super::litellm::{CONTAINER_PORT, published};
+use super::route::{CONTAINER_PORT, published};
 
 /// Its name in labels and as a service.
 pub const EDGE: &str = "caddy";

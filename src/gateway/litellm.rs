@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
 use crate::diagnostic::{Diagnostic, Origin};
-use crate::engine::{Kind, Load};
+use crate::engine::Kind;
 use crate::inventory::{Fields, Node, parsed};
 use crate::names::{ByteSize, ModelName, Port};
 use crate::secret::SecretRef;
@@ -15,12 +15,11 @@ use crate::service::Service;
 
 use super::around;
 use super::edge::{self, Edge};
-use super::own_words::{Sections, Words};
+use super::own_words::Sections;
+use super::route::{CONTAINER_PORT, Route, published};
 
 /// Its name in the inventory and as a service.
 pub const NAME: &str = "litellm";
-/// Where it listens in its container.
-pub(super) const CONTAINER_PORT: u16 = 4000;
 /// Where its config is mounted.
 pub const CONFIG_PATH: &str = "/etc/litellm/config.yml";
 /// Answers 200 without a key once requests are taken; `/health` would ask every model for tokens.
@@ -103,27 +102,6 @@ impl Options {
 
 /// Names that stand in for a name, each with the place where it is typed.
 pub type Fallbacks = BTreeMap<String, (Origin, Vec<(String, Origin)>)>;
-
-/// A name at the gateway and one backend that serves it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Route {
-    /// What clients ask for.
-    pub public: ModelName,
-    /// LiteLLM's provider, a slash, and what the backend calls the model.
-    pub model: String,
-    /// The backend's base URL; none where the provider has one of its own.
-    pub api_base: Option<String>,
-    /// The gateway's environment variable with the backend's key; none where it takes any.
-    pub key_variable: Option<String>,
-    /// What it is for.
-    pub kind: Kind,
-    /// When the backend loads it.
-    pub load: Load,
-    /// How many requests the backend answers at the same time, where that is known.
-    pub slots: Option<u64>,
-    /// What the user says of it in LiteLLM's words.
-    pub words: Words,
-}
 
 /// Reads the gateway's own keys. `secret` reads a secret's place.
 pub fn read(
@@ -240,18 +218,6 @@ fn environment(options: &Options) -> BTreeMap<String, String> {
 #[must_use]
 pub fn inside() -> String {
     format!("{NAME}:{CONTAINER_PORT}")
-}
-
-/// A port as Compose publishes it: `HOST_IP:HOST_PORT:CONTAINER_PORT`.
-#[must_use]
-pub fn published(host_ip: &str, port: Port, container_port: u16) -> String {
-    format!("{}:{port}:{container_port}", bracketed(host_ip))
-}
-
-/// An address as it stands before a colon.
-#[must_use]
-pub fn bracketed(host_ip: &str) -> String {
-    if host_ip.contains(':') { format!("[{host_ip}]") } else { host_ip.to_owned() }
 }
 
 /// What `litellm.yml.tera` is rendered from.

@@ -6,6 +6,7 @@ mod causes;
 mod edge;
 mod litellm;
 mod own_words;
+mod route;
 
 pub use around::{
     AROUND_DIRECTORY, AROUND_ENDING, AROUND_HOOK, AROUND_HOOK_PATH, AROUND_MOUNTED, leads_around,
@@ -16,7 +17,7 @@ pub use edge::{
     edge_service,
 };
 pub use litellm::{
-    CONFIG_PATH, DATABASE_VARIABLE, Fallbacks, HEALTH, NAME, Options, Route, bracketed, config, inside,
-    published, read, service,
+    CONFIG_PATH, DATABASE_VARIABLE, Fallbacks, HEALTH, NAME, Options, config, inside, read, service,
 };
 pub use own_words::{STORED, Sections, Variants, Words, variants, words};
+pub use route::{Route, bracketed, published};

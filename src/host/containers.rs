@@ -3,12 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bollard::models::{
-    ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary, PortBinding,
-};
+use bollard::models::{ContainerInspectResponse, ContainerSummary};
 
 use super::body::Placed;
-use super::look::{Inspected, Look};
+use super::inspected::{Inspected, chosen_port, name_of};
+use super::look::Look;
 use super::refusal::{docker_failure, is_missing};
 use super::{drift, gpus, health};
 use crate::names::{ProjectName, ServiceName};
@@ -59,10 +58,6 @@ pub(super) fn named(project: &ProjectName, one: &ContainerSummary) -> Option<(St
     Some((one.id.clone()?, (name, ours.is_some_and(|ours| ours == project.as_str()))))
 }
 
-fn name_of(name: Option<&str>) -> String {
-    crate::diagnostic::clean(name.unwrap_or_default().trim_start_matches('/'))
-}
-
 /// Looks at one container of ours and asks its server how it is, and whether it still has its `gpus` if it was
 /// given any. None if it has just gone.
 pub(super) async fn account(
@@ -105,7 +100,7 @@ fn container(project: &ProjectName, seen: &ContainerInspectResponse) -> Containe
         }
         _ => Vec::new(),
     };
-    let Inspected { id, state, restarts, started_at, .. } = inspected(seen);
+    let Inspected { id, state, restarts, started_at, .. } = Inspected::of(seen);
     Container {
         id,
         image: seen.image.clone().unwrap_or_default(),
@@ -117,57 +112,6 @@ fn container(project: &ProjectName, seen: &ContainerInspectResponse) -> Containe
         health: Health::NotAsked,
         lost_gpu: false,
         drift,
-    }
-}
-
-/// What matters of `docker inspect`.
-pub(super) fn inspected(seen: &ContainerInspectResponse) -> Inspected {
-    let state = seen.state.clone().unwrap_or_default();
-    // Docker's zero time stands for never.
-    let started_at = state.started_at.clone().filter(|t| !t.is_empty() && !t.starts_with("0001-"));
-    Inspected {
-        id: seen.id.clone().unwrap_or_default(),
-        name: name_of(seen.name.as_deref()),
-        state: state_of(&state),
-        restarts: seen.restart_count.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
-        started_at,
-        oom: state.oom_killed.unwrap_or_default(),
-        detached: is_detached(seen).unwrap_or(false),
-        chosen_port: chosen_port(seen),
-        made_at: None,
-        last: None,
-    }
-}
-
-/// Docker chooses a port again each time a container starts.
-fn chosen_port(seen: &ContainerInspectResponse) -> Option<u16> {
-    let asked = seen.host_config.as_ref()?.port_bindings.as_ref()?;
-    let any = |bindings: &Option<Vec<PortBinding>>| {
-        bindings
-            .iter()
-            .flatten()
-            .any(|b| b.host_port.as_deref().is_none_or(|port| port.is_empty() || port == "0"))
-    };
-    let (container, _) = asked.iter().find(|(_, bindings)| any(bindings))?;
-    let given = seen.network_settings.as_ref()?.ports.as_ref()?.get(container)?.as_ref()?;
-    given.iter().find_map(|binding| binding.host_port.as_ref()?.parse().ok())
-}
-
-fn is_detached(seen: &ContainerInspectResponse) -> Option<bool> {
-    Some(seen.network_settings.as_ref()?.networks.as_ref()?.is_empty())
-}
-
-fn state_of(state: &ContainerState) -> State {
-    match state.status {
-        Some(ContainerStateStatusEnum::CREATED) => State::Created,
-        Some(ContainerStateStatusEnum::RUNNING) => State::Running,
-        Some(ContainerStateStatusEnum::PAUSED) => State::Paused,
-        Some(ContainerStateStatusEnum::RESTARTING) => State::Restarting,
-        Some(ContainerStateStatusEnum::EXITED) => State::Exited {
-            code: state.exit_code.unwrap_or_default(),
-            oom: state.oom_killed.unwrap_or_default(),
-        },
-        _ => State::Dead,
     }
 }
 
@@ -210,7 +154,7 @@ mod tests {
         assert_eq!((container.restarts, container.started_at.as_deref()), (2, Some("2026-11-23T03:00:00Z")));
         assert!(container.service.unwrap_err().starts_with("unknown field `nonsense`"));
         let never = serde_json::json!({"State": {"Status": "created", "StartedAt": "0001-01-01T00:00:00Z"}});
-        let never = inspected(&serde_json::from_value(never).unwrap());
+        let never = Inspected::of(&serde_json::from_value(never).unwrap());
         assert_eq!((never.state, never.restarts, never.started_at), (State::Created, 0, None));
     }
 }

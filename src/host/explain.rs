@@ -9,7 +9,8 @@ use futures_util::future::join_all;
 use tokio::fs::{DirBuilder, OpenOptions};
 use tokio::io::AsyncWriteExt as _;
 
-use super::look::{Inspected, Look};
+use super::inspected::Inspected;
+use super::look::Look;
 use crate::diagnosis::{self, Evidence, Finding, Row, SHARED};
 use crate::engine::{self, Engine};
 use crate::gateway;

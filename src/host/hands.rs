@@ -29,6 +29,15 @@ pub struct Hands {
     lost: Option<Lost>,
 }
 
+impl Look {
+    /// The same host for acting on it, as long as the claim holds. Only carrying out a plan may ask for
+    /// this; without a claim only what it looks at is of use.
+    #[must_use]
+    pub fn into_hands(self, claim: Option<&Claim>) -> Hands {
+        Hands::new(self, claim)
+    }
+}
+
 impl Deref for Hands {
     type Target = Look;
     fn deref(&self) -> &Look {

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::OnceCell;
 
 use super::forward::Forwards;
+use super::login::STEP;
 use super::master::{self, Master};
 use super::{failure, hinted};
 use crate::connection::Connection;
@@ -85,7 +86,7 @@ impl Link {
         } else {
             let master = master::open(connection).await?;
             let forwards = Forwards::new(Arc::clone(&master.session), &master.dir)
-                .map_err(|e| failure(master::STEP, format!("cannot make a private directory: {e}")))?;
+                .map_err(|e| failure(STEP, format!("cannot make a private directory: {e}")))?;
             Route::Ssh(Box::new(Through { master, own: OnceCell::new(), forwards }))
         };
         Ok(Self {

@@ -4,10 +4,12 @@
 use std::io;
 use std::time::Duration;
 
-use super::master::STEP;
 use super::{failure, hinted, last_lines};
 use crate::connection::Connection;
 use crate::survey::{Failure, Unreached};
+
+/// What is being done, in failures.
+pub(super) const STEP: &str = "connecting";
 
 /// ssh is not to be had on this machine, or cannot be started.
 pub(super) fn no_ssh(error: &io::Error) -> Failure {

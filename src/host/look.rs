@@ -1,5 +1,5 @@
 //! A host that was reached, for looking only.
-//! Nothing here changes a host, and nothing here hands out what could: that is [`Hands`].
+//! Nothing here changes a host, and nothing here hands out what could: that is `Hands`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,17 +8,15 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::models::ContainerInspectResponse;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
-use jiff::Timestamp;
 
-use super::claim::Claim;
-use super::hands::Hands;
 use super::http::{HttpError, Reply, Request};
+use super::inspected::Inspected;
 use super::link::{Counts, Link};
 use super::native::{self, Unit};
 use super::pull::{self, Pulling};
 use super::refusal::docker_failure;
 use super::vault::Vault;
-use super::{containers, ending, hinted, logs};
+use super::{ending, hinted, logs};
 use crate::names::{HostName, Secret};
 use crate::secret::Login;
 use crate::survey::{Failure, State, Unreached};
@@ -46,46 +44,6 @@ pub struct Look {
     root_key: Mutex<Option<Secret>>,
     /// Whether there may be services of the host's own.
     units: AtomicBool,
-}
-
-/// What Docker says of one container at this moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inspected {
-    /// Its full id.
-    pub id: String,
-    /// Its name, without Docker's slash.
-    pub name: String,
-    /// What it does.
-    pub state: State,
-    /// How often Docker restarted it.
-    pub restarts: u32,
-    /// RFC 3339; none if it never ran.
-    pub started_at: Option<String>,
-    /// Whether the kernel killed a process of it for its memory; it may run on without that one.
-    pub oom: bool,
-    /// Whether it is in no network at all, which nothing of ours is: somebody took it out.
-    pub detached: bool,
-    /// The port of the host that Docker chose for it; none where it publishes none of that kind, or does not run.
-    pub chosen_port: Option<u16>,
-    /// When it was made, in Unix seconds; none for a container, whose log is its own from the beginning.
-    pub made_at: Option<i64>,
-    /// How its last run ended, where it is between two.
-    pub last: Option<State>,
-}
-
-impl Inspected {
-    /// When its run began, in Unix seconds; 0 for the very beginning: Docker has restarted it since
-    /// somebody started it, and what the runs before said belongs to it.
-    fn since(&self) -> i64 {
-        let started = self.started_at.as_deref().filter(|_| self.restarts == 0);
-        let started = started.and_then(|at| at.parse::<Timestamp>().ok()).map(Timestamp::as_second);
-        started.or(self.made_at).unwrap_or(0)
-    }
-
-    /// The same for Docker, which counts in 32 bits.
-    fn since_in_docker(&self) -> i32 {
-        i32::try_from(self.since()).unwrap_or(0)
-    }
 }
 
 impl Look {
@@ -179,7 +137,7 @@ impl Look {
         let said = self.docker()?.inspect_container(id, None).await;
         let said: ContainerInspectResponse =
             said.map_err(|e| docker_failure(&format!("inspecting container {id}"), &e))?;
-        Ok(containers::inspected(&said))
+        Ok(Inspected::of(&said))
     }
 
     /// How the run of a container ended that was seen: Docker may have restarted it since, and then
@@ -271,13 +229,6 @@ impl Look {
     /// Closes what this run opened on the host; the ssh master stays for the next run.
     pub async fn close(&self) {
         self.link.close().await;
-    }
-
-    /// The same host for acting on it, as long as the claim holds. Only carrying out a plan may ask for
-    /// this; without a claim only what it looks at is of use.
-    #[must_use]
-    pub fn into_hands(self, claim: Option<&Claim>) -> Hands {
-        Hands::new(self, claim)
     }
 
     pub(super) fn link(&self) -> &Link {

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder, Stdio};
-use sha2::{Digest as _, Sha256};
 
+use super::login::STEP;
+use super::private::short_hash;
 use super::ssh_config::{self, effective, said};
 use super::{failure, hinted, home_relative, login, private};
 use crate::connection::Connection;
 use crate::survey::{Failure, Unreached};
 
-pub(super) const STEP: &str = "connecting";
 /// How many seconds a master outlives its last user: a minute.
 const IDLE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(59);
 /// Time for the whole login, a touch on a hardware key included. ssh's own limit is for the network.
@@ -199,16 +199,6 @@ fn at_home(connection: &Connection) -> Connection {
 /// A file by its name and what changes whenever it does.
 fn stamp(path: &Path) -> String {
     format!("{} {}", path.display(), ssh_config::state(path))
-}
-
-/// Sixteen characters that stand for these parts.
-pub(super) fn short_hash(parts: &[&[u8]]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use sha2::{Digest as _, Sha256};
+
 /// A socket's path has 104 bytes on macOS. ssh puts 17 more behind a control socket's while it makes
 /// it, and the crate's own directory in front takes 29.
 const LONGEST: usize = 104 - 1 - 17 - 29;
@@ -38,7 +40,7 @@ fn candidates() -> Vec<PathBuf> {
     all.extend(set("XDG_RUNTIME_DIR").map(|dir| dir.join("homelab")));
     all.extend(home.as_ref().map(|dir| dir.join(".cache/homelab")));
     if let Some(home) = home {
-        let mark = super::master::short_hash(&[home.as_os_str().as_encoded_bytes()]);
+        let mark = short_hash(&[home.as_os_str().as_encoded_bytes()]);
         all.push(std::env::temp_dir().join(format!("homelab-{mark}")));
     }
     all
@@ -119,6 +121,16 @@ pub(super) fn tidy(dir: &Path) {
 
 fn answers(socket: &Path) -> bool {
     std::os::unix::net::UnixStream::connect(socket).is_ok()
+}
+
+/// Sixteen characters that stand for these parts.
+pub(super) fn short_hash(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
-use super::master::short_hash;
-use super::{home_relative, login, private};
+use super::private::{self, short_hash};
+use super::{home_relative, login};
 use crate::connection::Connection;
 use crate::survey::Failure;
 

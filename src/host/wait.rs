@@ -13,7 +13,8 @@ use super::asking::{Refusal, is_answer, is_loaded, lists, question, question_of_
 use super::explain::{Log, Whose, explained};
 use super::hands::Hands;
 use super::http::{HttpError, Request};
-use super::look::{Inspected, Look};
+use super::inspected::Inspected;
+use super::look::Look;
 use super::native::Unit;
 use super::{failure, hinted};
 use crate::engine::{Kind, Load, Loading};

@@ -10,7 +10,8 @@ use super::Node;
 use super::interpolate::Session;
 use super::layers::Contest;
 use super::tree::{Group, Vars};
-use super::vault::{Keyring, Values};
+use super::vault::Values;
+use super::world::World;
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::names::HostName;
 
@@ -50,33 +51,6 @@ pub struct HostVars {
     pub contests: Vec<Contest>,
     /// What expressions may refer to.
     pub(super) world: Arc<World>,
-}
-
-/// All that an expression can see.
-pub(super) struct World {
-    pub(super) hosts: BTreeMap<HostName, Peer>,
-    /// The hosts of every group, those of its children included.
-    pub(super) groups: BTreeMap<String, Vec<HostName>>,
-    /// The host that there is without being named.
-    pub(super) localhost: Option<(HostName, Peer)>,
-    pub(super) env: BTreeMap<String, String>,
-    pub(super) keys: Arc<Keyring>,
-}
-
-impl World {
-    pub(super) fn peer(&self, host: &HostName) -> Option<&Peer> {
-        let implicit = || self.localhost.as_ref().filter(|(name, _)| name == host).map(|(_, peer)| peer);
-        self.hosts.get(host).or_else(implicit)
-    }
-}
-
-/// What one host knows of another.
-#[derive(Clone)]
-pub(super) struct Peer {
-    pub(super) groups: Vec<String>,
-    pub(super) raw: Arc<Vars>,
-    /// Ansible's `inventory_file`: the source that names it first, absolute.
-    pub(super) file: Arc<str>,
 }
 
 impl fmt::Debug for HostVars {

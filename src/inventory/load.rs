@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::beside::{self, Beside, LOCALHOST};
-use super::host::{HostVars, Inventory, Peer, World};
+use super::host::{HostVars, Inventory};
 use super::layers::{self, Merger};
 use super::tree::{Tree, Vars, hosts_of};
 use super::vault::Keyring;
+use super::world::{Peer, World};
 use super::{Node, Value, extra, sources};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 use crate::names::HostName;

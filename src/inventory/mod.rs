@@ -22,6 +22,7 @@ mod tests;
 mod tree;
 mod value;
 mod vault;
+mod world;
 mod yaml;
 
 pub use fields::{Fields, parsed, texts};

@@ -8,7 +8,7 @@ use crate::service::label;
 use crate::survey::{Failure, Look, Seen, Survey};
 
 use super::fetch::downloads;
-use super::service::serves;
+use super::now::serves;
 use super::{Action, Blocked, Cause, Lane, Plan, Stage, StageName, Step, Task, files};
 
 /// Plans to remove a project from every host that was seen.

@@ -8,36 +8,8 @@ use crate::names::ServiceName;
 use crate::survey::{Container, Health, Seen};
 
 use super::cause::Change;
-use super::service::{Now, is_running, serves};
+use super::now::{Now, is_running, serves, short};
 use super::{Action, Cause, Step, Task};
-
-/// Where the edge leads to now.
-#[derive(Clone)]
-pub(super) struct Behind<'a> {
-    /// The containers that files name: one, but for the moment of a switch.
-    named: Vec<&'a str>,
-    /// Seconds that a replaced gateway may take to end its answers.
-    drain: u64,
-}
-
-impl<'a> Behind<'a> {
-    /// Of a gateway that an edge is to stand before.
-    pub(super) fn of(desired: &DesiredService, seen: &'a Seen) -> Option<Self> {
-        let Role::Gateway { drain: Some(drain), .. } = desired.role else { return None };
-        let name = |path: &'a String| path.strip_prefix(gateway::UPSTREAM_DIRECTORY)?.strip_prefix('/');
-        Some(Self { named: seen.files.keys().filter_map(name).collect(), drain })
-    }
-
-    /// Whether the edge leads to this container and no other.
-    pub(super) fn leads_to(&self, container: &Container) -> bool {
-        self.named == [short(&container.id)]
-    }
-}
-
-/// Docker's short id, by which containers of one network know each other.
-fn short(id: &str) -> &str {
-    id.get(..12).unwrap_or(id)
-}
 
 /// The file that names a container as the one that answers.
 #[must_use]

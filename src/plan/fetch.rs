@@ -10,7 +10,7 @@ use crate::names::ServiceName;
 use crate::service::label;
 use crate::survey::{Container, Seen};
 
-use super::service::serves;
+use super::now::serves;
 use super::{Action, Cause, Step, Task, container_name};
 
 /// The directory of markers, below the project's own.

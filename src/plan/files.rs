@@ -7,13 +7,13 @@ use sha2::{Digest, Sha256};
 
 use crate::desired::{COMPOSE_FILE, DesiredHost, KEYS};
 use crate::diagnosis;
-use crate::gateway::{CADDYFILE, UPSTREAM_DIRECTORY};
-use crate::names::ServiceName;
+use crate::gateway::{AROUND_DIRECTORY, AROUND_ENDING, CADDYFILE, UPSTREAM_DIRECTORY};
+use crate::names::{HostName, ServiceName};
 use crate::secret::Content;
 use crate::service::Runtime;
 use crate::survey::{Failure, FileSeen, Seen};
 
-use super::{Action, Cause, Step, Task, around, fetch};
+use super::{Action, Cause, Step, Task, fetch};
 
 /// The directories that homelab alone writes to, so that it may remove what is in them.
 const OWN_DIRECTORIES: [&str; 8] =
@@ -57,6 +57,27 @@ pub(super) fn file_seen(content: &Content) -> FileSeen {
     FileSeen { sha256: digest.iter().map(|b| format!("{b:02x}")).collect(), mode: content.mode() }
 }
 
+/// The file on the gateway's host that has requests led around a service, below the project's directory.
+#[must_use]
+pub fn around_file(host: &HostName, service: &ServiceName) -> String {
+    format!("{AROUND_DIRECTORY}/{host}.{service}{AROUND_ENDING}")
+}
+
+/// Whether a file is such a one.
+fn is_around_file(path: &str) -> bool {
+    path.starts_with(AROUND_DIRECTORY) && path.ends_with(AROUND_ENDING)
+}
+
+/// What earlier runs that were killed have left: nothing is to be led around now.
+pub(super) fn forgotten(seen: &Seen) -> impl Iterator<Item = Step> + '_ {
+    let step = |path: &String| Step {
+        action: Action::RemoveFile { path: path.clone() },
+        because: Cause::CutOff,
+        interrupts: false,
+    };
+    seen.files.keys().filter(|path| is_around_file(path)).map(step)
+}
+
 /// Files of ours that nothing mounts once the plan is carried out, and nothing else.
 pub(super) fn stale_files(host: &DesiredHost, seen: &Seen) -> Vec<Step> {
     let own = |path: &str| OWN_DIRECTORIES.iter().any(|d| path.starts_with(d));
@@ -68,7 +89,7 @@ pub(super) fn stale_files(host: &DesiredHost, seen: &Seen) -> Vec<Step> {
         // It says where the edge leads to.
         path if path.starts_with(UPSTREAM_DIRECTORY) => !host.files.contains_key(CADDYFILE),
         // They go before anything else is done.
-        path if around::is_around_file(path) => false,
+        path if is_around_file(path) => false,
         path => own(path) && !host.files.contains_key(path),
     };
     let remove = |path: &String| Step {

@@ -8,7 +8,7 @@ use crate::engine::Gpus;
 use crate::survey::Seen;
 
 use super::needs::Needs;
-use super::service::is_running;
+use super::now::is_running;
 use super::site::ModelWork;
 use super::{Action, Step};
 

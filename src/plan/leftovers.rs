@@ -9,7 +9,8 @@ use crate::survey::Container;
 
 use super::edge;
 use super::needs::Needs;
-use super::service::{self, Now, is_running, serves};
+use super::now::{Now, is_running, serves};
+use super::service;
 use super::site::{ModelWork, Site, Work};
 use super::{Action, Cause, Step, Task, previous_name};
 

@@ -10,9 +10,9 @@ use crate::names::{HostName, ModelName, ServiceName};
 use crate::survey::{Images, Look, Seen, Survey};
 
 use super::away::{self, Away, Backends};
-use super::edge::{self, Behind};
+use super::edge;
 use super::gpus::await_memory;
-use super::service::Now;
+use super::now::{Behind, Now};
 use super::site::{ModelWork, Site, Work};
 use super::{Action, Ask, Blocked, Cause, Lane, Plan, Stage, StageName, Step, Task};
 use super::{container_name, previous_name, service};

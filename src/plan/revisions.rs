@@ -12,7 +12,8 @@ use crate::survey::{Container, Seen, Survey};
 
 use super::fetch::{fetch_marker, is_there};
 use super::named;
-use super::service::{Now, difference};
+use super::now::Now;
+use super::service::difference;
 
 /// The container of a service, or the one that was set aside for it.
 fn container<'a>(seen: &'a Seen, project: &ProjectName, service: &ServiceName) -> Option<&'a Container> {

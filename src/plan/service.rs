@@ -2,33 +2,19 @@
 //! It looks at no other service.
 
 use crate::cluster::Role;
-use crate::desired::DesiredService;
 use crate::engine::{Kind, Load};
 use crate::image;
 use crate::names::{ModelName, ServiceName};
 use crate::secret::SecretRef;
+use crate::service::Service;
 use crate::service::label::{self, COMPANION};
-use crate::survey::{Container, Failure, Health, Images, State};
+use crate::survey::{Container, Failure, Health, State};
 
 use super::cause::changes;
-use super::edge::{self, Behind};
+use super::edge;
+use super::needs::host_ports;
+use super::now::{Now, is_running, serves};
 use super::{Action, Cause, Change, Known, Probe, Step, Task};
-
-/// A service and the containers it has now.
-pub(super) struct Now<'a> {
-    pub(super) name: &'a ServiceName,
-    pub(super) desired: &'a DesiredService,
-    /// Where its files lie.
-    pub(super) dir: &'a str,
-    /// The images on its host.
-    pub(super) images: &'a Images,
-    pub(super) current: Option<&'a Container>,
-    pub(super) previous: Option<&'a Container>,
-    /// The steps that wait until it answers.
-    pub(super) wait: Vec<Action>,
-    /// Where its edge leads to, if it is a gateway behind one.
-    pub(super) behind: Option<Behind<'a>>,
-}
 
 /// What leads to the desired service; nothing if it is there and answers.
 ///
@@ -338,15 +324,13 @@ fn remove(now: &Now<'_>, container: &Container, because: Cause) -> Step {
     }
 }
 
-/// Whether it serves, as far as anybody knows: one whose label tells no port cannot be asked.
-pub(super) fn serves(container: &Container) -> bool {
-    let answers = matches!(container.health, Health::Ready | Health::NotAsked | Health::Lacks(_));
-    container.state == State::Running && answers
-}
-
-/// Whether Docker keeps it running, so that it may be serving soon if it does not yet.
-pub(super) fn is_running(container: &Container) -> bool {
-    matches!(container.state, State::Running | State::Restarting | State::Paused)
+/// Whether a model that runs now will be reached in another way: by another port, with a key where none was
+/// asked for, or by the host's own address where it was in the project's network.
+pub(super) fn moves(now: &Now<'_>) -> bool {
+    let way = |service: &Service| (host_ports(service), service.env_file.is_empty(), service.runtime());
+    let old = now.current.or(now.previous).and_then(|container| container.service.as_ref().ok());
+    let is_model = matches!(now.desired.role, Role::Model(_));
+    is_model && old.is_some_and(|old| way(old) != way(&now.desired.service))
 }
 
 /// A state in words that follow "it".

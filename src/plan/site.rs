@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use crate::cluster::{Model, Role, Served};
 use crate::desired::{Desired, DesiredHost, DesiredService};
 use crate::names::{HostName, ModelName, ServiceName};
-use crate::service::{Runtime, Service};
+use crate::service::Runtime;
 use crate::survey::{Container, Failure, RootKey, Seen, Survey};
 
-use super::around;
+use super::around::{self, Round};
 use super::away::Backends;
-use super::edge::{self, Behind};
+use super::edge;
 use super::needs::{Needs, host_ports};
-use super::service::{Now, is_running};
+use super::now::{Behind, Now, is_running};
 use super::{Action, Blocked, Cause, Step, Task};
 use super::{container_name, fetch, files, native, network_name, previous_name, probe, service};
 
@@ -118,15 +118,6 @@ impl<'a> ModelWork<'a> {
     }
 }
 
-/// Whether a model that runs now will be reached in another way: by another port, with a key where none was
-/// asked for, or by the host's own address where it was in the project's network.
-fn moves(now: &Now<'_>) -> bool {
-    let way = |service: &Service| (host_ports(service), service.env_file.is_empty(), service.runtime());
-    let old = now.current.or(now.previous).and_then(|container| container.service.as_ref().ok());
-    let is_model = matches!(now.desired.role, Role::Model(_));
-    is_model && old.is_some_and(|old| way(old) != way(&now.desired.service))
-}
-
 /// Whether a task does something to a container, on its way back too.
 fn names(task: &Task, id: &str) -> bool {
     let steps = task.ahead.iter().chain(&task.steps).chain(&task.way_back);
@@ -150,7 +141,7 @@ impl<'a> Site<'a> {
         let mut busy = BTreeSet::new();
         for (name, service) in &self.host.services {
             let now = self.now(name, service);
-            if moves(&now) {
+            if service::moves(&now) {
                 work.moving.push(name.clone());
             }
             let task = self.may_take(name, service).and_then(|()| service::task(&now));
@@ -213,7 +204,8 @@ impl<'a> Site<'a> {
                 work.gateway_needs = Some(needs.joined(work.gateway_needs.take()));
             }
             Role::Model(served) => {
-                let task = around::led_around(self, now, task);
+                let Self { desired, survey, name: host, backends, .. } = *self;
+                let task = around::led_around(&Round { desired, survey, host, backends }, now, task);
                 work.models.push(ModelWork { needs, model: Some(served), task });
             }
             Role::Companion => work.companions.push(ModelWork { needs, model: None, task }),
@@ -357,7 +349,7 @@ impl<'a> Site<'a> {
         }
         let edge = self.seen.containers.get(&container_name(self.desired, &ServiceName::edge()));
         let reloads = edge::reloads(self.host, self.seen, edge);
-        steps.extend(around::forgotten(self.seen));
+        steps.extend(files::forgotten(self.seen));
         steps.extend(files::missing_files(self.host, self.seen, reloads));
         (!steps.is_empty()).then(|| Task { steps, ..Task::default() })
     }

@@ -9,8 +9,8 @@ use futures_util::future;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
+use super::inspected::Inspected;
 use super::link::{Link, Output};
-use super::look::Inspected;
 use super::{after_mark, failure, hinted, last_lines, logs};
 use crate::survey::Failure;
 

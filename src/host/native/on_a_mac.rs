@@ -11,7 +11,7 @@ use plist::Value;
 
 use super::{read, scripts};
 use crate::host::after_mark;
-use crate::host::look::Inspected;
+use crate::host::inspected::Inspected;
 use crate::survey::State;
 
 const NAME: &str = "home-large-1";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::desired::{installed, project_of};
 use crate::diagnostic::clean;
-use crate::host::look::Inspected;
+use crate::host::inspected::Inspected;
 use crate::names::ProjectName;
 use crate::service::label;
 use crate::survey::{Container, Health, Manager, Native, State};

@@ -8,7 +8,7 @@ use minijinja::{Error, ErrorKind};
 use super::functions::{FILTERS, STATEMENTS, TESTS};
 use super::lazy::{MAGIC, Place};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
-use crate::inventory::host::World;
+use crate::inventory::world::World;
 use crate::inventory::{Map, Value};
 use crate::names::HostName;
 

@@ -7,7 +7,7 @@ use minijinja::value::{Kwargs, Rest, Value as Jinja, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior};
 
 use super::Inner;
-use crate::inventory::host::World;
+use crate::inventory::world::World;
 
 /// How much work one template may make: about this many steps, or 64 bytes for each of them.
 const FUEL: u64 = 50_000;

@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use minijinja::value::{Value as Jinja, ValueKind};
 use minijinja::{Environment, Error};
 
-use super::host::World;
 use super::vault::Values;
+use super::world::World;
 use super::{Node, Value, python};
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin};
 use crate::names::HostName;

@@ -121,6 +121,8 @@ const LONGEST: usize = 4096;
 const SHOWN: usize = 400;
 /// So much of a line is shown before the words that a row knows.
 const BEFORE: usize = 100;
+/// So much of a word that was cut is left out at most.
+const WORD: usize = 20;
 /// More of what an expression reads is not taken.
 const LONGEST_NAME: usize = 120;
 
@@ -181,8 +183,10 @@ fn filled(template: &str, seen: &Evidence<'_>, groups: &[&str]) -> String {
 /// The part of a line around what a row knows.
 fn shown(line: &str, at: usize) -> String {
     let from = line[..at].char_indices().rev().take(BEFORE).last().map_or(0, |(i, _)| i);
+    // It begins with a word where one begins soon.
+    let word = line[from..at].char_indices().take(WORD).find(|(_, c)| *c == ' ').map_or(0, |(i, _)| i + 1);
     // What is short enough is shown whole.
-    let from = if line.chars().count() <= SHOWN { 0 } else { from };
+    let from = if line.chars().count() <= SHOWN { 0 } else { from + word };
     let (before, rest) = (if from > 0 { "… " } else { "" }, &line[from..]);
     let part = start(rest, SHOWN);
     let after = if part.len() < rest.len() { " …" } else { "" };
@@ -231,6 +235,9 @@ mod tests {
         let line = found(&[&long], false, None).unwrap().line.unwrap();
         assert!(line.starts_with("… ä") && line.ends_with("x …") && line.contains(" wants "), "{line}");
         assert!(line.chars().count() < SHOWN + 10 && !line.contains('\u{1b}'));
+        let words = format!("{} wants {}", "word ".repeat(200), "x".repeat(900));
+        let line = found(&[&words], false, None).unwrap().line.unwrap();
+        assert!(line.starts_with("… word word"), "{line}");
         // What is too far out is not looked at.
         assert_eq!(found(&[&format!("{} wants", "x".repeat(LONGEST))], false, None), None);
     }

@@ -84,7 +84,7 @@ fn all_wrong() -> Vec<Wrong> {
         wrong(
             "kv-cache-too-small",
             json!({"max_model_len": 4_194_304, "hf_overrides": {"max_position_embeddings": 4_194_304}}),
-            "ValueError: To serve at least one request with the model's max seq len (4194304)",
+            "one request with the model's max seq len (4194304)",
         ),
     ]
 }

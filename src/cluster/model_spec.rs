@@ -1,6 +1,7 @@
 //! A model as typed keys.
 //! It looks at no other model and at no host.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Origin, did_you_mean};
@@ -128,9 +129,13 @@ fn read_fields(
     let gpu_access = fields.parse("gpu_access", |node| parsed(node, Access::by_word));
     let (image, image_origin) = which_image(chosen, engine, runtime, (&gpus, gpu_access));
     fields.problems.0.extend(image.is_none().then(|| no_image(engine, entry, &name)));
-    let options = engine.options().iter().filter_map(|o| {
-        let value = fields.parse(o.name, |node| option(o, node))?;
-        Some((o.name.to_owned(), value))
+    // An engine has hundreds of options, and a model a few: its keys are looked up, not theirs.
+    let all = engine.options();
+    let typed: BTreeSet<&str> =
+        entry.node.as_map().into_iter().flat_map(|map| &map.0).map(|typed| typed.key.as_str()).collect();
+    let options = typed.into_iter().filter_map(|key| {
+        let known = &all[all.binary_search_by(|option| option.name.cmp(key)).ok()?];
+        Some((known.name.to_owned(), fields.parse(known.name, |node| option(known, node))?))
     });
     let options = options.collect();
     let command = native::command(fields, engine, &options, runtime);

@@ -56,11 +56,11 @@ pub fn read_back(text: &str) -> Result<ComposeFile, ReadBackError> {
         place: e.location().map(|l| (l.line(), l.column())),
         message: e.to_string(),
     };
-    // Typed first, because only that way an error knows its line.
-    serde_yaml::from_str::<ComposeFile>(text).map_err(wrong)?;
     let mut value: Value = serde_yaml::from_str(text).map_err(wrong)?;
-    undouble(&mut value).map_err(|message| ReadBackError { message, place: None })?;
-    let file: ComposeFile = serde_yaml::from_value(value).map_err(wrong)?;
+    let undoubled = undouble(&mut value).map_err(|message| ReadBackError { message, place: None });
+    let read = undoubled.and_then(|()| serde_yaml::from_value::<ComposeFile>(value).map_err(wrong));
+    // Only what is read from the text knows the line that is wrong.
+    let file = read.map_err(|e| serde_yaml::from_str::<ComposeFile>(text).err().map_or(e, wrong))?;
     if let Some((name, _)) = file.networks.iter().find(|(_, network)| !network.external) {
         let message =
             format!("network `{name}` must be `external: true`; the project's own is made by itself");

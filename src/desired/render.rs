@@ -162,7 +162,10 @@ fn compose(
     };
     let text = templates::render(COMPOSE_TEMPLATE, overrides, Dollar::Doubled, &context)?;
     let rendered = Arc::new(Source { name: format!("{name}: rendered {COMPOSE_FILE}"), text });
-    readable(&rendered)?;
+    // In our own template every value is quoted; only the user's can have what grows when it is read.
+    if overrides.contains_key(COMPOSE_TEMPLATE) {
+        readable(&rendered)?;
+    }
     let file = read_back(&rendered.text).map_err(|e| read_back_diagnostic(&rendered, e))?;
     desired.services.extend(matched(&rendered, file, services, cluster)?);
     desired.files.insert(COMPOSE_FILE.to_owned(), Content::plain(rendered.text.as_bytes()));

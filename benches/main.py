@@ -66,6 +66,7 @@ def main():
                 sections.say(f"measuring: {name}")
                 results[name] = measure(args, name, Path(work))
                 results["machine"] = report.machine()
+                results.setdefault("at", {})[name] = results["machine"]
                 RESULTS.parent.mkdir(parents=True, exist_ok=True)
                 RESULTS.write_text(json.dumps(results, indent=1))
     report.write(results)

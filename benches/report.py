@@ -120,6 +120,10 @@ def figures(results):
     ):
         if name in results:
             parts += [f"### {title.format(**results[name])}", write(results[name])]
+            # Sections may be measured one by one, with other versions between.
+            at = results.get("at", {}).get(name, m)
+            if at != m:
+                parts.append(f"This one was measured on {at['day']} at {at['homelab']}.")
     return "\n\n".join(parts)
 
 

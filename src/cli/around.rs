@@ -50,7 +50,7 @@ pub struct BootstrapArgs {
 )]
 pub struct FitArgs {
     /// A repository on the hub (user/repo, user/repo:quant), a directory with a config.json, a .gguf file,
-    /// or a model of the inventory; without it, every model of the inventory
+    /// or a model or server of several of the inventory; without it, every model of the inventory
     #[arg(value_name = "MODEL")]
     pub model: Option<String>,
     /// The memory of the GPU, as in 24GB. Once for each GPU the model is spread over

@@ -43,16 +43,7 @@ fn vllm(
     if weights > budget.most {
         let sentence = format!("the weights alone take {}, and there are {}", gib(weights), gib(budget.most));
         lines.push(Line::new("budget", budget.most, format!("at the very most, of {}", gib(gpu.bytes))));
-        return Verdict {
-            outcome: Outcome::TooLarge,
-            sentence,
-            lines,
-            instead: vec![],
-            notes: vec![],
-            longest: None,
-            tokens: None,
-            takes: 0,
-        };
+        return Verdict::new(Outcome::TooLarge, sentence, lines);
     }
     let overhead = settled.overhead(facts);
     lines.push(Line::new(

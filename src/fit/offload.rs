@@ -36,7 +36,7 @@ pub(super) fn judge((facts, extras): Model<'_>, options: &Options, settled: &Set
         lines.push(free(pool, gpu, gpus, margin));
         let there = gpu.bytes.saturating_mul(gpus);
         let sentence = format!("the weights alone take {}, and there are {}", gib(weights), gib(there));
-        return Verdict { outcome: Outcome::TooLarge, sentence, ..unknown(lines, "") };
+        return Verdict::new(Outcome::TooLarge, sentence, lines);
     }
     lines.push(Line::new("overhead", overhead, "an estimate: CUDA, and what a batch of tokens goes through"));
     lines.push(free(pool, gpu, gpus, margin));

@@ -67,6 +67,22 @@ pub struct Line {
     pub how: String,
 }
 
+impl Verdict {
+    /// A verdict without what only some have.
+    pub(super) fn new(outcome: Outcome, sentence: String, lines: Vec<Line>) -> Self {
+        Self {
+            outcome,
+            sentence,
+            lines,
+            instead: vec![],
+            notes: vec![],
+            longest: None,
+            tokens: None,
+            takes: 0,
+        }
+    }
+}
+
 impl Line {
     pub(super) fn new(what: &'static str, bytes: u64, how: impl Into<String>) -> Self {
         Self { what, bytes: Some(bytes), how: how.into() }
@@ -75,16 +91,7 @@ impl Line {
 
 /// A verdict that says only what keeps it from being one.
 pub(super) fn unknown(lines: Vec<Line>, why: &str) -> Verdict {
-    Verdict {
-        outcome: Outcome::Unknown,
-        sentence: format!("whether it fits is unknown: {why}"),
-        lines,
-        instead: vec![],
-        notes: vec![],
-        longest: None,
-        tokens: None,
-        takes: 0,
-    }
+    Verdict::new(Outcome::Unknown, format!("whether it fits is unknown: {why}"), lines)
 }
 
 /// What loads besides, all in all.
@@ -119,16 +126,7 @@ pub(super) fn of_room(
     let Some(context) = settled.context.or(longest) else {
         let sentence = "the weights fit, but nothing is left for the cache of a request".to_owned();
         lines.push(Line { what: "cache", bytes: None, how });
-        return Verdict {
-            outcome: Outcome::Short,
-            sentence,
-            lines,
-            instead: vec![],
-            notes: vec![],
-            longest,
-            tokens: None,
-            takes: 0,
-        };
+        return Verdict { longest, ..Verdict::new(Outcome::Short, sentence, lines) };
     };
     let needed = cache::bytes(layers, settled, context);
     lines.push(Line::new("cache", needed, format!("for {} tokens, {how}", tokens(context))));
@@ -151,7 +149,7 @@ pub(super) fn of_room(
     let keeps_all = |run: &Run| matches!(run.keeps, Keeps::All(_) | Keeps::Latent { .. });
     let plain = settled.server == Server::Vllm && layers.iter().all(keeps_all);
     let tokens = Some(room).filter(|_| plain && each > 0).map(|room| room / each);
-    Verdict { outcome, sentence, lines, instead: vec![], notes: vec![], longest, tokens, takes: 0 }
+    Verdict { longest, tokens, ..Verdict::new(outcome, sentence, lines) }
 }
 
 fn short(context: u64, longest: Option<u64>) -> String {

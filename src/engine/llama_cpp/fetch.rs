@@ -22,14 +22,18 @@ const OFFLINE: &str = "LLAMA_ARG_OFFLINE";
 /// download from the hub, or where it may not.
 fn named<'a>(serve: &Serve<'a>) -> Vec<&'a str> {
     let text = |name: &str| serve.options.get(name).and_then(Value::as_str);
-    let off = serve.options.get("offline") == Some(&Value::Bool(true)) || carry(serve.args, &["--offline"]);
     let model = match serve.model.map(source) {
-        Some(Source::Repository(repository)) if !off => repository,
+        Some(Source::Repository(repository)) if !is_offline(serve) => repository,
         // A draft alone is no server that could become ready.
         _ => return vec![],
     };
     let all: Vec<&str> = [model].into_iter().chain(DRAFT.into_iter().find_map(text)).collect();
     if all.iter().all(|name| is_repository(id(name))) { all } else { vec![] }
+}
+
+/// Whether it asks for nothing because somebody said so.
+fn is_offline(serve: &Serve<'_>) -> bool {
+    serve.options.get("offline") == Some(&Value::Bool(true)) || carry(serve.args, &["--offline"])
 }
 
 fn id(name: &str) -> &str {
@@ -41,11 +45,14 @@ fn models<'s, 'a>(serve: &'s Serve<'a>) -> &'s [Serve<'a>] {
     serve.several.as_ref().map_or(std::slice::from_ref(serve), |several| &several.members)
 }
 
-/// Whether it downloads besides what no repository tells: a file of a URL, or what a kind of drafting takes.
+/// Whether it downloads what is not fetched for it: files of URLs, a draft alone, what a kind of drafting takes.
 fn needs_more(serve: &Serve<'_>) -> bool {
-    ["mmproj_url", "spec_type"].iter().any(|name| serve.options.contains_key(*name))
+    let given = |names: &[&str]| names.iter().any(|name| serve.options.contains_key(*name));
+    let is_file = matches!(serve.model.map(source), None | Some(Source::File(_)));
+    let unfetched = named(serve).is_empty() && (!is_file || given(&DRAFT));
+    (unfetched && !is_offline(serve))
+        || given(&["mmproj_url", "spec_type"])
         || carry(serve.args, &["--mmproj-url", "-mmu", "--spec-type"])
-        || matches!(serve.model.map(source), Some(Source::Url(_)))
 }
 
 pub(super) fn repositories(serve: &Serve<'_>) -> Vec<Repository> {

@@ -192,6 +192,8 @@ fn what_is_behind_one_server_is_pinned_and_fetched_model_by_model() {
     let url = SEVERAL.replace("/models/a.gguf", "https://h/a.gguf");
     let both = [("q/one", 'a'), ("q/two", 'b')];
     assert!(!offline(&rendered(&cluster(&url, &both))));
+    let draft = SEVERAL.replace("/models/a.gguf", "/models/a.gguf, spec_draft_hf: q/draft");
+    assert!(!offline(&rendered(&cluster(&draft, &both))), "nothing fetches a draft alone");
     let unfetched = SEVERAL.replace("gpu: none", "gpu: none, prefetch: false");
     let unfetched = rendered(&cluster(&unfetched, &both));
     assert!(!offline(&unfetched) && unpinned_revisions(&unfetched).count() == 0);
